@@ -1,0 +1,113 @@
+"""What was measured on which cases, and what may be used (`Release`)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from diascope.core.case import Target
+from diascope.core.figure import Figure
+from diascope.core.finding import Measure
+from diascope.core.record import Record
+
+
+class Subgroup(Record):
+    """The metrics of the cases that share a covariate's value."""
+
+    covariate: str
+    value: str
+    cases: int
+    patients: int
+    metrics: dict[str, Measure]
+
+
+class CaseScore(Record):
+    """One case's score, for the list of best, median and worst."""
+
+    case: str
+    patient: str
+    score: float | None
+    unit: str = "1"
+
+
+class Evaluation(Record):
+    """Metrics with intervals, per class and subgroup, calibration, worst cases."""
+
+    SCHEMA: ClassVar[int] = 1
+    dataset: str
+    part: str
+    """`test`, `cross-validated` (out-of-fold), or `external`."""
+    task: str
+    release: str
+    cases: int
+    patients: int
+    metrics: dict[str, Measure]
+    headline: tuple[str, ...]
+    """Names of the metrics that a report shows first."""
+    decision: dict[str, Any]
+    """Calibration and operating point that were used."""
+    subgroups: tuple[Subgroup, ...] = ()
+    cases_ranked: tuple[CaseScore, ...] = ()
+    """Worst first."""
+    figures: tuple[Figure, ...] = ()
+    accepted: tuple[str, ...] = ()
+    """Findings of the data check that were accepted by hand."""
+    warnings: tuple[str, ...] = ()
+    backend: str = "torch"
+    evaluated_by: str = ""
+    created: str = ""
+
+
+class GateRule(Record):
+    """What an input must be for the release to read it."""
+
+    input: str
+    modality: str
+    dimensions: Literal[0, 2, 3]
+    channels: int
+    spacing_low: tuple[float, float, float] | None = None
+    spacing_high: tuple[float, float, float] | None = None
+    """Millimetres (z, y, x); None where the training images had none."""
+    intensity: dict[str, tuple[float, float]] = {}
+    """Statistic to its allowed range over the whole image."""
+
+
+class Gate(Record):
+    """The input gate of a release: declared rules and a distance in feature space."""
+
+    rules: tuple[GateRule, ...]
+    distance_limit: float | None = None
+    """Largest Mahalanobis distance of the encoder's features that is still read; None where it has none."""
+    false_refusal_rate: float | None = None
+    """Share of validation cases that the limit would refuse (stated)."""
+
+
+class Release(Record):
+    """What may be used: the index of a release folder. A candidate until a named person signs it."""
+
+    SCHEMA: ClassVar[int] = 1
+    name: str
+    version: str
+    task: str
+    target: Target
+    dataset: str
+    plan_hash: str
+    backend: str
+    """Back end with which the decision was fitted."""
+    precision: str
+    decision: dict[str, Any]
+    gate: Gate
+    members: tuple[str, ...]
+    """Weights files: one, or the folds of an ensemble."""
+    hashes: dict[str, str]
+    """File to SHA-256, for every file of the folder but this one."""
+    intended_use: str = "Research. Not a medical device: no authority has approved it for diagnosis."
+    licence: str = ""
+    signed_by: str | None = None
+    signed_at: str | None = None
+    created: str = ""
+    environment: dict[str, str] = {}
+
+    @property
+    def label(self) -> str:
+        """`name@version`, as findings and reports cite it."""
+        return f"{self.name}@{self.version}"

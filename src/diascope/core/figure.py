@@ -1,0 +1,89 @@
+"""Figures as records: a report, a page or a PDF draws them without knowing the task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from diascope.core.record import Record
+
+
+class Line(Record):
+    """One line (or cloud of points) of a chart."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    """A band around `y`, where given."""
+    style: Literal["line", "points", "step", "reference"] = "line"
+
+
+class Chart(Record):
+    """x against y."""
+
+    kind: Literal["chart"] = "chart"
+    title: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+    note: str = ""
+
+
+class Matrix(Record):
+    """Counts of rows (truth) against columns (said)."""
+
+    kind: Literal["matrix"] = "matrix"
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: tuple[tuple[float, ...], ...]
+    row_label: str = "truth"
+    column_label: str = "said"
+    note: str = ""
+
+
+class Bars(Record):
+    """One value a name, with intervals where they exist (also a distribution, as a histogram)."""
+
+    kind: Literal["bars"] = "bars"
+    title: str
+    names: tuple[str, ...]
+    values: tuple[float, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+    unit: str = "1"
+    note: str = ""
+
+
+class Picture(Record):
+    """One picture with its caption; overlays are burnt in."""
+
+    png: str
+    """Base64 of a PNG."""
+    caption: str
+    case: str = ""
+
+
+class Gallery(Record):
+    """Pictures side by side: worst, median and best cases, explanations, samples."""
+
+    kind: Literal["gallery"] = "gallery"
+    title: str
+    pictures: tuple[Picture, ...]
+    note: str = ""
+
+
+class Grid(Record):
+    """A table of text and numbers."""
+
+    kind: Literal["grid"] = "grid"
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float | int | None, ...], ...]
+    note: str = ""
+
+
+Figure = Chart | Matrix | Bars | Gallery | Grid

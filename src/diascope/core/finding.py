@@ -1,0 +1,70 @@
+"""What is said about a case, and how sure."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from diascope.core.record import Record
+
+
+class Measure(Record):
+    """A number with its unit and interval.
+
+    An interval that cannot honestly be given is None and `note` says why ("too few patients: 12").
+    """
+
+    value: float | None
+    """None where undefined."""
+    unit: str = "1"
+    """UCUM unit: `1`, `mm`, `mL`, `%`, ..."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval unless `note` says otherwise."""
+    note: str = ""
+
+
+class Place(Record):
+    """Where: a box in voxels (z, y, x) half-open, and its centre in mm where millimetres exist."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+    centre_mm: tuple[float, float, float] | None = None
+
+
+class Finding(Record):
+    """One statement about a case. "Not available" is `status="abstained"` with a reason, never a negative."""
+
+    concept: str
+    """Name of the label, or of what was measured."""
+    code: str | None = None
+    status: Literal["present", "absent", "measured", "abstained"]
+    measures: dict[str, Measure] = {}
+    """`probability` (calibrated), `volume`, ..."""
+    place: Place | None = None
+    rule: str = ""
+    """The operating point in words: `probability >= 0.31 (Youden, validation)`."""
+    reason: str = ""
+    """Why it abstained."""
+
+
+class Findings(Record):
+    """`findings.json`: all that a release said about one input."""
+
+    SCHEMA: ClassVar[int] = 1
+    release: str
+    """Model name, version and hash."""
+    signed_by: str | None
+    """None marks the findings as unsigned: the release is a candidate."""
+    task: str
+    case: str
+    inputs: dict[str, tuple[str, ...]]
+    """SOP Instance UIDs, or file names with their SHA-256, of what was read."""
+    backend: str
+    created: str
+    """UTC, ISO 8601."""
+    findings: tuple[Finding, ...]
+    reviewed: Literal["not reviewed"] = "not reviewed"
+    notes: tuple[str, ...] = ()
+    """What was corrected or noticed while reading."""
+    files: dict[str, str] = {}
+    """What was written beside it: `mask`, `picture`, `dicom_seg`."""

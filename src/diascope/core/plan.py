@@ -1,0 +1,87 @@
+"""What the data is (`Fingerprint`), and what was decided and why (`Plan`)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from diascope.core.case import Target
+from diascope.core.errors import UnknownName
+from diascope.core.record import Record
+
+
+class InputFacts(Record):
+    """Facts of one named input over all cases, measured after reading."""
+
+    kind: str
+    modality: str
+    channels: int
+    dimensions: Literal[0, 2, 3]
+    """2 where every case has Z = 1; 0 for inputs without space (tables)."""
+    physical: bool
+    shapes: tuple[tuple[int, int, int], ...]
+    """Minimum, 5th percentile, median, 95th percentile, maximum of (Z, Y, X), each axis apart."""
+    spacings: tuple[tuple[float, float, float], ...]
+    """The same five of the spacing (z, y, x) in mm; of pixel units where not physical."""
+    intensity: dict[str, tuple[float, ...]]
+    """`mean`, `std`, `low` (0.5 %), `high` (99.5 %) per channel; over foreground voxels where there is a mask."""
+    per_case: dict[str, tuple[float, float]]
+    """`mean` and `std` of the case means and of the case standard deviations over the cases."""
+    integer: bool = False
+    columns: tuple[str, ...] = ()
+    """Names of the columns of a table input."""
+
+
+class Fingerprint(Record):
+    """What the data is."""
+
+    SCHEMA: ClassVar[int] = 1
+    dataset: str
+    """Name and hash of the data set."""
+    cases: int
+    patients: int
+    inputs: dict[str, InputFacts]
+    strata: dict[str, int]
+    """Cases in each stratum (class, or which structures are present) in the training part."""
+    label_volumes: dict[str, float] = {}
+    """Median number of voxels of each structure in a mask."""
+    bytes_decoded: int
+    """Memory that all decoded training images take as float32."""
+    seconds_per_case: float
+    """Time to read one case, measured."""
+
+
+class Choice(Record):
+    """One decision of a plan."""
+
+    value: Any
+    kind: Literal["fixed", "rule", "measured", "by hand"]
+    reason: str
+    """One line."""
+
+
+class Plan(Record):
+    """What will be done and why: a file that a person can read and edit."""
+
+    SCHEMA: ClassVar[int] = 1
+    dataset: str
+    task: str
+    target: Target
+    seed: int
+    choices: dict[str, Choice]
+
+    def __getitem__(self, field: str) -> Any:
+        """The value of one choice.
+
+        Raises:
+            UnknownName: When the plan has no such field.
+        """
+        if field not in self.choices:
+            raise UnknownName("plan field", field, self.choices)
+        return self.choices[field].value
+
+    def with_choice(
+        self, field: str, value: Any, kind: Literal["fixed", "rule", "measured", "by hand"], reason: str
+    ) -> Plan:
+        """The plan with one choice set."""
+        choice = Choice(value=value, kind=kind, reason=reason)
+        return self.model_copy(update={"choices": {**self.choices, field: choice}})

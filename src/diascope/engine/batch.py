@@ -1,0 +1,63 @@
+"""What flows through the loop: examples, batches, and what a network said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from diascope.core.case import Case
+from diascope.core.geometry import Geometry
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Row = dict[str, Any]
+"""What is kept of one case for scoring: numbers, text, small arrays."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One preprocessed case.
+
+    Args:
+        case: The manifest row.
+        inputs: `image`: (C, Z, Y, X) float32 on the working grid; `table`: (D,) with nan for missing.
+        target: What the task encoded: `class` (), `mask` (Z, Y, X), ...; empty at reading time.
+        geometry: Of the working grid; None for inputs without space.
+        original: Geometry and (Z, Y, X) of the image as it was read, to which masks are taken back.
+    """
+
+    case: Case
+    inputs: Arrays
+    target: Arrays
+    geometry: Geometry | None = None
+    original: tuple[Geometry, tuple[int, int, int]] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples (or patches of them) as tensors, batch axis first."""
+
+    inputs: Mapping[str, Tensor]
+    target: Mapping[str, Tensor]
+    cases: tuple[str, ...]
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network said about one case, before any decision.
+
+    Args:
+        values: (K,) float32 for a vector; (Z, Y, X) uint8 labels on the *original* grid for dense outputs; an image
+            (C, Z, Y, X) for generators.
+        confidence: For dense outputs: label to the mean probability of its voxels.
+        features: (D,) float32 encoder features for the input gate; empty where there are none.
+    """
+
+    values: npt.NDArray[Any]
+    confidence: Mapping[int, float] = field(default_factory=dict)
+    features: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))

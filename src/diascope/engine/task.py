@@ -1,0 +1,159 @@
+"""The TASK protocol: everything the system needs to know about a task, asked in one place.
+
+The loop, the stages, the reports and the command line ask these questions and never which task answers.
+Decision 0004 says how it was found (four tasks at once) and froze it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from diascope.core.case import Case, Target
+from diascope.core.figure import Figure
+from diascope.core.finding import Finding
+from diascope.core.image import Image
+from diascope.core.plan import Choice, Fingerprint, Plan
+from diascope.core.problem import Problem
+from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.models import Gives
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a training step: whose parameters move, by which loss.
+
+    Args:
+        name: For the log.
+        parameters: Picks the parameters out of the network.
+        loss: Network and batch to a scalar.
+        every: The phase runs at steps that this divides.
+    """
+
+    name: str
+    parameters: Callable[[nn.Module], Iterable[nn.Parameter]]
+    loss: Callable[[nn.Module, Batch], Tensor]
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A metric that can be computed on any choice of cases, so that evidence can resample it.
+
+    Args:
+        name: Key in the evaluation (`auroc`, `dice/anterior`).
+        of: Indices of cases (with repeats) to a value; nan where undefined.
+        unit: UCUM.
+        better: Which way is better.
+        interval: Its own 95 % interval from patient keys (clustered DeLong), instead of the bootstrap; None otherwise.
+        counts: (N,) stratum of each case where a class count limits what may be claimed; None otherwise.
+    """
+
+    name: str
+    of: Callable[[npt.NDArray[np.intp]], float]
+    unit: str = "1"
+    better: Literal["higher", "lower"] = "higher"
+    interval: Callable[[Sequence[str]], tuple[float, float]] | None = None
+    counts: npt.NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a task measures on cases.
+
+    Args:
+        statistics: Every metric; the first `headline` names come first in a report.
+        headline: Names of the most important metrics, most important first; the first one is watched in training.
+        per_case: (N,) score of each case, to rank them (nan where undefined).
+    """
+
+    statistics: tuple[Statistic, ...]
+    headline: tuple[str, ...]
+    per_case: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What leaves: findings, a mask on the grid of the input as it was read, or images."""
+
+    findings: tuple[Finding, ...]
+    mask: Image | None = None
+    images: tuple[Image, ...] = ()
+
+
+class Task(Protocol):
+    """What a file in `tasks/` provides as `TASK`."""
+
+    summary: str
+    """What it does, one line."""
+    needs: Gives
+    """What its network needs from an encoder (`answer` models need no network at all)."""
+    writes: tuple[str, ...]
+    """What can leave: `findings`, `picture`, `mask`, `images`."""
+
+    def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Those of the possible targets that it can learn (an empty target for tasks that need none)."""
+        ...
+
+    def problems(self, cases: Sequence[Case], target: Target) -> list[Problem]:
+        """What is wrong with the target: missing, outside the declared labels, too few of a class."""
+        ...
+
+    def stratum(self, case: Case, target: Target) -> str:
+        """What to balance a split by."""
+        ...
+
+    def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
+        """The task's part of a plan: `model`, `loss`, `whole` (whole image or patches), `mirror`, ... with reasons."""
+        ...
+
+    def encode(self, case: Case, masks: Mapping[str, npt.NDArray[Any]], target: Target) -> dict[str, npt.NDArray[Any]]:
+        """The target of one case as arrays.
+
+        Args:
+            case: Holds the scalar targets.
+            masks: Target column to (Z, Y, X) label map on the working grid (or the original one, for scoring).
+            target: What is learnt.
+        """
+        ...
+
+    def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
+        """The network: `forward(inputs: dict[str, Tensor])` gives one tensor in `eval()`.
+
+        `output` on the module says what that is: `vector` (B, K), `dense` (B, K, Z, Y, X), `image` (B, C, Z, Y, X).
+        A dense network also has `reduce(logits (K, Z, Y, X)) -> (labels uint8, probability of the label)`.
+        """
+        ...
+
+    def phases(self, plan: Plan) -> tuple[Phase, ...]:
+        """The parts of one training step."""
+        ...
+
+    def observe(self, output: Output, example: Example, truth: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Row:
+        """What is kept of one case for calibration and scoring."""
+        ...
+
+    def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
+        """Calibration and operating point from validation rows, as JSON types."""
+        ...
+
+    def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:
+        """The row with calibrated values and calls added."""
+        ...
+
+    def score(self, rows: Sequence[Row], plan: Plan) -> Scores:
+        """Decided rows to metrics."""
+        ...
+
+    def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
+        """Curves, matrices, tables of decided rows."""
+        ...
+
+    def decode(self, output: Output, example: Example, decision: Mapping[str, Any], plan: Plan) -> Prediction:
+        """What is said about one case."""
+        ...

@@ -1,0 +1,21 @@
+"""Explainers: each module makes a map of what in the image led to an answer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+
+class Explainer(Protocol):
+    """What a file in this folder provides as `EXPLAINER`."""
+
+    def explain(self, network: nn.Module, images: Tensor, output: int) -> npt.NDArray[np.float32]:
+        """Maps (B, Z, Y, X) in 0..1 of the size of `images` (B, C, Z, Y, X), for output number `output`.
+
+        `network(inputs: dict[str, Tensor]) -> (B, K)` is called with `{"image": images}`; the map of one image does not
+        depend on the others in the batch.
+        """
+        ...

@@ -1,0 +1,79 @@
+"""File formats: each module reads (and may write) one, and puts it into the one frame of `core.geometry`.
+
+Shared parts live in sub-packages. Nothing above this folder converts a frame or knows a file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from diascope.core import registry
+from diascope.core.case import FileRef
+from diascope.core.errors import UnreadableFile
+from diascope.core.image import Image
+
+
+class Format(Protocol):
+    """What a file in this folder provides as `FORMAT`."""
+
+    suffixes: tuple[str, ...]
+    """Lower-case endings that it reads, such as `.nii.gz`."""
+    writes: bool
+    """Whether `write` is meant to be called."""
+
+    def is_available(self) -> bool:
+        """Whether the packages that it needs are installed."""
+        ...
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file looks like this format: suffix first, magic bytes where there is none. Never raises."""
+        ...
+
+    def read(self, paths: Sequence[Path], item: str | None = None) -> Image:
+        """Read one image.
+
+        Args:
+            paths: One file, or the files of one series in any order.
+            item: Which part (see `FileRef.item`); None is all.
+
+        Raises:
+            UnreadableFile: With the reason, for anything broken; never another exception.
+            UnsoundGeometry: When slices do not make one volume; names the slice.
+        """
+        ...
+
+    def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
+        """Write an image so that `read` gives it back: voxels, geometry, unit.
+
+        Args:
+            image: What to write. Masks have unit `label`; `attributes["labels"]` is then a tuple of `Label`.
+            path: File, or folder for a series.
+            like: Source files that the output refers to (DICOM SEG).
+        """
+        ...
+
+
+def format_of(path: Path) -> str | None:
+    """Name of the first available format that recognises a file, None where none does."""
+    for name, plugin in registry.each("formats"):
+        if plugin.is_available() and plugin.recognises(path):
+            return name
+    return None
+
+
+def read(ref: FileRef, root: Path) -> Image:
+    """Read what a `FileRef` points to, relative to `root`.
+
+    Raises:
+        UnreadableFile: When a file is missing or broken.
+    """
+    paths = [Path(root) / path for path in ref.paths]
+    for path in paths:
+        if not path.is_file():
+            raise UnreadableFile(path, "no such file")
+    image: Image = registry.get("formats", ref.format).read(paths, ref.item)
+    if ref.modality is not None and image.modality == "unknown":
+        image = Image(image.array, image.geometry, ref.modality, image.unit, image.attributes, image.history)
+    return image

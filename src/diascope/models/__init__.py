@@ -1,0 +1,93 @@
+"""Models: each module builds one network (or estimator) that encodes an input. Tasks put heads on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+Gives = Literal["vector", "pyramid", "dense", "image", "answer"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a network is built for.
+
+    Args:
+        kind: "image", "table", ...; "none" for a generator without inputs.
+        channels: Channels of an image (all image inputs of a case stacked), columns of a table.
+        dimensions: 2, 3, or 0 for inputs without space.
+        shape: (Z, Y, X) of one training example; (1, 1, 1) without space.
+        spacing: Steps (z, y, x) of the working grid, to choose anisotropic kernels by.
+        outputs: For models that are fitted at once: how many numbers they answer with.
+    """
+
+    kind: str
+    channels: int
+    dimensions: Literal[0, 2, 3]
+    shape: tuple[int, int, int] = (1, 1, 1)
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    outputs: int = 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A model's own estimate for one example, forward and backward, float32."""
+
+    parameters: int
+    gflop: float
+    activation_bytes: int
+
+
+class Model(Protocol):
+    """What a file in this folder provides as `MODEL`, whichever way it is fitted.
+
+    A built module has `gives` and `channels`: for `vector` it maps (B, C, Z, Y, X) to (B, D), `channels == (D,)`; for
+    `pyramid` to a list of maps fine to coarse; for `dense` to a list of decoder maps, full resolution first, one
+    for each entry of `channels` (coarser ones are used for deep supervision in training; in `eval()` it returns the first
+    only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, without a head.
+    2-D models take Z = 1 arrays as well: (B, C, 1, Y, X) in, and dense maps come out with Z = 1.
+    """
+
+    takes: frozenset[str]
+    """Kinds of input."""
+    dimensions: frozenset[int]
+    gives: Gives
+    fitted: Literal["gradient", "once"]
+
+    def options(self, spec: InputSpec) -> dict[str, Any]:
+        """The options that rules choose for an input (JSON types), each with a sensible default."""
+        ...
+
+    def build(self, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
+        """The module with fresh weights, drawn from torch's global generator."""
+        ...
+
+    def stride(self, options: Mapping[str, Any]) -> tuple[int, int, int]:
+        """What (Z, Y, X) of an input must be divisible by."""
+        ...
+
+    def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
+        """Estimate of memory and arithmetic."""
+        ...
+
+
+class FittedAtOnce(Model, Protocol):
+    """A model whose state is computed from all training cases in one call (`fitted == "once"`)."""
+
+    target_kinds: frozenset[str]
+    """Kinds of target that it can answer (`category`, `time_to_event`, ...)."""
+
+    def fit(
+        self,
+        module: nn.Module,
+        inputs: npt.NDArray[np.float32],
+        target: Mapping[str, npt.NDArray[Any]],
+        options: Mapping[str, Any],
+    ) -> None:
+        """Fill the built module's buffers from (N, D) inputs (nan is missing) and the encoded target."""
+        ...

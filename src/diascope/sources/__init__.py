@@ -1,0 +1,88 @@
+"""Sources of cases: each module recognises one layout of a folder (or an address) and lists its cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from diascope.core import registry
+from diascope.core.case import Case, Target
+from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.problem import Problem
+from diascope.core.record import Record
+
+
+class SourceOptions(Record):
+    """What the user said about a source."""
+
+    target: str | None = None
+    """Name of the target column."""
+    patient: str | None = None
+    """Name of the column that holds the patient."""
+    site: str | None = None
+    """Name of the column that holds the site."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds: cases, what could be learnt from them, and what was noticed.
+
+    Args:
+        root: Folder that relative paths in the cases start at.
+        cases: Without reading any pixels, as far as possible.
+        targets: Every column or mask that could be a target; the user or a task chooses.
+        notes: What the user should know (series chosen and why, columns taken as patient, ...).
+        problems: What was already found wrong while listing (unreadable headers, ...).
+    """
+
+    root: Path
+    cases: tuple[Case, ...]
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Source(Protocol):
+    """What a file in this folder provides as `SOURCE`."""
+
+    def recognises(self, location: str) -> str | None:
+        """Why this looks like its layout, in one line; None where it does not. Cheap, never raises."""
+        ...
+
+    def list(self, location: str, options: SourceOptions) -> Listing:
+        """List the cases.
+
+        Raises:
+            DataRefused: When there are none, or the layout contradicts itself.
+            UnknownName: When a column that the user named does not exist; names those that do.
+        """
+        ...
+
+
+def recognise(location: str, name: str | None = None) -> str:
+    """Name of the one source that recognises a location.
+
+    Raises:
+        BadUsage: When the location does not exist or several recognise it; names the candidates.
+        DataRefused: When none does.
+    """
+    if name is not None:
+        registry.get("sources", name)
+        return name
+    found = {key: why for key, plugin in registry.each("sources") if (why := plugin.recognises(location))}
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        reasons = "; ".join(f"{key}: {why}" for key, why in found.items())
+        raise BadUsage(f"{location} could be read in {len(found)} ways: {reasons}", todo="Choose one with --source")
+    if not Path(location).exists():
+        raise BadUsage(f"no such file or folder: {location}", todo="Check the path")
+    if Path(location).is_dir() and not any(Path(location).iterdir()):
+        raise DataRefused(f"the folder is empty: {location}", todo="Point to the folder that holds the images")
+    raise DataRefused(
+        f"no source recognises the layout of {location}",
+        given=", ".join(registry.names("sources")),
+        todo="See docs/how-to/layouts.md, or write a CSV manifest with the columns image, patient and a target",
+    )

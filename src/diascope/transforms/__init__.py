@@ -1,0 +1,56 @@
+"""Transforms: each module changes images (and the masks that lie on them) in one way. Torch begins here.
+
+Two scopes. `case`: preprocessing of one image, deterministic, always applied. `batch`: augmentation of a whole batch in
+torch; the random draw is apart from its application, so that it can be remembered and replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from diascope.core.geometry import Geometry
+
+Params = Mapping[str, Any]
+
+
+class CaseTransform(Protocol):
+    """What a preprocessing file provides as `TRANSFORM`."""
+
+    scope: Literal["case"]
+
+    def apply(self, volume: Tensor, geometry: Geometry, params: Params, is_mask: bool) -> tuple[Tensor, Geometry]:
+        """Change one volume.
+
+        Args:
+            volume: (C, Z, Y, X), float32; masks are integers.
+            geometry: Where its voxels are.
+            params: From the plan.
+            is_mask: Masks keep their values (nearest neighbour) and are not changed in intensity.
+
+        Returns:
+            The new volume and its geometry.
+        """
+        ...
+
+
+class BatchTransform(Protocol):
+    """What an augmentation file provides as `TRANSFORM`."""
+
+    scope: Literal["batch"]
+    spatial: bool
+    """Whether it moves voxels (masks move along)."""
+
+    def draw(self, rng: np.random.Generator, count: int, shape: tuple[int, int, int], params: Params) -> Params:
+        """Draw what will be done to each of `count` examples of (Z, Y, X) `shape`: plain arrays, one row an example."""
+        ...
+
+    def apply(self, images: Tensor, masks: Tensor | None, drawn: Params) -> tuple[Tensor, Tensor | None]:
+        """Apply a draw to images (B, C, Z, Y, X) float32 and masks (B, K, Z, Y, X) integers."""
+        ...
+
+
+Transform = CaseTransform | BatchTransform
