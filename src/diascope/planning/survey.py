@@ -2,84 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from diascope.core.case import Case, FileRef, Target
+from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
+from diascope.planning.surveying.parallel import facts_in_children
+from diascope.planning.surveying.reading import facts_of, file_digest
 
-from diascope.core.case import Case, Target
+FEW_CASES = 24
+SMALL_BYTES = 8_000_000
+"""So few cases, or bytes, are read in this process: starting children would take longer."""
 
-
-@dataclass(frozen=True)
-class InputFactsOfCase:
-    """Facts of one image input of one case.
-
-    Args:
-        shape: (Z, Y, X).
-        channels: C.
-        steps: Lengths (z, y, x) of a voxel: mm if `physical`.
-        physical: Whether millimetres exist.
-        dtype: As stored.
-        modality: Name of the modality plug-in.
-        unit: Unit of the values.
-        digest: SHA-256 of shape and values (as float32), so that the same pixels in another file agree.
-        file_bytes: Size of the file or files.
-        low, median, high: 0.5, 50 and 99.5 percentiles over all voxels and channels.
-        minimum, maximum, mean, std: Over the finite voxels.
-        bad: Number of NaN or infinite voxels.
-        foreground: Per channel (mean, std, 0.5 %, 99.5 %) over masked voxels, or non-background ones without a mask.
-        thumbnail: (64, 64) uint8 of the middle slice (grey), for hashes and pictures.
-        border: Mean grey (0..1) of the four borders of the thumbnail.
-        corner_text: Mean gradient in the corners over that of the whole picture: printed letters raise it.
-        attributes: From the header, without identity.
-        history: What was corrected on reading.
-    """
-
-    shape: tuple[int, int, int]
-    channels: int
-    steps: tuple[float, float, float]
-    physical: bool
-    dtype: str
-    modality: str
-    unit: str
-    digest: str
-    file_bytes: int
-    low: float
-    median: float
-    high: float
-    minimum: float
-    maximum: float
-    mean: float
-    std: float
-    bad: int
-    foreground: tuple[tuple[float, float, float, float], ...]
-    thumbnail: npt.NDArray[np.uint8]
-    border: tuple[float, float, float, float]
-    corner_text: float
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    history: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class MaskFacts:
-    """Facts of one mask: voxels of each value, and whether it lies on the case's first image input."""
-
-    counts: Mapping[int, int]
-    shape: tuple[int, int, int]
-    geometry_differs: str = ""
-    """Why the mask does not lie on the image; empty where it does."""
-
-
-@dataclass(frozen=True)
-class CaseFacts:
-    """What was seen of one case."""
-
-    inputs: Mapping[str, InputFactsOfCase]
-    masks: Mapping[str, MaskFacts]
-    seconds: float
+Progress = Callable[[int, int], None]
+"""Told how many cases are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +37,73 @@ class Survey:
     target: Target | None
     facts: Mapping[str, CaseFacts]
     unreadable: Mapping[str, str]
+
+
+def take_survey(
+    cases: Sequence[Case],
+    root: Path,
+    target: Target | None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Survey:
+    """Read every image input and mask of every case once.
+
+    Args:
+        cases: What a source listed.
+        root: Folder that relative paths start at.
+        target: What is to be learnt; its ignored voxels do not count as foreground.
+        workers: Processes that read; None is one for each processor this process may use. Small sets are read here.
+        progress: Told after each case.
+
+    Returns:
+        Facts of each case in the order of `cases`, or the reason why it could not be read.
+
+    Raises:
+        DiascopeError: When reading cannot work at all (a missing package, children killed again and again).
+    """
+    cases, root = tuple(cases), Path(root)
+    workers = workers or _processors()
+    found: dict[int, CaseFacts | str] = {}
+    for index, result in _results(cases, root, target, min(workers, len(cases))):
+        found[index] = result
+        if progress is not None:
+            progress(len(found), len(cases))
+    ordered = [(case.id, found[index]) for index, case in enumerate(cases)]
+    facts = {key: result for key, result in ordered if isinstance(result, CaseFacts)}
+    unreadable = {key: result for key, result in ordered if isinstance(result, str)}
+    return Survey(root, cases, target, facts, unreadable)
+
+
+def _results(
+    cases: tuple[Case, ...], root: Path, target: Target | None, workers: int
+) -> Iterable[tuple[int, CaseFacts | str]]:
+    if workers < 2 or len(cases) < FEW_CASES or _bytes_to_read(cases, root) < SMALL_BYTES:
+        return _results_here(cases, root, target)
+    return facts_in_children(cases, root, target, workers)
+
+
+def _results_here(cases: tuple[Case, ...], root: Path, target: Target | None) -> Iterator[tuple[int, CaseFacts | str]]:
+    for index, case in enumerate(cases):
+        yield index, facts_of(case, root, target)
+
+
+def _bytes_to_read(cases: tuple[Case, ...], root: Path) -> int:
+    """Size of all files together; one that holds many items counts once."""
+    paths = {
+        root / path
+        for case in cases
+        for ref in (*case.inputs.values(), *case.targets.values())
+        if isinstance(ref, FileRef)
+        for path in ref.paths
+    }
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+__all__ = ["CaseFacts", "InputFactsOfCase", "MaskFacts", "Progress", "Survey", "file_digest", "take_survey"]
