@@ -1,0 +1,1 @@
+"""Parts that several losses are made of; not plug-ins."""

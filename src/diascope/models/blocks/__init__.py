@@ -1,0 +1,1 @@
+"""Parts that the networks of `models/` are made of; not plug-ins."""
