@@ -1,0 +1,80 @@
+"""Intensity to what a network likes, by the rule of the modality (`modalities.IntensityRule`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diascope.core.errors import BadUsage, UnknownName
+from diascope.core.geometry import Geometry
+from diascope.transforms import Params
+
+SMALLEST_STD = 1e-6
+"""A constant image becomes 0 and not infinite."""
+
+
+def _numbers(params: Params, key: str, volume: Tensor, default: float | None = None) -> Tensor:
+    """The numbers of `key` as (C, 1, 1, 1), one a channel (one number counts for all)."""
+    value: Any = params.get(key, default)
+    if value is None:
+        raise BadUsage(f"the intensity rule {params['rule']!r} needs {key!r}", given=dict(params))
+    numbers = torch.as_tensor(value, dtype=volume.dtype, device=volume.device).flatten()
+    if len(numbers) not in (1, volume.shape[0]):
+        raise BadUsage(f"{key!r} has {len(numbers)} numbers for an image of {volume.shape[0]} channels", given=value)
+    return numbers.reshape(-1, 1, 1, 1)
+
+
+def _window(volume: Tensor, params: Params) -> Tensor:
+    low, high = _numbers(params, "low", volume), _numbers(params, "high", volume)
+    mean, std = _numbers(params, "mean", volume), _numbers(params, "std", volume)
+    clipped = torch.minimum(torch.maximum(volume, low), high)
+    return (clipped - mean) / std.clamp(min=SMALLEST_STD)
+
+
+def _z_score(volume: Tensor, params: Params) -> Tensor:
+    space = (1, 2, 3)
+    mean, std = volume.mean(dim=space, keepdim=True), volume.std(dim=space, correction=0, keepdim=True)
+    scaled: Tensor = (volume - mean) / std.clamp(min=SMALLEST_STD)
+    return scaled
+
+
+def _scale(volume: Tensor, params: Params) -> Tensor:
+    ends = np.percentile(volume.cpu().numpy(), [0.5, 99.5], axis=(1, 2, 3))
+    low, high = torch.from_numpy(ends).to(volume).reshape(2, -1, 1, 1, 1)
+    return (volume - low).div_((high - low).clamp(min=SMALLEST_STD)).clamp_(0, 1)
+
+
+def _fixed(volume: Tensor, params: Params) -> Tensor:
+    low, high = _numbers(params, "low", volume, 0.0), _numbers(params, "high", volume, 255.0)
+    mean, std = _numbers(params, "mean", volume, 0.0), _numbers(params, "std", volume, 1.0)
+    return (volume - low).div_(high - low).clamp_(0, 1).sub_(mean).div_(std)
+
+
+RULES: MappingProxyType[str, Callable[[Tensor, Params], Tensor]] = MappingProxyType(
+    {"window": _window, "z-score": _z_score, "scale": _scale, "grey": _fixed, "rgb": _fixed}
+)
+
+
+class Intensity:
+    """Params: `rule`, and numbers, each one or one a channel.
+
+    `window`: clip to `low`..`high`, subtract `mean`, divide by `std`. `z-score`: mean and deviation of the image.
+    `scale`: the image's 0.5 and 99.5 percentiles to 0 and 1, clipped. `grey`, `rgb`: `low`..`high` (default 0..255) to
+    0..1, then `mean` and `std` (default 0 and 1) of that.
+    """
+
+    scope: Literal["case"] = "case"
+
+    def apply(self, volume: Tensor, geometry: Geometry, params: Params, is_mask: bool) -> tuple[Tensor, Geometry]:
+        rule = params["rule"]
+        if rule not in RULES:
+            raise UnknownName("intensity rule", rule, RULES)
+        return (volume if is_mask else RULES[rule](volume, params)), geometry
+
+
+TRANSFORM = Intensity()

@@ -1,0 +1,162 @@
+"""Volumes to another number of voxels (same box), and onto another grid in millimetres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from diascope.core.errors import BadUsage, UnsoundGeometry
+from diascope.core.geometry import Geometry
+from diascope.transforms.resampling.matrices import nearest, weights
+
+Shape = tuple[int, int, int]
+
+CHUNK = 1 << 22
+"""Voxels of the target grid that are sampled at once, to bound memory."""
+
+
+def along(volume: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
+    """Multiply the three space axes with matrices, the most shrinking axis first.
+
+    Args:
+        volume: (..., C, Z, Y, X) float32.
+        matrices: For z, y, x: (new, old), or (B, new, old) for a volume (B, C, Z, Y, X); None leaves the axis alone.
+
+    Returns:
+        (..., C, Z', Y', X') float32.
+    """
+    order = sorted(
+        (axis for axis in range(3) if matrices[axis] is not None),
+        key=lambda axis: matrices[axis].shape[-2] / matrices[axis].shape[-1],  # type: ignore[union-attr]
+    )
+    for axis in order:
+        matrix = matrices[axis]
+        if matrix is not None:
+            volume = _along_axis(volume, matrix, axis)
+    return volume
+
+
+def _along_axis(volume: Tensor, matrix: Tensor, axis: int) -> Tensor:
+    if matrix.ndim == 3:
+        matrix = matrix[:, None] if axis == 0 else matrix[:, None, None]
+    if axis == 0:
+        return (matrix @ volume.flatten(-2)).reshape(*volume.shape[:-3], -1, *volume.shape[-2:])
+    return matrix @ volume if axis == 1 else volume @ matrix.transpose(-1, -2)
+
+
+def resize(volume: Tensor, shape: Shape, order: int = 3, anti_alias: bool = False) -> Tensor:
+    """An image of the same box with another number of voxels.
+
+    Args:
+        volume: (C, Z, Y, X) float32.
+        shape: (Z, Y, X) afterwards.
+        order: 0 nearest, 1 linear, 3 cubic B-spline (as `scipy.ndimage.zoom(..., mode="nearest", grid_mode=True)`).
+        anti_alias: Smooth axes that shrink.
+
+    Returns:
+        (C, Z', Y', X') float32; the same tensor where nothing changes.
+    """
+    old = _space(volume)
+    if order == 0:
+        return resize_labels(volume, shape)
+    pairs = zip(old, shape, strict=True)
+    return along(volume, [None if a == b else weights(a, b, order, anti_alias).to(volume.device) for a, b in pairs])
+
+
+def resize_labels(volume: Tensor, shape: Shape) -> Tensor:
+    """A mask (..., Z, Y, X) of any dtype with another number of voxels, by the nearest voxel."""
+    for axis, (old, new) in enumerate(zip(volume.shape[-3:], shape, strict=True)):
+        if old != new:
+            volume = volume.index_select(axis - 3, nearest(old, new).to(volume.device))
+    return volume
+
+
+def resize_labels_smoothly(mask: Tensor, shape: Shape) -> Tensor:
+    """A mask with another number of voxels: each label interpolated linearly, the largest share wins.
+
+    Each label is interpolated in its own bounding box only.
+
+    Args:
+        mask: (C, Z, Y, X) integers.
+        shape: (Z, Y, X) afterwards.
+    """
+    matrices = [weights(a, b, 1) for a, b in zip(_space(mask), shape, strict=True)]
+    found = torch.zeros((mask.shape[0], *shape), dtype=mask.dtype)
+    share = torch.zeros((mask.shape[0], *shape))
+    for label in torch.unique(mask).tolist():
+        here = mask == label
+        at = [here.any(0).any(dim=_others(axis)).nonzero().flatten() for axis in range(3)]
+        old = tuple(slice(int(rows[0]), int(rows[-1]) + 1) for rows in at)
+        reached = [m[:, part].any(1).nonzero().flatten() for m, part in zip(matrices, old, strict=True)]
+        new = tuple(slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0) for rows in reached)
+        parts = [m[rows, columns] for m, rows, columns in zip(matrices, new, old, strict=True)]
+        mine = along(here[:, *old].float(), parts)
+        wins = mine > share[:, *new]
+        found[:, *new] = torch.where(wins, torch.tensor(label, dtype=mask.dtype), found[:, *new])
+        share[:, *new] = torch.maximum(mine, share[:, *new])
+    return found
+
+
+def onto(volume: Tensor, geometry: Geometry, target: Geometry, shape: Shape, order: int = 1) -> Tensor:
+    """Sample a volume on any other grid of the same patient, in millimetres (also oblique).
+
+    Args:
+        volume: (C, Z, Y, X) float32, or integers (then nearest neighbour whatever `order` says).
+        geometry: Where its voxels are.
+        target: Where the new voxels are.
+        shape: (Z, Y, X) of the new grid.
+        order: 0 nearest, 1 linear.
+
+    Returns:
+        (C, *shape), same dtype. What lies outside of `volume` gets its smallest value (air); in masks 0.
+
+    Raises:
+        UnsoundGeometry: When the two are in different frames of reference.
+        NotPhysical: When one of them has no millimetres.
+    """
+    if order not in (0, 1):
+        raise BadUsage("the order of interpolation onto another grid is 0 or 1", given=order)
+    frames = geometry.frame_of_reference, target.frame_of_reference
+    if None not in frames and frames[0] != frames[1]:
+        raise UnsoundGeometry(
+            "two images lie in different frames of reference, so their millimetres cannot be compared",
+            given=" and ".join(map(str, frames)),
+            todo="Register them first, or leave one of them out",
+        )
+    if geometry.is_close(target) and _space(volume) == shape:
+        return volume
+    whole = not volume.is_floating_point()
+    fill = 0.0 if whole else float(volume.min())
+    start = geometry.to_voxel(target.to_mm(np.zeros(3)))
+    step = geometry.to_voxel(target.to_mm(np.eye(3))) - start
+    source = (volume.float() - fill)[None]
+    mode = "nearest" if whole or order == 0 else "bilinear"
+    rows = max(1, CHUNK // (shape[1] * shape[2]))
+    slabs = []
+    for first in range(0, shape[0], rows):
+        grid = _grid(start, step, (first, min(first + rows, shape[0])), shape, _space(volume))
+        slabs.append(functional.grid_sample(source, grid.to(source.device), mode=mode, align_corners=False)[0])
+    sampled = torch.cat(slabs, dim=1) + fill
+    return sampled.round().to(volume.dtype) if whole else sampled
+
+
+def _grid(start: np.ndarray, step: np.ndarray, rows: tuple[int, int], shape: Shape, size: Shape) -> Tensor:
+    """(1, rows, Y, X, 3) sampling positions as grid_sample wants them: (x, y, z), faces of the box at -1 and 1."""
+    z, y, x = np.arange(*rows), np.arange(shape[1]), np.arange(shape[2])
+    place = start + z[:, None, None, None] * step[0] + y[:, None, None] * step[1] + x[:, None] * step[2]
+    scaled = (2 * place + 1) / np.asarray(size, dtype=np.float64) - 1
+    return torch.from_numpy(np.ascontiguousarray(scaled[None, ..., ::-1], dtype=np.float32))
+
+
+def _space(volume: Tensor) -> Shape:
+    z, y, x = volume.shape[-3:]
+    return z, y, x
+
+
+def _others(axis: int) -> tuple[int, int]:
+    first, second = (other for other in range(3) if other != axis)
+    return first, second
