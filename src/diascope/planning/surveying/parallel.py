@@ -38,37 +38,67 @@ def facts_in_children(
     Raises:
         DiascopeError: When children cannot be started, or too many were killed.
     """
-    size = max(1, min(CHUNK, len(cases) // (4 * workers)))
-    waiting = deque(list(range(start, min(start + size, len(cases)))) for start in range(0, len(cases), size))
-    children: list[_Child] = []
-    deaths, suspects = 0, set[int]()
+    crew = _Crew(cases, root, target, workers)
     try:
-        while waiting or any(child.pending for child in children):
-            while waiting and len(children) < workers:
-                children.append(_Child(root, target))
-            for child in children:
-                if waiting and not child.pending:
-                    child.give(waiting.popleft(), cases)
-            ready = wait([child.pipe for child in children if child.pending])
-            for child in [child for child in children if child.pipe in ready]:
+        while crew.busy():
+            crew.hand_out()
+            for child in crew.ready():
                 try:
                     answer = child.take()
                 except (EOFError, OSError):
-                    deaths += 1
-                    children.remove(child)
-                    reason, suspect = child.buried(deaths), child.pending.popleft()
-                    if child.pending:
-                        waiting.appendleft(list(child.pending))
-                    if suspect in suspects:
-                        yield suspect, reason
-                    else:
-                        suspects.add(suspect)
-                        waiting.appendleft([suspect])
+                    yield from crew.bury(child)
                 else:
                     yield answer
     finally:
-        for child in children:
+        for child in crew.children:
             child.stop()
+
+
+class _Crew:
+    """The children, and the cases that none of them has been given yet."""
+
+    def __init__(self, cases: Sequence[Case], root: Path, target: Target | None, workers: int) -> None:
+        self.cases, self.root, self.target, self.workers = cases, root, target, workers
+        size = max(1, min(CHUNK, len(cases) // (4 * workers)))
+        starts = range(0, len(cases), size)
+        self.waiting = deque(list(range(start, min(start + size, len(cases)))) for start in starts)
+        self.children: list[_Child] = []
+        self.suspects: set[int] = set()
+        self.deaths = 0
+
+    def busy(self) -> bool:
+        return bool(self.waiting) or any(child.pending for child in self.children)
+
+    def hand_out(self) -> None:
+        while self.waiting and len(self.children) < self.workers:
+            self.children.append(_Child(self.root, self.target))
+        for child in self.children:
+            if self.waiting and not child.pending:
+                child.give(self.waiting.popleft(), self.cases)
+
+    def ready(self) -> list[_Child]:
+        """Children that have answered, or died."""
+        ready = wait([child.pipe for child in self.children if child.pending])
+        return [child for child in self.children if child.pipe in ready]
+
+    def bury(self, child: _Child) -> Iterator[tuple[int, Result]]:
+        """Take a dead child's cases back; name the one it was reading when that has happened before."""
+        self.deaths += 1
+        self.children.remove(child)
+        how = child.how_it_ended()
+        if self.deaths > MOST_DEATHS:
+            raise DiascopeError(
+                f"{self.deaths} processes that read files ended early, the last one {how}",
+                todo="Free some memory, or use fewer workers",
+            )
+        suspect = child.pending.popleft()
+        if child.pending:
+            self.waiting.appendleft(list(child.pending))
+        if suspect in self.suspects:
+            yield suspect, f"the process that read it was {how}, twice; perhaps it needs too much memory"
+        else:
+            self.suspects.add(suspect)
+            self.waiting.appendleft([suspect])
 
 
 class _Child:
@@ -109,16 +139,10 @@ class _Child:
             raise answer
         return self.pending.popleft(), answer
 
-    def buried(self, deaths: int) -> str:
-        """Why the case that it was reading has no facts."""
+    def how_it_ended(self) -> str:
         self.pipe.close()
         code = self.process.wait()
-        how = f"killed by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"ended with code {code}"
-        if deaths > MOST_DEATHS:
-            raise DiascopeError(
-                f"{deaths} processes that read files were {how}", todo="Free some memory, or use fewer workers"
-            )
-        return f"the process that read it was {how}, twice; perhaps it needs too much memory"
+        return f"killed by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"ended with code {code}"
 
     def stop(self) -> None:
         self.pipe.close()
