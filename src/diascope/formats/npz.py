@@ -1,0 +1,86 @@
+"""Arrays in a numpy archive (MedMNIST): `item` is `train_images:17`, or the name of an array that is one image."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diascope.core.errors import BadUsage, UnreadableFile
+from diascope.core.geometry import Geometry
+from diascope.core.image import Image
+from diascope.formats import Format
+from diascope.formats.files.reading import ends_with, foreign, only
+
+COLOURS = (3, 4)
+"""Lengths of a last axis that is taken for colour."""
+
+
+class Npz:
+    """Read only: thousands of cases share one archive, which Diascope does not write."""
+
+    suffixes: tuple[str, ...] = (".npz",)
+    writes: bool = False
+
+    def is_available(self) -> bool:
+        return True
+
+    def recognises(self, path: Path) -> bool:
+        return ends_with(path, self.suffixes)
+
+    def read(self, paths: Sequence[Path], item: str | None = None) -> Image:
+        path = only(paths)
+        with foreign(path):
+            stat = path.stat()
+            name, _, number = (item or _only_array(path)).partition(":")
+            array = _array(str(path), name, stat.st_mtime_ns, stat.st_size)
+            if number:
+                if not number.isdecimal() or int(number) >= len(array):
+                    raise UnreadableFile(path, f"there is no {item!r}; {name} has {len(array)} items")
+                array = array[int(number)]
+            return Image(_channels_first(array, path), Geometry.unknown(), unit="grey")
+
+    def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
+        raise BadUsage("npz is only read", given=path, todo="Write .nii.gz, .nrrd or .png")
+
+
+def _only_array(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        held = [name.removesuffix(".npy") for name in archive.namelist()]
+    if len(held) != 1:
+        raise UnreadableFile(
+            path, f"it holds {len(held)} arrays: {', '.join(held)}", "Say which one, as NAME or NAME:17"
+        )
+    return held[0]
+
+
+# The archive is decompressed once and kept: four arrays are the images and masks of the training and validation parts.
+@lru_cache(maxsize=4)
+def _array(path: str, name: str, changed: int, size: int) -> npt.NDArray[Any]:
+    """One array of an archive; `changed` (ns) and `size` only make a rewritten file another entry."""
+    with np.load(path, allow_pickle=False) as archive:
+        if name not in archive.files:
+            raise UnreadableFile(path, f"no array is named {name!r}; there are: {', '.join(archive.files)}")
+        array: npt.NDArray[Any] = archive[name]
+    if array.dtype.kind not in "iufb":
+        raise UnreadableFile(path, f"{name} holds {array.dtype}, not numbers")
+    array.setflags(write=False)
+    return array
+
+
+def _channels_first(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """(Y, X), (Y, X, C), (Z, Y, X) or (Z, Y, X, C) to (C, Z, Y, X), a copy of its own."""
+    coloured = array.ndim > 2 and array.shape[-1] in COLOURS
+    if array.ndim - coloured not in (2, 3):
+        raise UnreadableFile(path, f"an array of shape {array.shape} is not an image", "Say which one, as NAME:17")
+    array = np.moveaxis(array, -1, 0) if coloured else array[None]
+    array = array[:, None] if array.ndim == 3 else array
+    return np.array(array, order="C")
+
+
+FORMAT: Format = Npz()
