@@ -26,7 +26,8 @@ def blobs(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 
     centre, radii = rng.uniform(0.3, 0.7, 3) * shape, rng.uniform(0.2, 0.4, 3) * shape + 0.5
     truth = ellipsoid(centre, radii) | ellipsoid(rng.uniform(0, 1, 3) * shape, radii / 2)
-    said = ellipsoid(centre + rng.normal(size=3), radii * rng.uniform(0.8, 1.2, 3))
+    moved = rng.normal(size=3) * (np.array(shape) > 1)
+    said = ellipsoid(centre + moved, radii * rng.uniform(0.8, 1.2, 3))
     return truth, said
 
 

@@ -1,0 +1,1 @@
+"""How sure a number is: intervals, calibration, operating points, comparisons (docs/concepts/evidence.md)."""
