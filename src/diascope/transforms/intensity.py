@@ -29,24 +29,26 @@ def _numbers(params: Params, key: str, volume: Tensor, default: float | None = N
     return numbers.reshape(-1, 1, 1, 1)
 
 
+def _standard(volume: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    return (volume - mean) / std.clamp(min=SMALLEST_STD)
+
+
 def _window(volume: Tensor, params: Params) -> Tensor:
     low, high = _numbers(params, "low", volume), _numbers(params, "high", volume)
     mean, std = _numbers(params, "mean", volume), _numbers(params, "std", volume)
     clipped = torch.minimum(torch.maximum(volume, low), high)
-    return (clipped - mean) / std.clamp(min=SMALLEST_STD)
+    return _standard(clipped, mean, std)
 
 
 def _z_score(volume: Tensor, params: Params) -> Tensor:
-    space = (1, 2, 3)
-    mean, std = volume.mean(dim=space, keepdim=True), volume.std(dim=space, correction=0, keepdim=True)
-    scaled: Tensor = (volume - mean) / std.clamp(min=SMALLEST_STD)
-    return scaled
+    std, mean = torch.std_mean(volume, dim=(1, 2, 3), correction=0, keepdim=True)
+    return _standard(volume, mean, std)
 
 
 def _scale(volume: Tensor, params: Params) -> Tensor:
     ends = np.percentile(volume.cpu().numpy(), [0.5, 99.5], axis=(1, 2, 3))
     low, high = torch.from_numpy(ends).to(volume).reshape(2, -1, 1, 1, 1)
-    return (volume - low).div_((high - low).clamp(min=SMALLEST_STD)).clamp_(0, 1)
+    return _standard(volume, low, high - low).clamp_(0, 1)
 
 
 def _fixed(volume: Tensor, params: Params) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from diascope.core.errors import BadUsage
 from diascope.core.geometry import Geometry
 from diascope.transforms import Params
-from diascope.transforms.resampling.volume import resize, resize_labels, resize_labels_smoothly
+from diascope.transforms.resampling.volume import resize, resize_labels
 
 
 def target_shape(shape: tuple[int, int, int], geometry: Geometry, params: Params) -> tuple[int, int, int]:
@@ -31,10 +31,10 @@ def target_shape(shape: tuple[int, int, int], geometry: Geometry, params: Params
 
 
 class Resample:
-    """Params: `shape` (voxels) or `spacing` (mm), each (z, y, x); `order` 0, 1 or 3 (default); `anti_alias`.
+    """Params: `shape` (voxels) or `spacing` (mm), each (z, y, x); `order` 0, 1 or 3 (default); `anti_alias` (False).
 
-    `anti_alias` (default False) smooths axes that shrink; `smooth_masks` (default False) interpolates each label
-    linearly instead of taking the nearest voxel.
+    `anti_alias` smooths the axes that shrink. Masks take the nearest voxel: interpolating each label linearly was
+    tried, and gave a tenth fewer wrong voxels on a disc for many times the work.
     """
 
     scope: Literal["case"] = "case"
@@ -44,9 +44,7 @@ class Resample:
         shape = target_shape((z, y, x), geometry, params)
         if shape == (z, y, x):
             return volume, geometry
-        if is_mask and params.get("smooth_masks", False):
-            resized = resize_labels_smoothly(volume, shape)
-        elif is_mask:
+        if is_mask:
             resized = resize_labels(volume, shape)
         else:
             resized = resize(volume, shape, int(params.get("order", 3)), bool(params.get("anti_alias", False)))

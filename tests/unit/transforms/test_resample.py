@@ -48,27 +48,14 @@ def test_anti_aliasing_removes_what_the_coarse_grid_cannot_hold() -> None:
     assert plain.std() > 5 * smooth.std()
 
 
-@pytest.mark.parametrize("smooth", [False, True])
-def test_masks_keep_dtype_and_place(smooth: bool) -> None:
+def test_masks_keep_dtype_and_place() -> None:
     mask = torch.zeros((1, 12, 12, 12), dtype=torch.uint8)
     mask[:, 2:8, 4:10, 6:12] = 3
-    small, _ = TRANSFORM.apply(mask, GEOMETRY, {"shape": [6, 6, 6], "smooth_masks": smooth}, is_mask=True)
+    small, _ = TRANSFORM.apply(mask, GEOMETRY, {"shape": [6, 6, 6]}, is_mask=True)
     expected = torch.zeros((1, 6, 6, 6), dtype=torch.uint8)
     expected[:, 1:4, 2:5, 3:6] = 3
     assert small.dtype == torch.uint8
     assert torch.equal(small, expected)
-
-
-def a_disc(size: int) -> torch.Tensor:
-    row, column = (np.mgrid[:size, :size] + 0.5) / size - 0.5
-    return torch.from_numpy((row**2 + column**2 < 0.4**2).astype(np.int16))[None, None]
-
-
-def test_smooth_masks_round_a_staircase() -> None:
-    by = {"shape": [1, 64, 64]}
-    rough, _ = TRANSFORM.apply(a_disc(16), GEOMETRY, by, is_mask=True)
-    smooth, _ = TRANSFORM.apply(a_disc(16), GEOMETRY, {**by, "smooth_masks": True}, is_mask=True)
-    assert (smooth != a_disc(64)).sum() < 0.7 * (rough != a_disc(64)).sum()
 
 
 def test_bad_params_and_missing_millimetres_are_refused() -> None:

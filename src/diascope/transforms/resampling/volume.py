@@ -75,32 +75,6 @@ def resize_labels(volume: Tensor, shape: Shape) -> Tensor:
     return volume
 
 
-def resize_labels_smoothly(mask: Tensor, shape: Shape) -> Tensor:
-    """A mask with another number of voxels: each label interpolated linearly, the largest share wins.
-
-    Each label is interpolated in its own bounding box only.
-
-    Args:
-        mask: (C, Z, Y, X) integers.
-        shape: (Z, Y, X) afterwards.
-    """
-    matrices = [weights(a, b, 1) for a, b in zip(_space(mask), shape, strict=True)]
-    found = torch.zeros((mask.shape[0], *shape), dtype=mask.dtype)
-    share = torch.zeros((mask.shape[0], *shape))
-    for label in torch.unique(mask).tolist():
-        here = mask == label
-        at = [here.any(0).any(dim=_others(axis)).nonzero().flatten() for axis in range(3)]
-        old = tuple(slice(int(rows[0]), int(rows[-1]) + 1) for rows in at)
-        reached = [m[:, part].any(1).nonzero().flatten() for m, part in zip(matrices, old, strict=True)]
-        new = tuple(slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0) for rows in reached)
-        parts = [m[rows, columns] for m, rows, columns in zip(matrices, new, old, strict=True)]
-        mine = along(here[:, *old].float(), parts)
-        wins = mine > share[:, *new]
-        found[:, *new] = torch.where(wins, torch.tensor(label, dtype=mask.dtype), found[:, *new])
-        share[:, *new] = torch.maximum(mine, share[:, *new])
-    return found
-
-
 def onto(volume: Tensor, geometry: Geometry, target: Geometry, shape: Shape, order: int = 1) -> Tensor:
     """Sample a volume on any other grid of the same patient, in millimetres (also oblique).
 
@@ -155,8 +129,3 @@ def _grid(start: np.ndarray, step: np.ndarray, rows: tuple[int, int], shape: Sha
 def _space(volume: Tensor) -> Shape:
     z, y, x = volume.shape[-3:]
     return z, y, x
-
-
-def _others(axis: int) -> tuple[int, int]:
-    first, second = (other for other in range(3) if other != axis)
-    return first, second
