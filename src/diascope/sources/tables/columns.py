@@ -1,0 +1,126 @@
+"""Which column means what: every rule that goes by a column's name, as data.
+
+Names are compared in lower case with everything but letters and digits as `_` (`Patient ID` is `patient_id`). Of
+several columns the one whose name comes first in the list is taken. `docs/how-to/layouts.md` shows these lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from diascope.core.errors import UnknownName
+from diascope.sources import SourceOptions
+
+PATIENT = (
+    *("patient", "patient_id", "patientid", "patient_key", "patient_code", "patient_number", "patient_uid"),
+    *("subject", "subject_id", "subjectid", "subject_key", "participant", "participant_id", "person", "person_id"),
+)
+"""Columns that hold the patient."""
+
+LESION = ("lesion", "lesion_id", "lesionid")
+"""Stands in for the patient where no column holds one: the pictures of one lesion stay together."""
+
+GROUP = (*LESION, "study", "study_id", "exam", "exam_id", "studyinstanceuid", "visit_id")
+"""Columns whose cases must not straddle a split either."""
+
+SITE = (
+    *("site", "site_id", "hospital", "hospital_id", "institution", "institution_name"),
+    *("center", "centre", "center_id", "centre_id", "clinic"),
+)
+"""Columns that hold the site."""
+
+SPLIT = ("split", "subset", "partition")
+"""Columns that hold train, val or test."""
+
+CASE = ("case", "case_id")
+"""Columns that name the case in a manifest."""
+
+TARGET = (
+    *("label", "labels", "target", "class", "class_name", "category"),
+    *("diagnosis", "dx", "finding", "outcome", "grade", "y"),
+)
+"""Columns that are the target where the user names none; other columns with few values come after them."""
+
+COVARIATE = (
+    *("age", "age_years", "age_approx", "patient_age", "sex", "gender", "patient_sex", "ethnicity", "race"),
+    *("height", "weight", "bmi", "smoker", "smoking", "year"),
+    *("manufacturer", "model", "device", "scanner", "camera", "vendor", "field_strength", "kernel", "slice_thickness"),
+    *("view", "view_position", "laterality", "side", "eye", "projection", "modality", "protocol", "sequence"),
+    *("localization", "localisation", "location", "body_site", "body_part", "anatomical_site", "anatom_site_general"),
+    "anatomy",
+)
+"""Columns that describe a case and are a target only when the user says so."""
+
+IDENTITY = (
+    *("name", "patient_name", "patientname", "first_name", "last_name", "surname", "birth_date", "birthdate"),
+    *("date_of_birth", "dob", "patientbirthdate", "mrn", "medical_record_number", "address", "phone", "email", "ssn"),
+    *("accession", "accession_number", "accessionnumber"),
+)
+"""Columns that are never copied: they say who the patient is."""
+
+
+def plain(name: str) -> str:
+    """A column's name as the rules compare it."""
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def first_of(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
+    """The column whose plain name comes first in `names`, None where none is in it."""
+    known: dict[str, str] = {}
+    for column in columns:
+        known.setdefault(plain(column), column)
+    return next((known[name] for name in names if name in known), None)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns that say where a case belongs, and why they were taken."""
+
+    patient: str | None = None
+    group: str | None = None
+    site: str | None = None
+    split: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every column that was taken."""
+        taken = (self.patient, self.group, self.site, self.split)
+        return frozenset(name for name in taken if name is not None)
+
+
+def roles_of(columns: tuple[str, ...], options: SourceOptions) -> Roles:
+    """Which columns hold the patient, the group, the site and the split.
+
+    Raises:
+        UnknownName: When the user named a column that is not there; names those that are.
+    """
+    for asked in (options.patient, options.site):
+        if asked is not None and asked not in columns:
+            raise UnknownName("column", asked, columns, todo="Only a table beside the images has columns")
+    patient, why = _patient(columns, options)
+    site = options.site or first_of(columns, SITE)
+    split = first_of(columns, SPLIT)
+    group = first_of((name for name in columns if name != patient), GROUP)
+    notes = [why]
+    for what, column in (("site", site), ("split", split), ("group that stays together", group)):
+        if column is not None:
+            notes.append(f"{what}: column {column!r}")
+    return Roles(patient, group, site, split, tuple(notes))
+
+
+def _patient(columns: tuple[str, ...], options: SourceOptions) -> tuple[str | None, str]:
+    if options.patient is not None:
+        return options.patient, f"patient: column {options.patient!r}, as asked"
+    by_name = first_of(columns, PATIENT)
+    if by_name is not None:
+        return by_name, f"patient: column {by_name!r}, by its name"
+    lesion = first_of(columns, LESION)
+    if lesion is not None:
+        return lesion, (
+            f"patient: no column names the patient, so {lesion!r} was taken: pictures of one lesion stay together, "
+            "two lesions of one patient may not"
+        )
+    return None, "no column names the patient: every case counts as its own patient"

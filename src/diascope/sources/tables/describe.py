@@ -1,0 +1,203 @@
+"""Patient, site, split, covariates and further targets of cases, from the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from diascope.core.case import Case, Scalar, Split, Target
+from diascope.core.errors import DataRefused, UnknownName
+from diascope.sources import SourceOptions
+from diascope.sources.folders.splits import split_of_cell
+from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, first_of, plain, roles_of
+from diascope.sources.tables.sheet import Cells
+from diascope.sources.tables.targets import ColumnKind, category, class_name, kind_of, scalar_of
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table, matched to cases.
+
+    Args:
+        columns: Every column of the table, in its order.
+        of: Case id to row; a case without one is described by nothing.
+        used: Columns that name files or cases and describe nothing.
+    """
+
+    columns: tuple[str, ...] = ()
+    of: Mapping[str, Cells] | None = None
+    used: frozenset[str] = frozenset()
+
+    def values(self, column: str, cases: Sequence[Case]) -> list[str | None]:
+        """One cell a case."""
+        rows = self.of or {}
+        return [rows[case.id][column] if case.id in rows else None for case in cases]
+
+
+@dataclass(frozen=True)
+class Described:
+    """Cases with what the table says about them; every possible target, the likeliest first."""
+
+    cases: tuple[Case, ...]
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...]
+
+
+def describe(
+    cases: Sequence[Case], options: SourceOptions, rows: Rows | None = None, targets: Sequence[Target] = ()
+) -> Described:
+    """Add what a table says to cases that have inputs, and perhaps targets from the layout.
+
+    Args:
+        cases: With the layout's targets and splits.
+        options: Columns that the user named.
+        rows: The table; None where there is none.
+        targets: Those of the layout (a class folder, a mask).
+
+    Raises:
+        UnknownName: When a column that the user named does not exist.
+        DataRefused: When table and layout contradict each other.
+    """
+    rows = rows or Rows()
+    roles = roles_of(rows.columns, options)
+    of_layout = {target.name for target in targets}
+    _refuse_contradiction(cases, rows, targets)
+    free = tuple(name for name in rows.columns if name not in rows.used | roles.columns | of_layout)
+    if options.target is not None and options.target not in {*of_layout, *rows.columns}:
+        raise UnknownName("target column", options.target, {*of_layout, *free})
+    kinds = {name: kind_of(rows.values(name, cases)) for name in free}
+    found = [*targets, *_targets(cases, rows, kinds, options.target if options.target not in of_layout else None)]
+    found.sort(key=lambda target: target.name != options.target)
+    covariates, notes = _covariates(cases, rows, kinds, found)
+    described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
+    return Described(described, tuple(found), (*roles.notes, *_unknown_patients(described, roles), *notes))
+
+
+def _refuse_contradiction(cases: Sequence[Case], rows: Rows, targets: Sequence[Target]) -> None:
+    for target in targets:
+        if target.kind != "category" or target.name not in rows.columns:
+            continue
+        for case, cell in zip(cases, rows.values(target.name, cases), strict=True):
+            if cell is not None and class_name(cell) != case.targets[target.name]:
+                raise DataRefused(
+                    f"{case.id} lies in the folder {case.targets[target.name]!r}, and the table calls it {cell!r}",
+                    todo=f"Mend the column {target.name!r}, or rename it",
+                )
+
+
+def _targets(cases: Sequence[Case], rows: Rows, kinds: Mapping[str, ColumnKind], asked: str | None) -> list[Target]:
+    """Targets from columns: the one that the user named, then those named like a target, then other classes."""
+    names = [name for name, kind in kinds.items() if kind == "category" and plain(name) not in (*COVARIATE, *IDENTITY)]
+    several = [name for name in names if len(set(rows.values(name, cases)) - {None}) > 1]
+    likeliest = first_of(several, TARGET)
+    several.sort(key=lambda name: (name != asked, name != likeliest, plain(name) not in TARGET))
+    if asked is not None and asked not in several:
+        several.insert(0, asked)
+    return [_target(name, rows.values(name, cases)) for name in several]
+
+
+def _target(name: str, values: Sequence[str | None]) -> Target:
+    kind = kind_of(values)
+    if kind == "empty":
+        raise DataRefused(f"the column {name!r} is empty for every case", todo="Choose another target column")
+    if kind == "number":
+        return Target(name=name, kind="number", columns=(name,))
+    present = [class_name(value) for value in values if value is not None]
+    if kind == "text" and 2 * len(set(present)) > len(present):
+        raise DataRefused(
+            f"the column {name!r} holds {len(set(present))} different texts in {len(present)} cases: no classes",
+            todo="Choose a column with a few classes",
+        )
+    return category(name, present)
+
+
+def _covariates(
+    cases: Sequence[Case], rows: Rows, kinds: Mapping[str, ColumnKind], targets: Sequence[Target]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Columns that describe cases, and notes on those that were left out."""
+    main = targets[0] if targets else None
+    chosen, private, wordy, same = [], [], [], []
+    for name, kind in kinds.items():
+        if plain(name) in IDENTITY:
+            private.append(name)
+        elif kind == "text":
+            wordy.append(name)
+        elif kind == "empty" or (main is not None and name == main.name):
+            continue
+        elif main is not None and _says_the_same(name, cases, rows, main):
+            same.append(name)
+        else:
+            chosen.append(name)
+    notes = []
+    if chosen:
+        notes.append(f"covariates: {', '.join(chosen)}")
+    for names, why in (
+        (private, "say who the patient is"),
+        (wordy, "hold too many different texts"),
+        (same, f"say the target {main.name!r} in other words" if main else ""),
+    ):
+        if names:
+            notes.append(f"not copied, because they {why}: {', '.join(names)}")
+    return tuple(chosen), notes
+
+
+def _says_the_same(name: str, cases: Sequence[Case], rows: Rows, main: Target) -> bool:
+    """Whether one of a column and the target follows from the other; never so for what describes a case by name."""
+    if main.kind != "category" or plain(name) in COVARIATE or kind_of(rows.values(name, cases)) != "category":
+        return False
+    if main.name in rows.columns:
+        answers = [class_name(value) for value in rows.values(main.name, cases)]
+    else:
+        answers = [str(case.targets[main.name]) for case in cases]
+    pairs = {
+        (value, answer)
+        for value, answer in zip(rows.values(name, cases), answers, strict=True)
+        if value is not None and answer is not None
+    }
+    values, meanings = {value for value, _ in pairs}, {answer for _, answer in pairs}
+    return len(meanings) > 1 and len(values) > 1 and len(pairs) == max(len(values), len(meanings))
+
+
+def _with_row(
+    case: Case, row: Cells | None, roles: Roles, targets: Sequence[Target], covariates: tuple[str, ...]
+) -> Case:
+    if row is None:
+        missing = {target.name: None for target in targets if target.name not in case.targets}
+        return case.model_copy(update={"targets": {**case.targets, **missing}})
+    of_row: dict[str, Scalar] = {}
+    for target in targets:
+        if target.name not in case.targets:
+            cell = row[target.name]
+            of_row[target.name] = class_name(cell) if target.kind == "category" else scalar_of(cell)
+    patient = row[roles.patient] if roles.patient else None
+    return case.model_copy(
+        update={
+            "patient": patient or case.patient,
+            "patient_known": patient is not None or case.patient_known,
+            "group": row[roles.group] if roles.group else case.group,
+            "site": row[roles.site] if roles.site else case.site,
+            "split": _split(case, row, roles.split),
+            "targets": {**case.targets, **of_row},
+            "covariates": {**case.covariates, **{name: scalar_of(row[name]) for name in covariates}},
+        }
+    )
+
+
+def _split(case: Case, row: Cells, column: str | None) -> Split | None:
+    cell = row[column] if column else None
+    if column is None or cell is None:
+        return case.split
+    split = split_of_cell(cell, column)
+    if case.split not in (None, split):
+        raise DataRefused(
+            f"{case.id} lies in the {case.split} part, and the table says {split}",
+            todo=f"Mend the column {column!r}, or move the file",
+        )
+    return split
+
+
+def _unknown_patients(cases: Sequence[Case], roles: Roles) -> list[str]:
+    unknown = sum(not case.patient_known for case in cases)
+    if roles.patient is None or not unknown:
+        return []
+    return [f"{unknown} of {len(cases)} cases have no patient in {roles.patient!r}: each counts as its own"]

@@ -1,0 +1,175 @@
+"""A CSV file as rows of text, and which row belongs to which file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from diascope.core.errors import DataRefused, UnreadableFile
+from diascope.sources.folders.files import stem_of
+
+BESIDE = ("index.csv", "metadata.csv")
+"""Names of a table that lies beside images and says more about them."""
+
+MISSING = ("", "na", "n/a", "nan", "null", "?")
+"""Cells that hold nothing, compared in lower case."""
+
+DELIMITERS = (",", ";", "\t")
+
+Cells = Mapping[str, str | None]
+"""One row: column to text, None where nothing is known."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table.
+
+    Args:
+        path: The file.
+        columns: Names of the columns, in the order of the file.
+        rows: One mapping a line.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Cells, ...]
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a CSV file in UTF-8, with a header, separated by comma, semicolon or tab.
+
+    Raises:
+        UnreadableFile: When it is no such file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(path, f"not UTF-8 at byte {error.start}", "Save the table as CSV in UTF-8") from error
+    except OSError as error:
+        raise UnreadableFile(path, str(error.strerror)) from error
+    header = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=header.count)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    try:
+        lines = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
+    except csv.Error as error:
+        raise UnreadableFile(path, f"line {reader.line_num}: {error}") from error
+    if not lines:
+        raise UnreadableFile(path, "the table is empty")
+    columns = tuple(name.strip() for name in lines[0][1])
+    _refuse_bad_header(path, columns)
+    rows = []
+    for number, line in lines[1:]:
+        if len(line) != len(columns):
+            raise UnreadableFile(
+                path, f"line {number} has {len(line)} cells and the header {len(columns)}", "Mend the line"
+            )
+        rows.append({name: cell_text(cell) for name, cell in zip(columns, line, strict=True)})
+    return Sheet(path, columns, tuple(rows))
+
+
+def _refuse_bad_header(path: Path, columns: tuple[str, ...]) -> None:
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise UnreadableFile(path, f"two columns have one name: {', '.join(map(repr, twice))}", "Rename one of them")
+
+
+def cell_text(cell: str) -> str | None:
+    """The text of a cell, None where it holds nothing (see `MISSING`)."""
+    text = cell.strip()
+    return None if text.lower() in MISSING else text
+
+
+def read_columns(path: Path) -> tuple[str, ...]:
+    """Names of the columns, without reading the rows; empty where the file is no table in UTF-8."""
+    with path.open("rb") as stream:
+        try:
+            header = stream.readline(65536).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return ()
+    delimiter = max(DELIMITERS, key=header.count)
+    return tuple(name.strip() for name in next(csv.reader([header], delimiter=delimiter), []))
+
+
+def sheet_beside(folder: Path) -> Sheet | None:
+    """The table that lies beside images (see `BESIDE`), None where there is none.
+
+    Raises:
+        DataRefused: When there are two.
+    """
+    found = [folder / name for name in BESIDE if (folder / name).is_file()]
+    if len(found) > 1:
+        raise DataRefused(
+            f"two tables lie in {folder}: {' and '.join(path.name for path in found)}", todo="Keep one of them"
+        )
+    return read_sheet(found[0]) if found else None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Which row belongs to which case.
+
+    Args:
+        column: The column that names the files.
+        rows: Case id to row.
+        unused: Number of rows that belong to no case.
+    """
+
+    column: str
+    rows: Mapping[str, Cells]
+    unused: int
+
+
+def match_rows(sheet: Sheet, files: Mapping[str, str]) -> Matched:
+    """Find the column that names most of the files: by relative path or name, with or without the ending.
+
+    Args:
+        sheet: The table.
+        files: Case id to path relative to the folder of the table.
+
+    Raises:
+        DataRefused: When no column names any file, or two rows name one file.
+    """
+    keys = _keys(files)
+    best, column = _best_column(sheet, keys)
+    if not best:
+        raise DataRefused(
+            f"no column of {sheet.path.name} names any of the {len(files)} images",
+            given=", ".join(sheet.columns),
+            todo="Give it a column with the path, name or stem of each image",
+        )
+    rows: dict[str, Cells] = {}
+    for row, case in zip(sheet.rows, (_case_of(row[column], keys) for row in sheet.rows), strict=True):
+        if case is None:
+            continue
+        if case in rows and rows[case] != row:
+            raise DataRefused(
+                f"two rows of {sheet.path.name} name one image and differ", given=row[column], todo="Keep one of them"
+            )
+        rows[case] = row
+    return Matched(column, rows, sum(_case_of(row[column], keys) is None for row in sheet.rows))
+
+
+def _best_column(sheet: Sheet, keys: Mapping[str, str | None]) -> tuple[int, str]:
+    best, column = 0, ""
+    for name in sheet.columns:
+        named = {case for row in sheet.rows if (case := _case_of(row[name], keys)) is not None}
+        if len(named) > best:
+            best, column = len(named), name
+    return best, column
+
+
+def _keys(files: Mapping[str, str]) -> dict[str, str | None]:
+    """What a cell may say for a file; a name that fits two files maps to None."""
+    keys: dict[str, str | None] = {}
+    for case, path in files.items():
+        name = path.rsplit("/", 1)[-1]
+        for key in {path, stem_of(path), name, stem_of(name)}:
+            keys[key] = case if keys.get(key, case) == case else None
+    return keys
+
+
+def _case_of(cell: str | None, keys: Mapping[str, str | None]) -> str | None:
+    return None if cell is None else keys.get(cell.replace("\\", "/").removeprefix("./"))

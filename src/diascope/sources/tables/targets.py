@@ -1,0 +1,81 @@
+"""Targets from columns: which values make classes, how classes are ordered, which one is the finding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from diascope.core.case import Label, Scalar, Target
+from diascope.sources.tables.columns import plain
+
+MOST_CLASSES = 20
+"""A text column with more values is no target unless the user names it."""
+
+MOST_NUMBERS = 10
+"""A column of whole numbers with more values is a number, not a class."""
+
+NEGATIVE = (
+    *("0", "no", "none", "false", "negative", "neg", "normal", "healthy", "benign", "control", "controls", "absent"),
+    *("no_finding", "no_findings", "nofinding", "not_present", "uninfected", "background", "non_tumor", "no_tumor"),
+)
+"""Of two classes the one with such a name is the absence of the finding."""
+
+ColumnKind = Literal["empty", "category", "number", "text"]
+
+
+def kind_of(values: Sequence[str | None]) -> ColumnKind:
+    """Whether a column holds few classes, numbers, or text with too many values to be classes."""
+    present = [value for value in values if value is not None]
+    distinct = set(present)
+    if not distinct:
+        return "empty"
+    if all(number_of(value) is not None for value in distinct):
+        whole = all(float(value).is_integer() for value in distinct)
+        return "category" if whole and len(distinct) <= MOST_NUMBERS else "number"
+    return "category" if len(distinct) <= MOST_CLASSES else "text"
+
+
+def number_of(text: str) -> float | None:
+    """A cell as a finite number, None where it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def scalar_of(text: str | None) -> Scalar:
+    """A cell as a number where it is one, else as text."""
+    if text is None:
+        return None
+    number = number_of(text)
+    if number is None:
+        return text
+    return int(number) if number.is_integer() and text.lstrip("+-").isdigit() else number
+
+
+def class_name(text: str | None) -> str | None:
+    """The name of a class: `1.0` (a whole number that lost its type beside empty cells) is `1`."""
+    if text is None or "." not in text:
+        return text
+    number = number_of(text)
+    return str(int(number)) if number is not None and number.is_integer() else text
+
+
+def category(name: str, values: Iterable[str | None]) -> Target:
+    """A target of classes, sorted by name (numbers by value), the index being the place in that order."""
+    names = sorted({value for value in values if value is not None}, key=_order)
+    labels = tuple(Label(name=value, value=index) for index, value in enumerate(names))
+    return Target(name=name, kind="category", columns=(name,), labels=labels, positive=positive_of(names))
+
+
+def positive_of(names: Sequence[str]) -> str | None:
+    """Of two classes the one that is the finding: the other has a name that says absence (see `NEGATIVE`)."""
+    found = [name for name in names if plain(name) not in NEGATIVE]
+    return found[0] if len(names) == 2 and len(found) == 1 else None
+
+
+def _order(name: str) -> tuple[int, float, str]:
+    number = number_of(name)
+    return (1, 0.0, name) if number is None else (0, number, name)
