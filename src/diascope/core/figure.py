@@ -65,6 +65,8 @@ class Picture(Record):
     """Base64 of a PNG."""
     caption: str
     case: str = ""
+    legend: tuple[tuple[str, str], ...] = ()
+    """What the burnt-in colours mean: name and colour as `#rrggbb`."""
 
 
 class Gallery(Record):

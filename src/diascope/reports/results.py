@@ -1,0 +1,238 @@
+"""What was measured: the head of the report, its headline numbers, figures, tables of metrics and subgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from diascope.core.evaluation import CaseScore, Evaluation, Subgroup
+from diascope.core.figure import Figure, Gallery, Grid
+from diascope.core.finding import Measure
+from diascope.reports.bars import interval_plot
+from diascope.reports.charts import figure_markup
+from diascope.reports.content import ReportContent
+from diascope.reports.markup import Child, Markup, tag
+from diascope.reports.numbers import (
+    SMALL_GROUP,
+    anything,
+    decimals,
+    defined,
+    interval,
+    measure_text,
+    number,
+    unit_text,
+    value_text,
+)
+from diascope.reports.tables import fold, table
+from diascope.reports.words import Words
+
+RANKED_SHOWN = 5
+PARTS = ("test", "cross-validated", "external")
+
+
+def masthead(content: ReportContent, words: Words) -> Markup:
+    """Title, what was evaluated on what, whether it may be used."""
+    evaluation, release = content.evaluation, content.release
+    facts = [
+        (words("fact.task"), words.phrase(evaluation.task)),
+        (words("fact.target"), content.dataset.target.name),
+        (words("fact.dataset"), evaluation.dataset),
+        (words("fact.release"), release.label if release else evaluation.release or words("none")),
+        (words("fact.created"), evaluation.created.replace("T", " ")[:16]),
+    ]
+    return tag(
+        "header",
+        tag("p", tag("strong", "Diascope"), words("masthead.report"), class_="brand"),
+        tag("div", tag("h1", content.title), _seal(content, words), class_="title"),
+        tag("p", part_sentence(evaluation, words), class_="sentence"),
+        tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
+    )
+
+
+def _seal(content: ReportContent, words: Words) -> Markup:
+    release = content.release
+    if release is None:
+        return tag("span", words("seal.none"), class_="seal")
+    if release.signed_by:
+        when = (release.signed_at or "")[:10]
+        return tag("span", words("seal.signed", name=release.signed_by, when=when).strip(), class_="seal signed")
+    return tag("span", words("seal.unsigned"), class_="seal unsigned")
+
+
+def part_sentence(evaluation: Evaluation, words: Words) -> str:
+    """On whom this was measured, in one honest sentence."""
+    cases, patients = words.count("cases", evaluation.cases), words.count("patients", evaluation.patients)
+    key = evaluation.part if evaluation.part in PARTS else "other"
+    return words(f"part.{key}", cases=cases, patients=patients, part=evaluation.part)
+
+
+def headline(content: ReportContent, words: Words) -> Markup | None:
+    """The most important numbers, large, each with its interval and n."""
+    evaluation = content.evaluation
+    names = [name for name in evaluation.headline if name in evaluation.metrics] or list(evaluation.metrics)[:3]
+    if not names:
+        return None
+    cards = [_card(name, evaluation.metrics[name], evaluation, words) for name in names[:6]]
+    return tag("div", cards, class_="cards", id="headline")
+
+
+def _card(name: str, measure: Measure, evaluation: Evaluation, words: Words) -> Markup:
+    between = interval(measure, words)
+    said = words("card.interval", interval=between) if between else words("card.no_interval")
+    plot = interval_plot(measure, 0.0, 1.0) if _is_share(measure) else None
+    size = f"n = {words.count('patients', evaluation.patients)}"
+    unit = tag("span", unit_text(measure.unit), class_="unit") if defined(measure.value) else None
+    return tag(
+        "div",
+        tag("h3", words.metric(name)),
+        tag("p", value_text(measure), unit, class_="big"),
+        tag("p", said + unit_text(measure.unit if between else ""), class_="between"),
+        plot,
+        tag("p", size, class_="quiet"),
+        tag("p", words.phrase(measure.note), class_="note") if measure.note else None,
+        class_="card",
+    )
+
+
+def _is_share(measure: Measure) -> bool:
+    known = [end for end in (measure.value, measure.low, measure.high) if end is not None]
+    return measure.unit == "1" and bool(known) and all(0 <= end <= 1 for end in known)
+
+
+def performance(content: ReportContent, words: Words) -> Markup | None:
+    """Curves, matrices and bars of the task, and how it decides."""
+    shown = [figure for figure in content.evaluation.figures if not isinstance(figure, Gallery | Grid)]
+    if not shown:
+        return None
+    return figures(shown, words)
+
+
+def figures(shown: Sequence[Figure], words: Words) -> Markup:
+    """Figures side by side where there is room."""
+    return tag("div", [figure_markup(figure, words) for figure in shown], class_="figures")
+
+
+def pictures(content: ReportContent, words: Words) -> Markup | None:
+    """Best, median and worst cases."""
+    galleries = [figure for figure in content.evaluation.figures if isinstance(figure, Gallery)]
+    ranked = _ranked(content.evaluation.cases_ranked, words)
+    if not galleries and ranked is None:
+        return None
+    return Markup("".join([*(figure_markup(figure, words) for figure in galleries), ranked or ""]))
+
+
+def _ranked(ranked: Sequence[CaseScore], words: Words) -> Markup | None:
+    if not ranked:
+        return None
+    head = [words("column.rank"), words("column.case"), words("column.patient"), words("column.score")]
+    places = list(range(len(ranked)))
+    if len(ranked) > 3 * RANKED_SHOWN:
+        middle = len(ranked) // 2
+        places = [*places[:RANKED_SHOWN], *places[middle - 1 : middle + 2], *places[-RANKED_SHOWN:]]
+    rows = [[f"{at + 1:,}", ranked[at].case, ranked[at].patient, _score(ranked[at])] for at in places]
+    shown = table(head, rows, ("number", "", "", "number"))
+    return fold(words("cases.ranked", n=f"{len(ranked):,}"), shown)
+
+
+def _score(row: CaseScore) -> str:
+    return number(row.score, decimals([row.score], row.unit)) + (unit_text(row.unit) if defined(row.score) else "")
+
+
+def explanations(content: ReportContent, words: Words) -> Markup | None:
+    """Maps of what the model looked at."""
+    return figures(content.explanations, words) if content.explanations else None
+
+
+def all_metrics(content: ReportContent, words: Words) -> Markup | None:
+    """Every metric with its interval; those of classes as one table, a class a row."""
+    metrics = content.evaluation.metrics
+    overall = {name: measure for name, measure in metrics.items() if "/" not in name}
+    parts: list[Child] = []
+    if overall:
+        parts.append(_overall_table(overall, words))
+    parts.append(_class_table(metrics, words))
+    parts += [figure_markup(figure, words) for figure in content.evaluation.figures if isinstance(figure, Grid)]
+    parts.append(_decision(content.evaluation, words))
+    return Markup("".join(part for part in parts if isinstance(part, str))) or None
+
+
+def _overall_table(overall: dict[str, Measure], words: Words) -> Markup:
+    head = [words("column.metric"), words("column.value"), words("column.plot"), words("column.note")]
+    rows: list[list[Child]] = []
+    for name, measure in overall.items():
+        plot = interval_plot(measure, 0.0, 1.0) if _is_share(measure) else None
+        rows.append([words.metric(name), measure_text(measure, words), plot, words.phrase(measure.note)])
+    return table(head, rows, ("", "number", "", "quiet"), class_="metrics")
+
+
+def _class_table(metrics: dict[str, Measure], words: Words) -> Markup | None:
+    pairs = [name.partition("/")[::2] for name in metrics if "/" in name]
+    if not pairs:
+        return None
+    bases = list(dict.fromkeys(base for base, _ in pairs))
+    classes = list(dict.fromkeys(rest for _, rest in pairs))
+    rows: list[list[Child]] = []
+    for name in classes:
+        found = [metrics.get(f"{base}/{name}") for base in bases]
+        rows.append([words.phrase(name), *(measure_cell(measure, words) for measure in found)])
+    head = [words("column.class"), *(words.metric_base(base) for base in bases)]
+    shown = table(head, rows, ("", *("number",) * len(bases)), class_="classes")
+    return tag("figure", tag("figcaption", words("table.classes")), shown, class_="figure grid")
+
+
+def measure_cell(measure: Measure | None, words: Words) -> Child:
+    """A measure in a cell: the value, the interval in small type below, a note where there is one."""
+    if measure is None:
+        return ""
+    between = interval(measure, words)
+    said = value_text(measure) + (unit_text(measure.unit) if defined(measure.value) else "")
+    note = words.phrase(measure.note) if measure.note and not between else ""
+    below = [tag("small", between)] if between else []
+    return [tag("span", said), *below, *([tag("small", note, class_="quiet")] if note else [])]
+
+
+def _decision(evaluation: Evaluation, words: Words) -> Markup | None:
+    if not evaluation.decision:
+        return None
+    rows = [[tag("code", key), anything(value, words)] for key, value in evaluation.decision.items()]
+    shown = table([words("column.field"), words("column.value")], rows)
+    return fold(words("table.decision"), shown)
+
+
+def subgroups(content: ReportContent, words: Words) -> Markup | None:
+    """One table a covariate, with n and intervals; small groups are flagged."""
+    evaluation = content.evaluation
+    covariates = list(dict.fromkeys(group.covariate for group in evaluation.subgroups))
+    tables = []
+    for covariate in covariates:
+        groups = [group for group in evaluation.subgroups if group.covariate == covariate]
+        shown = _subgroup_table(groups, evaluation, words)
+        tables.append(tag("figure", tag("figcaption", words.phrase(covariate)), shown, class_="figure grid"))
+    return tag("div", tables) if tables else None
+
+
+def _subgroup_table(groups: Sequence[Subgroup], evaluation: Evaluation, words: Words) -> Markup:
+    present = list(dict.fromkeys(name for group in groups for name in group.metrics))
+    names = [name for name in evaluation.headline if name in present][:4] or present[:4]
+    low, high = _span(groups, names[0]) if names else (0.0, 1.0)
+    overall = evaluation.metrics.get(names[0]) if names else None
+    reference = overall.value if overall else None
+    rows: list[list[Child]] = []
+    for group in groups:
+        flag = tag("small", words("subgroup.small"), class_="flag") if group.patients < SMALL_GROUP else None
+        name = Markup(tag("span", words.phrase(group.value) or "–") + (flag or ""))
+        plot = (
+            interval_plot(group.metrics[names[0]], low, high, reference) if names and names[0] in group.metrics else ""
+        )
+        cells = [measure_cell(group.metrics.get(metric), words) for metric in names]
+        rows.append([name, f"{group.patients:,}", f"{group.cases:,}", plot, *cells])
+    head = [words("column.group"), words("column.patients"), words("column.cases"), words("column.plot")]
+    head += [words.metric(name) for name in names]
+    return table(head, rows, ("", "number", "number", "", *("number",) * len(names)), class_="subgroup")
+
+
+def _span(groups: Sequence[Subgroup], name: str) -> tuple[float, float]:
+    measures = [group.metrics[name] for group in groups if name in group.metrics]
+    if all(_is_share(measure) or measure.value is None for measure in measures):
+        return 0.0, 1.0
+    ends = [end for row in measures for end in (row.value, row.low, row.high) if end is not None and defined(end)]
+    return (min([*ends, 0.0]), max([*ends, 0.0]) * 1.05 or 1.0) if ends else (0.0, 1.0)

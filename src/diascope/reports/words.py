@@ -1,0 +1,95 @@
+"""Every fixed word of the reports, in each language; the words themselves are JSON files beside this one.
+
+`words.<language>.json` holds what the pages say. `phrases.<language>.json` holds English sentences that reach a report
+inside a record (titles of figures, warnings, reasons of a plan) with their translation; `{1}` stands for what differs.
+What has no translation there is shown as it was written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from importlib.resources import files
+
+from diascope.core import registry
+from diascope.core.errors import UnknownName
+
+LANGUAGES = ("en", "zh-CN")
+
+
+class Words:
+    """The words of one language."""
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
+        self._words = _load(f"words.{lang}.json")
+        self._exact, self._patterns = _phrases(lang)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The words for a key, with its blanks filled in.
+
+        Raises:
+            UnknownName: When the catalogue has no such key.
+        """
+        if key not in self._words:
+            raise UnknownName("entry in the report's words", key, self._words)
+        return self._words[key].format(**values)
+
+    def count(self, key: str, number: int) -> str:
+        """A number with its noun: `1 patient`, `45 patients`."""
+        return self(f"{key}.one" if number == 1 else f"{key}.many", n=f"{number:,}")
+
+    def phrase(self, text: str) -> str:
+        """An English phrase from a record in this language; the phrase itself where it is not in the catalogue."""
+        if text in self._exact:
+            return self._exact[text]
+        for pattern, translation in self._patterns:
+            found = pattern.fullmatch(text)
+            if found:
+                return translation.format(text, *found.groups())
+        return text
+
+    def metric(self, name: str) -> str:
+        """A metric's name for people; `dice/anterior` is the title of `dice` and the class."""
+        base, _, rest = name.partition("/")
+        title = self.metric_base(base)
+        return f"{title} · {self.phrase(rest)}" if rest else title
+
+    def metric_base(self, base: str) -> str:
+        """The title of the metric plug-in of that name; the name itself where there is none."""
+        if base not in registry.names("metrics"):
+            return self.phrase(base)
+        title: dict[str, str] = registry.get("metrics", base).title
+        return title.get(self.lang) or title.get("en") or base
+
+
+@cache
+def choose(lang: str) -> Words:
+    """The words of a language.
+
+    Raises:
+        UnknownName: When reports are not written in that language.
+    """
+    if lang not in LANGUAGES:
+        raise UnknownName("report language", lang, LANGUAGES)
+    return Words(lang)
+
+
+def _load(name: str) -> dict[str, str]:
+    content: dict[str, str] = json.loads(files("diascope.reports").joinpath(name).read_text(encoding="utf-8"))
+    return content
+
+
+def _phrases(lang: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+    if lang == "en":
+        return {}, []
+    entries = _load(f"phrases.{lang}.json")
+    exact = {text: said for text, said in entries.items() if "{1}" not in text}
+    patterns = [(_pattern(text), said) for text, said in entries.items() if "{1}" in text]
+    return exact, patterns
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = re.split(r"\{\d\}", text)
+    return re.compile("(.+?)".join(re.escape(part) for part in parts), re.DOTALL)
