@@ -1,0 +1,194 @@
+"""DICOM images: one series (CT, MR, PT, CR, DX, MG, US, secondary capture; classic or enhanced) as one `Image`.
+
+Frames of a cine (ultrasound, angiography) have no place in the patient and are not slices: reading such a file whole is
+refused, the item `frame:N` (from 1, as DICOM counts) gives one of them. Everything foreign is parsed and decoded in the
+child process of `dicomio.decoder`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
+from diascope.core.geometry import Geometry
+from diascope.core.image import Image
+from diascope.formats.dicomio.decoder import Job, decoder
+from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation
+from diascope.formats.dicomio.stack import Slice, Stack, stack
+from diascope.formats.dicomio.tilt import upright
+from diascope.modalities import of_dicom_code
+
+PT_UNITS = {"BQML": "Bq/mL", "CNTS": "counts", "GML": "g/mL", "PROPCPS": "a.u.", "NONE": "a.u."}
+"""Units (0054,1001), PS3.3 C.8.9.1."""
+
+
+class Dicom:
+    """Reads DICOM images; `dicom_seg` reads and writes segmentations."""
+
+    suffixes = SUFFIXES[:3]
+    writes = False
+
+    def is_available(self) -> bool:
+        return True
+
+    def recognises(self, path: Path) -> bool:
+        return is_dicom(path) and not is_segmentation(path)
+
+    def read(self, paths: Sequence[Path], item: str | None = None) -> Image:
+        instances = headers(paths, keep=True)
+        for one in instances:
+            _refuse_what_is_no_image(one)
+        stacked = stack([_only_frame(instances, item)] if item else instances)
+        if item:
+            number = _frame_number(item)
+            stacked = replace(stacked, slices=(replace(stacked.slices[0], frame=number - 1),))
+        return _image(stacked)
+
+    def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
+        raise BadUsage("images are not written as DICOM", todo="Write masks as DICOM SEG, images as NIfTI or NRRD")
+
+
+FORMAT = Dicom()
+
+
+def _refuse_what_is_no_image(one: Instance) -> None:
+    if one.is_segmentation:
+        raise UnreadableFile(one.path, "it is a DICOM SEG", todo="Read it as a mask, with the format dicom_seg")
+    if not one.is_image or one.pixel_bytes == 0:
+        raise UnreadableFile(one.path, f"it holds no image (modality {one.modality or 'unknown'})")
+    if one.tiled:
+        raise UnreadableFile(one.path, "tiled whole-slide images are not read", todo="Export a region as an image")
+
+
+def _frame_number(item: str) -> int:
+    match = re.fullmatch(r"frame:([1-9]\d*)", item)
+    if not match:
+        raise BadUsage("an item of a DICOM file is frame:N, from 1", given=item)
+    return int(match[1])
+
+
+def _only_frame(instances: Sequence[Instance], item: str) -> Instance:
+    """The one file, as if it had only the frame that was asked for."""
+    number = _frame_number(item)
+    one = instances[0]
+    if len(instances) != 1 or number > one.frames:
+        raise BadUsage(f"no {item} in {len(instances)} file(s) of {one.frames} frame(s)", given=one.path.name)
+    plane = one.planes[number - 1] if len(one.planes) == one.frames else replace(one.planes[0], position=None)
+    return replace(one, frames=1, planes=(plane,))
+
+
+def _image(stacked: Stack) -> Image:
+    slices = [*stacked.slices, *(copy for copy, _ in stacked.copies)]
+    first = slices[0].instance
+    colour = first.samples == 3 or first.photometric == "PALETTE COLOR"
+    unit = _unit(first)
+    inverted = first.photometric == "MONOCHROME1" and unit == "a.u."
+    shape = (len(slices), first.rows, first.columns, *((3,) if colour else ()))
+    values = decoder().pixels(_jobs(slices, inverted), shape, _dtype(slices, colour))
+    history = list(stacked.notes)
+    history += _drop_copies(stacked, values)
+    values = values[: len(stacked.slices)]
+    array = np.ascontiguousarray(np.moveaxis(values, -1, 0)) if colour else values[None]
+    if inverted:
+        history.append("MONOCHROME1: values turned, so that more is brighter")
+    geometry = stacked.geometry
+    if stacked.tilt:
+        array, geometry = upright(array, geometry)
+        history.append(f"gantry tilt of {stacked.tilt:.1f}° corrected by resampling in each slice (linear)")
+    return Image(array, geometry, of_dicom_code(first.modality), unit, _attributes(stacked), tuple(history))
+
+
+def _jobs(slices: Sequence[Slice], inverted: bool) -> list[Job]:
+    """One job a file."""
+    by_path: dict[Path, list[tuple[int, Slice]]] = {}
+    for at, one in enumerate(slices):
+        by_path.setdefault(one.instance.path, []).append((at, one))
+    jobs = []
+    for path, members in by_path.items():
+        members.sort(key=lambda pair: pair[1].frame)
+        jobs.append(
+            Job(
+                path,
+                tuple(one.frame for _, one in members),
+                tuple(at for at, _ in members),
+                tuple(one.plane.slope for _, one in members),
+                tuple(one.plane.intercept for _, one in members),
+                inverted,
+            )
+        )
+    return jobs
+
+
+def _dtype(slices: Sequence[Slice], colour: bool) -> npt.DTypeLike:
+    """The smallest of uint8, int16, int32, float32 that holds every rescaled value exactly."""
+    first = slices[0].instance
+    if colour:
+        return np.uint8 if first.bits_allocated <= 8 or first.photometric == "PALETTE COLOR" else np.int32
+    slopes, intercepts = ([getattr(one.plane, key) for one in slices] for key in ("slope", "intercept"))
+    whole = all(float(value).is_integer() for value in (*slopes, *intercepts))
+    bits = max(one.instance.bits_stored for one in slices)
+    if first.value_table or not whole or bits > 16 or bits == 0:
+        return np.float32
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if first.signed else (0, (1 << bits) - 1)
+    ends = [s * v + i for s, i in zip(slopes, intercepts, strict=True) for v in (low, high)] + intercepts + slopes
+    for dtype in (np.uint8, np.int16, np.int32):
+        if np.iinfo(dtype).min <= min(ends) and max(ends) <= np.iinfo(dtype).max:
+            return dtype
+    return np.float32
+
+
+def _unit(one: Instance) -> str:
+    declared = one.planes[0].unit if one.planes and one.planes[0].unit else one.value_unit
+    if one.modality == "CT":
+        return "HU" if declared in ("", "HU") else "a.u."
+    if one.modality == "PT":
+        return PT_UNITS.get(declared, declared or "a.u.")
+    return "a.u."
+
+
+def _drop_copies(stacked: Stack, values: npt.NDArray[Any]) -> list[str]:
+    """Notes about copies of a slice; refuse two different slices at one place."""
+    notes = []
+    for number, (copy, of) in enumerate(stacked.copies):
+        if not np.array_equal(values[len(stacked.slices) + number], values[of], equal_nan=values.dtype.kind == "f"):
+            raise UnsoundGeometry(
+                f"two different slices at one place: {stacked.slices[of].name} and {copy.name}",
+                todo="Remove the wrong one, or read the time points (or echoes) of the series apart",
+            )
+        notes.append(f"{copy.instance.path.name} is an exact copy of {stacked.slices[of].instance.path.name}: dropped")
+    return notes
+
+
+def _attributes(stacked: Stack) -> dict[str, Any]:
+    """Facts that identify nobody; UIDs are keys of the source, and stay within the workspace."""
+    one = stacked.slices[0].instance
+    sops = dict.fromkeys(part.instance.sop_uid for part in stacked.slices)
+    found = {
+        "study_uid": one.study_uid,
+        "series_uid": one.series_uid,
+        "sop_uids": tuple(sops),
+        "sop_class": one.sop_class,
+        "manufacturer": one.manufacturer,
+        "model": one.model,
+        "kvp": one.kvp,
+        "slice_thickness": one.slice_thickness,
+        "body_part": one.body_part,
+        "laterality": one.laterality,
+        "view": one.view,
+        "photometric": one.photometric,
+    }
+    return {key: value for key, value in found.items() if value not in (None, "")}
+
+
+def source_grid(paths: Sequence[Path]) -> tuple[Stack, tuple[int, int, int], Geometry]:
+    """Slices in order, (Z, Y, X) and geometry of a source series, without reading pixels (as stored: not upright)."""
+    stacked = stack(headers(paths))
+    first = stacked.slices[0].instance
+    return stacked, (len(stacked.slices), first.rows, first.columns), stacked.geometry

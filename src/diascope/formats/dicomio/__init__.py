@@ -1,0 +1,1 @@
+"""Shared parts of the DICOM formats: headers, the decoder child process, slice stacking, segments."""

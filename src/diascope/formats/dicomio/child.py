@@ -1,0 +1,133 @@
+"""The decoder child: `python -P -m diascope.formats.dicomio.child FD`. Parses and decodes foreign files, one by one.
+
+It answers each path of a request with one message, so that the parent can put a time limit on each file. Everything
+that goes wrong with a file, a Rust panic included (a `BaseException`), becomes a message; what kills the process is
+noticed by the parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pydicom.config
+
+from diascope.formats.dicomio import facts, pixels, wire
+from diascope.formats.dicomio.parsing import Broken, Parsed
+
+KEPT_FILES = 4096
+"""Headers that are kept from a `headers` request for the `pixels` request that follows it."""
+
+
+class Child:
+    """Serves requests until the connection closes.
+
+    Args:
+        connection: To the parent.
+        faults: Whether the requests that break this process on purpose are served (tests of the parent).
+    """
+
+    def __init__(self, connection: socket.socket, faults: bool) -> None:
+        self.connection, self.faults = connection, faults
+        self.kept: dict[str, Parsed] = {}
+
+    def serve(self) -> None:
+        """Answer requests until the parent hangs up."""
+        while True:
+            try:
+                request, descriptor = wire.receive(self.connection)
+            except wire.Hangup:
+                return
+            verb: Callable[[dict[str, Any], int | None], None] = getattr(self, f"do_{request['do']}")
+            try:
+                verb(request, descriptor)
+            finally:
+                if descriptor is not None:
+                    os.close(descriptor)
+
+    def answer(self, work: Callable[[], dict[str, Any]]) -> None:
+        """Send what `work` gives, or why it failed."""
+        try:
+            reply = {"ok": work()}
+        except (Broken, MemoryError) as error:
+            reply = {"error": str(error) or "it needs more memory than a decoder may have"}
+        except BaseException as error:
+            reply = {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"}
+        try:
+            wire.send(self.connection, reply)
+        except OSError:
+            sys.exit(0)
+
+    def do_headers(self, request: dict[str, Any], _: int | None) -> None:
+        """The facts of each file."""
+        self.kept.clear()
+        for path in request["paths"]:
+            self.answer(lambda path=path: facts.of(self._parse(path, request["keep"])))  # type: ignore[misc]
+
+    def do_json(self, request: dict[str, Any], _: int | None) -> None:
+        """The header of each file as DICOM JSON, without private and bulk elements."""
+        for path in request["paths"]:
+            self.answer(lambda path=path: facts.as_json(self._parse(path, False)))  # type: ignore[misc]
+
+    def do_pixels(self, request: dict[str, Any], descriptor: int | None) -> None:
+        """Decode each file into its place of the shared memory."""
+        if descriptor is None:
+            raise wire.Hangup("a pixels request without memory")
+        with mmap.mmap(descriptor, request["bytes"]) as memory:
+            out = pixels.as_array(memory, request["shape"], request["dtype"])
+            try:
+                for job in request["jobs"]:
+                    self.answer(lambda job=job: self._decode(job, out))  # type: ignore[misc]
+            finally:
+                del out
+
+    def do_fault(self, request: dict[str, Any], _: int | None) -> None:
+        """Break in the way that was asked for; only with `--faults`."""
+        if not self.faults:
+            self.answer(lambda: {"refused": True})
+        elif request["kind"] == "segfault":
+            ctypes.string_at(0)
+        elif request["kind"] == "spin":
+            time.sleep(3600)
+        elif request["kind"] == "panic":
+            self.answer(_panic)
+        else:
+            self.answer(lambda: {"bytes": len(bytearray(64 << 30))})
+
+    def _parse(self, path: str, keep: bool) -> Parsed:
+        parsed = Parsed(Path(path))
+        if keep and len(self.kept) < KEPT_FILES:
+            self.kept[path] = parsed
+        return parsed
+
+    def _decode(self, job: dict[str, Any], out: Any) -> dict[str, Any]:
+        parsed = self.kept.pop(job["path"], None) or Parsed(Path(job["path"]))
+        if parsed.size != os.stat(job["path"]).st_size:
+            raise Broken("the file changed while it was read")
+        pixels.decode(parsed, job, out)
+        return {}
+
+
+def _panic() -> dict[str, Any]:
+    """What a Rust extension does: raise something that is not an `Exception`."""
+    raise BaseException("panicked at 'index out of bounds'")
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor is the first argument."""
+    warnings.simplefilter("ignore")  # odd files warn; what matters is refused or recorded
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        Child(connection, faults="--faults" in sys.argv).serve()
+
+
+if __name__ == "__main__":
+    main()

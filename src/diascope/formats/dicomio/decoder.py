@@ -1,0 +1,299 @@
+"""The decoder: foreign DICOM is parsed and decoded in child processes that may crash, hang or eat memory.
+
+A child is a persistent `python -m diascope.formats.dicomio.child` at the other end of a Unix socket. Pixels come back
+through memory that both share (a memfd, or an unlinked temporary file), so nothing is copied and nothing is pickled.
+If a child dies, is silent for too long, or sends nonsense, only the file it was working on fails; the child is killed
+and the next request gets a fresh one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diascope.core.errors import UnreadableFile
+from diascope.formats.dicomio import wire
+
+SECONDS = 30.0
+"""Time limit for one file; a file gets one second more for each MB that it has."""
+
+MEMORY = 4 << 30
+"""Address space that a child may have, besides the memory it shares with its parent (Linux; RELIABILITY B4)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which frames of one file go where.
+
+    Args:
+        path: The file.
+        frames: Frames, from 0.
+        at: Slice of the result for each frame.
+        slopes: Rescale slope of each frame.
+        intercepts: Rescale intercept of each frame.
+        inverted: Whether the stored values are turned (MONOCHROME1).
+    """
+
+    path: Path
+    frames: tuple[int, ...]
+    at: tuple[int, ...]
+    slopes: tuple[float, ...]
+    intercepts: tuple[float, ...]
+    inverted: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """For the wire."""
+        return {**self.__dict__, "path": os.fspath(self.path)}
+
+
+class _Child:
+    """One child process."""
+
+    def __init__(self, memory: int, arguments: Sequence[str]) -> None:
+        self.connection, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-P", "-m", "diascope.formats.dicomio.child", str(theirs.fileno()), *arguments]
+            self.process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # a crash dump may hold identities
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        self.memory = memory
+        self.limit_memory(0)
+
+    def limit_memory(self, shared: int) -> None:
+        """Cap the address space; `shared` bytes more for the memory of a request."""
+        if sys.platform == "linux":
+            import resource
+
+            limit = self.memory + shared
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(self.process.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+    def reply(self, seconds: float) -> dict[str, Any]:
+        """The next message.
+
+        Raises:
+            wire.Hangup: When the child is dead, silent for `seconds`, or insane; the text says which. It is then dead.
+        """
+        self.connection.settimeout(seconds)
+        try:
+            return wire.receive(self.connection)[0]
+        except TimeoutError as error:
+            self.kill()
+            raise wire.Hangup(f"decoding took longer than {seconds:.0f} s") from error
+        except (wire.Hangup, OSError) as error:
+            raise wire.Hangup(self._cause_of_death(str(error))) from error
+
+    def _cause_of_death(self, otherwise: str) -> str:
+        try:
+            code = self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return f"the decoder answered nonsense ({otherwise})"
+        self.kill()
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"the decoder crashed on it ({name})"
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class Decoder:
+    """A small pool of children; threads may share it.
+
+    Args:
+        size: Children at most. Default: the processor cores, at most 2.
+        seconds: Time limit for one file.
+        memory: Bytes of address space for each child.
+        arguments: Further arguments of the child (`--faults` in tests).
+    """
+
+    def __init__(
+        self, size: int | None = None, seconds: float = SECONDS, memory: int = MEMORY, arguments: Sequence[str] = ()
+    ) -> None:
+        self.size = size or min(os.cpu_count() or 1, 2)
+        self.seconds, self.memory, self.arguments = seconds, memory, tuple(arguments)
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave the children to the process that started them (after a fork)."""
+        self._idle: list[_Child] = []
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(self.size)
+
+    def close(self) -> None:
+        """End all idle children."""
+        with self._lock:
+            children, self._idle = self._idle, []
+        for child in children:
+            child.kill()
+
+    def headers(self, paths: Sequence[Path], keep: bool = False) -> Iterator[tuple[Path, dict[str, Any] | str]]:
+        """The facts of each file (`facts.of`), or the reason why there are none.
+
+        Args:
+            paths: Files.
+            keep: Whether `pixels` of the same files will follow.
+        """
+        yield from self._each({"do": "headers", "keep": keep}, paths)
+
+    def json(self, paths: Sequence[Path]) -> list[dict[str, Any]]:
+        """The header of each file as DICOM JSON, without private elements and bulk data.
+
+        Raises:
+            UnreadableFile: For the first file that has none.
+        """
+        replies = []
+        for path, reply in self._each({"do": "json"}, paths):
+            if isinstance(reply, str):
+                raise UnreadableFile(path, reply)
+            replies.append(reply)
+        return replies
+
+    def pixels(self, jobs: Sequence[Job], shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Decode into a new array.
+
+        Args:
+            jobs: What to decode.
+            shape: (slices, rows, columns) or (slices, rows, columns, 3).
+            dtype: Of the result; holds every rescaled value.
+
+        Raises:
+            UnreadableFile: For the first file that fails, with the reason.
+        """
+        length = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        request = {"do": "pixels", "shape": list(shape), "dtype": np.dtype(dtype).str, "bytes": length}
+        with _shared_memory(length) as descriptor:
+            parts = [jobs[start :: self.size] for start in range(self.size)] if _worth_sharing(jobs, length) else [jobs]
+            with ThreadPoolExecutor(len(parts)) as threads:
+                list(threads.map(lambda part: self._decode(part, request, descriptor, length), parts))
+            # A private mapping: what this process (or a fork of it) writes stays its own.
+            memory = mmap.mmap(descriptor, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        return np.frombuffer(memory, dtype=dtype).reshape(shape)
+
+    def request(self, message: dict[str, Any], path: Path) -> dict[str, Any]:
+        """One request that is answered once.
+
+        Raises:
+            UnreadableFile: About `path`, when it fails.
+        """
+        with self._child() as child:
+            try:
+                wire.send(child.connection, message)
+                reply = child.reply(self.seconds)
+            except (wire.Hangup, OSError) as error:
+                raise UnreadableFile(path, str(error)) from error
+        return _ok(reply, path)
+
+    def _each(self, message: dict[str, Any], paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any] | str]]:
+        """Ask about each path; a child that fails is replaced and goes on with the path after."""
+        rest = list(paths)
+        while rest:
+            done: list[tuple[Path, dict[str, Any] | str]] = []
+            with self._child() as child:
+                try:
+                    wire.send(child.connection, {**message, "paths": [os.fspath(path) for path in rest]})
+                    for path in rest:
+                        reply = child.reply(self._limit(path))
+                        done.append((path, reply["ok"] if "ok" in reply else str(reply.get("error"))))
+                except (wire.Hangup, OSError) as error:
+                    child.kill()
+                    done.append((rest[len(done)], str(error)))
+            yield from done
+            rest = rest[len(done) :]
+
+    def _decode(self, jobs: Sequence[Job], request: dict[str, Any], descriptor: int, length: int) -> None:
+        if not jobs:
+            return
+        with self._child() as child:
+            child.limit_memory(length)
+            at = jobs[0].path
+            try:
+                wire.send(child.connection, {**request, "jobs": [job.to_json() for job in jobs]}, descriptor)
+                for job in jobs:
+                    at = job.path
+                    reply = child.reply(self._limit(at))
+                    if "ok" not in reply:
+                        child.kill()  # it would go on with the other files of this request
+                    _ok(reply, at)
+            except (wire.Hangup, OSError) as error:
+                raise UnreadableFile(at, str(error)) from error
+
+    def _limit(self, path: Path) -> float:
+        return self.seconds + (path.stat().st_size / 1e6 if path.exists() else 0.0)
+
+    @contextlib.contextmanager
+    def _child(self) -> Iterator[_Child]:
+        """Borrow a child; it comes back only if it still lives and has answered everything."""
+        with self._places:
+            with self._lock:
+                child = self._idle.pop() if self._idle else None
+            if child is None or child.process.poll() is not None:
+                child = _Child(self.memory, self.arguments)
+            try:
+                yield child
+            except BaseException:
+                child.kill()
+                raise
+            if child.process.poll() is None:
+                with self._lock:
+                    self._idle.append(child)
+
+
+@cache
+def decoder() -> Decoder:
+    """The decoder of this process; its children are closed at exit."""
+    shared = Decoder()
+    atexit.register(shared.close)
+    os.register_at_fork(after_in_child=shared.forget)
+    return shared
+
+
+def _ok(reply: dict[str, Any], path: Path) -> dict[str, Any]:
+    if "ok" not in reply:
+        raise UnreadableFile(path, str(reply.get("error")))
+    return dict(reply["ok"])
+
+
+def _worth_sharing(jobs: Sequence[Job], length: int) -> bool:
+    """Whether decoding is long enough to use more than one child: the files are compressed, and many."""
+    return len(jobs) >= 16 and sum(job.path.stat().st_size for job in jobs) < 0.9 * length
+
+
+@contextlib.contextmanager
+def _shared_memory(length: int) -> Iterator[int]:
+    """Descriptor of zeroed memory that can be passed to a child."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("diascope")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    try:
+        os.ftruncate(descriptor, length)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,160 @@
+"""Opening one foreign DICOM file, inside the decoder child: the header bounded, the pixels left on disk."""
+
+from __future__ import annotations
+
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pydicom
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+LARGEST_INFLATED = 512 << 20
+"""Bytes that a deflated file may inflate to; larger ones are refused (a deflate bomb is 1000 : 1)."""
+
+PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+"""Float, double and integer pixel data (PS3.3 C.7.6.24, C.7.6.25, C.7.6.3)."""
+
+RATIO = {"1.2.840.10008.1.2.5": 64}
+"""Pixel bytes per compressed byte that are possible at most. RLE: two bytes give 128 (PS3.5 G.3.1)."""
+
+ANY_RATIO = 20_000
+"""The same for the other syntaxes: an empty JPEG 2000 or JPEG-LS frame is some hundred bytes."""
+
+LARGEST_PIXELS = 8 << 30
+"""Bytes of decoded pixels that one file may have."""
+
+
+class Broken(Exception):
+    """A reason why a file cannot be used; its text carries no identity."""
+
+
+class Parsed:
+    """One file with its header parsed and its pixel data not yet read.
+
+    Args:
+        path: The file.
+
+    Raises:
+        Broken: With the reason.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = path.stat().st_size
+        with path.open("rb") as stream:
+            self._inflated = _inflate(path)
+            source: BinaryIO = stream if self._inflated is None else BytesIO(self._inflated[0])
+            if self._inflated is None:
+                self.dataset: Any = pydicom.dcmread(source, stop_before_pixels=True, force=True)
+            else:
+                body = read_dataset(source, False, True, stop_when=_at_pixels)
+                self.dataset = pydicom.FileDataset(source, body, None, self._inflated[1], False, True)
+            self._at = source.tell()
+            rest = (self.size if self._inflated is None else len(self._inflated[0])) - self._at
+        self.pixel_bytes = max(0, rest)
+        if not self.dataset and not self.dataset.file_meta:
+            raise Broken("not DICOM: no element could be parsed")
+        self._complete_meta()
+
+    def _complete_meta(self) -> None:
+        """Give a file without a meta header the transfer syntax that its data set was found to have."""
+        implicit, little = self.dataset.original_encoding
+        if not hasattr(self.dataset, "file_meta"):
+            self.dataset.file_meta = FileMetaDataset()
+        if "TransferSyntaxUID" not in self.dataset.file_meta:
+            explicit = UID("1.2.840.10008.1.2.1") if little else UID("1.2.840.10008.1.2.2")
+            self.dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+
+    @property
+    def syntax(self) -> UID:
+        """The transfer syntax."""
+        return UID(str(self.dataset.file_meta.TransferSyntaxUID))
+
+    def load_pixels(self) -> Any:
+        """The data set with its pixel data read, after its size was found possible.
+
+        Raises:
+            Broken: When there are none, or what the header says does not fit the bytes that are there.
+        """
+        if any(tag in self.dataset for tag in PIXEL_TAGS):
+            return self.dataset
+        check_size(self)
+        implicit, little = self.dataset.original_encoding
+        if self._inflated is None:
+            with self.path.open("rb") as stream:
+                stream.seek(self._at)
+                tail: Any = read_dataset(stream, implicit, little)
+        else:
+            stream_inflated = BytesIO(self._inflated[0])
+            stream_inflated.seek(self._at)
+            tail = read_dataset(stream_inflated, False, True)
+        loaded = pydicom.FileDataset(
+            str(self.path), {}, None, self.dataset.file_meta, is_implicit_VR=implicit, is_little_endian=little
+        )
+        loaded.update(self.dataset)
+        loaded.update({tag: tail.get_item(tag) for tag in PIXEL_TAGS if tag in tail})
+        loaded.set_original_encoding(implicit, little)
+        if not any(tag in loaded for tag in PIXEL_TAGS):
+            raise Broken("the file ends before its pixel data")
+        return loaded
+
+
+def frame_count(dataset: Any) -> int:
+    """Number of frames (0028,0008), 1 where it is absent or empty."""
+    return int(dataset.get("NumberOfFrames") or 1)
+
+
+def check_size(parsed: Parsed) -> None:
+    """Refuse a file whose header declares more pixels than its bytes can hold, before anything is allocated.
+
+    Raises:
+        Broken: With both numbers.
+    """
+    dataset = parsed.dataset
+    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    frames, samples = frame_count(dataset), int(dataset.get("SamplesPerPixel") or 1)
+    bits = int(dataset.get("BitsAllocated") or 0)
+    if min(rows, columns, frames, samples) < 1 or bits not in (1, 8, 16, 32, 64):
+        raise Broken(
+            f"no usable pixels: rows {rows}, columns {columns}, frames {frames}, samples {samples}, bits {bits}"
+        )
+    if parsed.pixel_bytes == 0:
+        raise Broken("no pixel data in this file")
+    declared = (rows * columns * frames * samples * bits + 7) // 8
+    if parsed.syntax.is_encapsulated:
+        possible = parsed.pixel_bytes * RATIO.get(str(parsed.syntax), ANY_RATIO)
+    else:
+        possible = parsed.pixel_bytes
+        if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+            declared = declared * 2 // 3  # two chrominance samples for two pixels, PS3.3 C.7.6.3.1.2
+    if declared > possible or declared > LARGEST_PIXELS:
+        raise Broken(f"truncated: the header declares {declared} bytes of pixels, {parsed.pixel_bytes} are there")
+
+
+def _at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
+    return tag in PIXEL_TAGS
+
+
+def _inflate(path: Path) -> tuple[bytes, FileMetaDataset] | None:
+    """The inflated data set and the meta header of a deflated file (PS3.5 A.5), None for any other file."""
+    with path.open("rb") as stream:
+        if stream.read(132)[128:] != b"DICM":
+            return None
+    meta = read_file_meta_info(str(path))
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return None
+    with path.open("rb") as stream:
+        group = 132 + 12 + int(meta.get("FileMetaInformationGroupLength") or 0)
+        stream.seek(group)
+        engine = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            content = engine.decompress(stream.read(), LARGEST_INFLATED)
+        except zlib.error as error:
+            raise Broken(f"the deflated data are broken ({error})") from error
+    if engine.unconsumed_tail:
+        raise Broken(f"it inflates to more than {LARGEST_INFLATED >> 20} MiB")
+    return content, meta

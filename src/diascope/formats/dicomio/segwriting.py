@@ -1,0 +1,163 @@
+"""A mask and the headers of its source series as a DICOM SEG, with highdicom."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from diascope.core.case import Label
+from diascope.core.errors import BadUsage, UnsoundGeometry
+from diascope.core.geometry import Geometry
+from diascope.core.image import Image
+from diascope.formats.dicomio.decoder import decoder
+from diascope.formats.dicomio.headers import Instance, headers
+from diascope.formats.dicomio.placing import place_on
+from diascope.formats.dicomio.stack import Stack, stack
+
+PRIVATE_SCHEME = "99DIASCOPE"
+"""Coding scheme of labels that have no code of their own."""
+
+ABNORMAL = frozenset({"4147007", "52988006", "108369006", "27925004", "86049000", "128462008", "41040004", "399981008"})
+"""SNOMED CT codes that are findings, not anatomy (mass, lesion, neoplasm, nodule, ...): property category 49755003."""
+
+EVERY_FRAME = 64 << 20
+"""Bytes of pixels up to which every slice gets a frame of every segment; beyond, empty frames are left out."""
+
+
+def segmentation(image: Image, like: Sequence[Path]) -> Any:
+    """The SEG as a highdicom object; see `DicomSeg.write`."""
+    stacked = stack(headers(like))
+    first = stacked.slices[0].instance
+    grid = (len(stacked.slices), first.rows, first.columns)
+    mask = _on_source(image, stacked.geometry, grid)
+    labels = _labels(image)
+    numbers = _renumbered(mask, labels)
+    sources, numbers = _sources(stacked, numbers)
+    algorithm = image.attributes.get("algorithm")
+    size = len(labels) * numbers.size // 8
+    return hd.seg.Segmentation(
+        source_images=sources,
+        pixel_array=numbers,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_description(n, label, algorithm) for n, label in enumerate(labels, 1)],
+        series_instance_uid=hd.UID(),
+        series_number=_series_number(sources[0]),
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="Diascope",
+        manufacturer_model_name=str(algorithm["name"])[:64] if algorithm else "Diascope",
+        software_versions=version("diascope"),
+        device_serial_number="0",
+        content_label="SEGMENTATION",
+        content_description="Not a medical device",
+        series_description=f"{algorithm['name']} segmentation"[:64] if algorithm else "Segmentation",
+        omit_empty_frames=size > EVERY_FRAME,
+        use_extended_offset_table=False,
+    )
+
+
+def _on_source(image: Image, geometry: Geometry, grid: tuple[int, int, int]) -> npt.NDArray[Any]:
+    """The mask on the source's own slices (Z, Y, X); exact where it was made there."""
+    if image.channels != 1:
+        raise BadUsage("a mask has one channel", given=f"{image.channels}")
+    if image.geometry.is_close(geometry, 0.01) and image.shape == grid:
+        ours, theirs = image.geometry.frame_of_reference, geometry.frame_of_reference
+        if ours and theirs and ours != theirs:
+            raise UnsoundGeometry("mask and source have different frames of reference", given=f"{ours} and {theirs}")
+        return image.array[0]
+    return place_on(image, geometry, grid).array[0]
+
+
+def _labels(image: Image) -> tuple[Label, ...]:
+    """The plain labels, in the order of their values."""
+    given = image.attributes.get("labels", ())
+    labels = sorted((one for one in given if one.value > 0 and not one.members), key=lambda one: one.value)
+    if not labels:
+        raise BadUsage("a DICOM SEG needs named labels", todo='Set attributes["labels"] of the mask')
+    return tuple(labels)
+
+
+def _renumbered(mask: npt.NDArray[Any], labels: Sequence[Label]) -> npt.NDArray[np.uint8]:
+    """Segment numbers: 1 to n in the order of the label values (PS3.3 C.8.20.2.4 wants them without a gap)."""
+    known = {label.value: number for number, label in enumerate(labels, 1)}
+    values = [int(value) for value in np.unique(mask)]
+    unknown = [value for value in values if value and value not in known]
+    if unknown or len(labels) > 255:
+        raise BadUsage("voxel values without a label", given=str(unknown[:10]), todo="Name every value in the mask")
+    numbers = np.zeros(mask.shape, dtype=np.uint8)
+    for value in values:
+        if value:
+            numbers[mask == value] = known[value]
+    return numbers
+
+
+def _sources(stacked: Stack, numbers: npt.NDArray[Any]) -> tuple[list[Any], npt.NDArray[Any]]:
+    """Headers of the source files, and the mask in their order of frames."""
+    paths = list(dict.fromkeys(one.instance.path for one in stacked.slices))
+    headers_json = decoder().json(paths)
+    sources = [_dataset(content, instance) for content, instance in zip(headers_json, _instances(stacked), strict=True)]
+    if len(paths) > 1:
+        return sources, numbers
+    order = np.argsort([one.frame for one in stacked.slices])
+    return sources, numbers[order]
+
+
+def _instances(stacked: Stack) -> list[Instance]:
+    return list({one.instance.path: one.instance for one in stacked.slices}.values())
+
+
+def _dataset(content: dict[str, Any], instance: Instance) -> Any:
+    """A data set from DICOM JSON, with the attributes of type 2 that a SEG copies and sloppy writers leave out."""
+    dataset = pydicom.Dataset.from_json(content)
+    for name in (
+        "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+        "StudyTime", "ReferringPhysicianName",
+    ):  # fmt: skip
+        if name not in dataset:
+            setattr(dataset, name, "")
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(instance.transfer_syntax)
+    return dataset
+
+
+def _series_number(source: Any) -> int:
+    """A number in the same study that is unlikely to be taken."""
+    number = source.get("SeriesNumber")
+    return int(number) * 100 + 1 if number is not None and 0 <= int(number) < 10_000_000 else 9001
+
+
+def _description(number: int, label: Label, algorithm: dict[str, Any] | None) -> Any:
+    scheme, _, value = (label.code or "").partition(":")
+    if not value:
+        digest = hashlib.sha256(label.name.encode()).hexdigest()
+        scheme, value = PRIVATE_SCHEME, digest[:12].upper()
+    abnormal = scheme == "SCT" and value in ABNORMAL
+    category = codes.SCT.MorphologicallyAbnormalStructure if abnormal else codes.SCT.AnatomicalStructure
+    kind = hd.seg.SegmentAlgorithmTypeValues
+    return hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=label.name[:64],
+        segmented_property_category=category,
+        segmented_property_type=Code(value, scheme, label.name[:64]),
+        algorithm_type=kind.AUTOMATIC if algorithm else kind.MANUAL,
+        algorithm_identification=_algorithm(algorithm) if algorithm else None,
+    )
+
+
+def _algorithm(algorithm: dict[str, Any]) -> Any:
+    return hd.AlgorithmIdentificationSequence(
+        name=str(algorithm["name"]),
+        version=str(algorithm["version"]),
+        family=codes.DCM.ArtificialIntelligence,
+        parameters={"release_hash": str(algorithm.get("release_hash", ""))},
+    )
