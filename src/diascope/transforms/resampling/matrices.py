@@ -23,7 +23,7 @@ SMALLEST = 1e-9
 """Smaller weights are zeroed: the tails of a cubic spline are denormal numbers, with which products are 10x slower."""
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def weights(old: int, new: int, order: int, anti_alias: bool = False) -> Tensor:
     """Weights of spline interpolation along one axis.
 
@@ -45,8 +45,7 @@ def weights(old: int, new: int, order: int, anti_alias: bool = False) -> Tensor:
     elif order == 1:
         matrix = _linear(old, new)
     elif order == 3:
-        # What scipy does to each unit vector is a column of the matrix.
-        matrix = ndimage.zoom(np.eye(old), (new / old, 1), order=3, mode="nearest", grid_mode=True)
+        matrix = _cubic(old, new)
     else:
         raise BadUsage("the order of interpolation is 0, 1 or 3", given=order)
     if anti_alias and new < old:
@@ -66,8 +65,30 @@ def nearest(old: int, new: int) -> Tensor:
     return torch.from_numpy(np.minimum((2 * np.arange(new) + 1) * old // (2 * new), old - 1))
 
 
+def basis(position: Array, size: int) -> Array:
+    """(len(position), size) float64: cubic B-splines on whole numbers, `position` between 1 and `size` - 2."""
+    first = np.clip(np.floor(position).astype(np.int64) - 1, 0, size - 4)
+    t = (position - first - 1)[:, None]
+    pieces = np.hstack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
+    matrix = np.zeros((len(position), size))
+    np.put_along_axis(matrix, first[:, None] + np.arange(4), pieces, axis=1)
+    return matrix
+
+
+def _positions(old: int, new: int) -> Array:
+    return (np.arange(new) + 0.5) * old / new - 0.5
+
+
+def _cubic(old: int, new: int) -> Array:
+    # scipy.ndimage.zoom continues the border by 12 samples before the prefilter in this mode; so do we.
+    padded = np.pad(np.eye(old), ((0, 0), (12, 12)), mode="edge")
+    coefficients = ndimage.spline_filter1d(padded, order=3, axis=1, mode="nearest")
+    matrix: Array = basis(_positions(old, new) + 12, old + 24) @ coefficients.T
+    return matrix
+
+
 def _linear(old: int, new: int) -> Array:
-    position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    position = np.clip(_positions(old, new), 0, old - 1)
     low = np.minimum(position.astype(np.int64), max(old - 2, 0))
     matrix = np.zeros((new, old))
     np.add.at(matrix, (np.arange(new), low), 1 - (position - low))

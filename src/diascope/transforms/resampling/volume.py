@@ -23,29 +23,19 @@ def along(volume: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
     """Multiply the three space axes with matrices, the most shrinking axis first.
 
     Args:
-        volume: (..., C, Z, Y, X) float32.
-        matrices: For z, y, x: (new, old), or (B, new, old) for a volume (B, C, Z, Y, X); None leaves the axis alone.
+        volume: (C, Z, Y, X) float32.
+        matrices: For z, y, x: (new, old); None leaves the axis alone.
 
     Returns:
-        (..., C, Z', Y', X') float32.
+        (C, Z', Y', X') float32.
     """
-    order = sorted(
-        (axis for axis in range(3) if matrices[axis] is not None),
-        key=lambda axis: matrices[axis].shape[-2] / matrices[axis].shape[-1],  # type: ignore[union-attr]
-    )
-    for axis in order:
-        matrix = matrices[axis]
-        if matrix is not None:
-            volume = _along_axis(volume, matrix, axis)
+    given = [(axis, matrix) for axis, matrix in enumerate(matrices) if matrix is not None]
+    for axis, matrix in sorted(given, key=lambda pair: pair[1].shape[0] / pair[1].shape[1]):
+        if axis == 0:
+            volume = (matrix @ volume.flatten(2)).reshape(volume.shape[0], -1, *volume.shape[2:])
+        else:
+            volume = matrix @ volume if axis == 1 else volume @ matrix.T
     return volume
-
-
-def _along_axis(volume: Tensor, matrix: Tensor, axis: int) -> Tensor:
-    if matrix.ndim == 3:
-        matrix = matrix[:, None] if axis == 0 else matrix[:, None, None]
-    if axis == 0:
-        return (matrix @ volume.flatten(-2)).reshape(*volume.shape[:-3], -1, *volume.shape[-2:])
-    return matrix @ volume if axis == 1 else volume @ matrix.transpose(-1, -2)
 
 
 def resize(volume: Tensor, shape: Shape, order: int = 3, anti_alias: bool = False) -> Tensor:

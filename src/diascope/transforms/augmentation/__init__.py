@@ -1,0 +1,1 @@
+"""Parts that augmentations share, and recipes: lists of augmentations that are drawn and applied together."""
