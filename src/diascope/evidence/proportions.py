@@ -36,8 +36,9 @@ def proportion(right: npt.NDArray[Any], patients: Sequence[Hashable]) -> tuple[f
     effective = float(number)
     if 0 < share < 1 and number > 1:
         spread = np.bincount(codes, weights=right - share)
-        variance = number / (number - 1) * (spread @ spread) / right.size**2
-        effective = float(share * (1 - share) / max(variance, share * (1 - share) / right.size))
+        variance = float(number / (number - 1) * (spread @ spread) / right.size**2)
+        independent = share * (1 - share) / right.size
+        effective = right.size * independent / max(variance, independent)
     return share, *_wilson(share, effective)
 
 

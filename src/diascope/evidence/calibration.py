@@ -1,0 +1,163 @@
+"""Do probabilities mean what they say? Temperature scaling, the reliability curve, slope and intercept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from diascope.core.errors import BadUsage
+from diascope.core.finding import Measure
+from diascope.core.record import Record
+from diascope.evidence.intervals import measure
+from diascope.evidence.proportions import proportion
+from diascope.metrics import recalibration
+from diascope.metrics.bins import equal_mass
+
+LOWEST, HIGHEST = 0.05, 20.0
+"""Temperatures outside are not believed."""
+_EDGE = 1.01
+
+
+class Temperature(Record):
+    """One number that the logits are divided by (Guo 2017)."""
+
+    value: float
+    """1 leaves the probabilities as they are."""
+    loss_before: float | None
+    """Mean negative log likelihood at temperature 1, in nats; None where it could not be computed."""
+    loss_after: float | None
+    """The same at `value`."""
+    cases: int
+    note: str = ""
+    """Why the temperature was left at 1, where it was."""
+
+
+class ReliabilityBin(Record):
+    """Cases of similar probability: what was said against what was true."""
+
+    lowest: float
+    """Smallest probability in the bin."""
+    highest: float
+    """Largest probability in the bin."""
+    said: float
+    """Mean probability."""
+    true: Measure
+    """Share of positive cases, with its interval (Wilson, by patient)."""
+    cases: int
+
+
+def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Temperature:
+    """The temperature of the least negative log likelihood; left at 1, with a note, where that is not sound.
+
+    Args:
+        logits: (N, K); (N,) or (N, 1) for a single logit of the positive class.
+        truth: (N,) class numbers.
+
+    Raises:
+        BadUsage: When the shapes do not fit.
+    """
+    scores, classes = _scores(logits), np.asarray(truth).astype(np.intp)
+    if classes.shape != (len(scores),) or (classes.size and not 0 <= classes.min() <= classes.max() < scores.shape[1]):
+        raise BadUsage(
+            "temperature scaling needs one class number below K for each row of logits (N, K)",
+            given=f"logits {np.shape(logits)}, truth {np.shape(truth)}",
+        )
+    count = len(scores)
+    if not count or not np.isfinite(scores).all():
+        note = "left at 1: there are no cases" if not count else "left at 1: some logits are not finite"
+        return Temperature(value=1.0, loss_before=None, loss_after=None, cases=count, note=note)
+
+    def loss(log_temperature: float) -> float:
+        said = log_softmax(scores / np.exp(log_temperature), axis=1)
+        return float(-said[np.arange(count), classes].mean())
+
+    before = loss(0.0)
+    # The loss is convex in 1 / T, hence has one minimum in log T.
+    found = minimize_scalar(
+        loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-6, "maxiter": 200}
+    )
+    value, after = float(np.exp(found.x)), float(found.fun)
+    if not LOWEST * _EDGE < value < HIGHEST / _EDGE:
+        why = "every case is on the right side" if value < 1 else "the logits say nothing about the class"
+        note = f"left at 1: no temperature between {LOWEST:g} and {HIGHEST:g} is best, {why}"
+        return Temperature(value=1.0, loss_before=before, loss_after=before, cases=count, note=note)
+    return Temperature(value=value, loss_before=before, loss_after=after, cases=count)
+
+
+def probabilities(logits: npt.NDArray[Any], temperature: float = 1.0) -> npt.NDArray[np.float64]:
+    """Calibrated probabilities (N, K) of logits (N, K); a single logit becomes two classes."""
+    return np.asarray(softmax(_scores(logits) / temperature, axis=1), np.float64)
+
+
+def reliability(
+    truth: npt.NDArray[Any], probability: npt.NDArray[Any], patients: Sequence[str]
+) -> tuple[ReliabilityBin, ...]:
+    """The reliability curve: bins of equal mass, as in `metrics/ece.py`.
+
+    Args:
+        truth: (N,) bool.
+        probability: (N,) of the positive class.
+        patients: (N,) patient key of each case.
+
+    Returns:
+        Bins by ascending probability; none without cases.
+    """
+    if not len(probability):
+        return ()
+    order = np.argsort(probability, kind="stable")
+    ordered = np.asarray(probability, np.float64)[order]
+    bins = []
+    for part in np.split(np.arange(order.size), equal_mass(ordered)[1:]):
+        members = order[part]
+        value, low, high = proportion(np.asarray(truth)[members], [patients[index] for index in members])
+        bins.append(
+            ReliabilityBin(
+                lowest=float(ordered[part[0]]),
+                highest=float(ordered[part[-1]]),
+                said=float(ordered[part].mean()),
+                true=Measure(value=value, low=low, high=high),
+                cases=len(part),
+            )
+        )
+    return tuple(bins)
+
+
+def slope_and_intercept(
+    truth: npt.NDArray[Any],
+    probability: npt.NDArray[Any],
+    patients: Sequence[str],
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[Measure, Measure]:
+    """Calibration slope (1 is right) and calibration in the large (0 is right), with 95 % intervals by patient.
+
+    Args:
+        truth: (N,) bool.
+        probability: (N,) of the positive class.
+        patients: (N,) patient key of each case.
+        resamples: Number of resamples.
+        seed: Of the resamples.
+    """
+    truth, probability = np.asarray(truth).astype(bool), np.asarray(probability)
+
+    def slope(cases: npt.NDArray[np.intp]) -> float:
+        return recalibration.slope_and_intercept(truth[cases], probability[cases])[0]
+
+    def intercept(cases: npt.NDArray[np.intp]) -> float:
+        return recalibration.offset(truth[cases], probability[cases])
+
+    return (
+        measure(slope, patients, counts=truth, resamples=resamples, seed=seed),
+        measure(intercept, patients, counts=truth, resamples=resamples, seed=seed),
+    )
+
+
+def _scores(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    scores = np.asarray(logits, np.float64)
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    return np.concatenate([np.zeros_like(scores), scores], axis=1) if scores.shape[1] == 1 else scores
