@@ -91,7 +91,7 @@ def _image(stacked: Stack) -> Image:
     unit = _unit(first)
     inverted = first.photometric == "MONOCHROME1" and unit == "a.u."
     shape = (len(slices), first.rows, first.columns, *((3,) if colour else ()))
-    values = decoder().pixels(_jobs(slices, inverted), shape, _dtype(slices, colour))
+    values = decoder().pixels(_jobs(slices, inverted, colour), shape, _dtype(slices, colour))
     history = list(stacked.notes)
     history += _drop_copies(stacked, values)
     values = values[: len(stacked.slices)]
@@ -105,8 +105,8 @@ def _image(stacked: Stack) -> Image:
     return Image(array, geometry, of_dicom_code(first.modality), unit, _attributes(stacked), tuple(history))
 
 
-def _jobs(slices: Sequence[Slice], inverted: bool) -> list[Job]:
-    """One job a file."""
+def _jobs(slices: Sequence[Slice], inverted: bool, colour: bool) -> list[Job]:
+    """One job a file. Colours are not rescaled: PS3.3 C.7.6.3.1.2 gives their values."""
     by_path: dict[Path, list[tuple[int, Slice]]] = {}
     for at, one in enumerate(slices):
         by_path.setdefault(one.instance.path, []).append((at, one))
@@ -118,8 +118,8 @@ def _jobs(slices: Sequence[Slice], inverted: bool) -> list[Job]:
                 path,
                 tuple(one.frame for _, one in members),
                 tuple(at for at, _ in members),
-                tuple(one.plane.slope for _, one in members),
-                tuple(one.plane.intercept for _, one in members),
+                tuple(1.0 if colour else one.plane.slope for _, one in members),
+                tuple(0.0 if colour else one.plane.intercept for _, one in members),
                 inverted,
             )
         )

@@ -1,8 +1,8 @@
 """DICOM SEG: segmentations read as one label image, and written so that they lie exactly on their source series.
 
 A source without positions (a film, a photograph) gets a SEG that refers to its pixels alone, as PS3.3 A.51 allows. A
-mask with nothing in it is written with all its frames, all zero: "looked at, nothing found" is an answer that a PACS can
-show, a missing object is not.
+mask with nothing in it is written with all its frames, all zero: "looked at, nothing found" is an answer that a PACS
+can show, a missing object is not.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class DicomSeg:
         labels = tuple(
             Label(name=part.name, value=part.number, code=_code(part.scheme, part.code))
             for part in one.segments
-            if wanted in (None, part.number)
+            if part.number > 0 and wanted in (None, part.number)
         )
         attributes: dict[str, Any] = {
             "labels": labels,

@@ -21,7 +21,7 @@ from typing import Any
 import pydicom.config
 
 from diascope.formats.dicomio import facts, pixels, wire
-from diascope.formats.dicomio.parsing import Broken, Parsed
+from diascope.formats.dicomio.parsing import BrokenFileError, Parsed
 
 KEPT_FILES = 4096
 """Headers that are kept from a `headers` request for the `pixels` request that follows it."""
@@ -44,7 +44,7 @@ class Child:
         while True:
             try:
                 request, descriptor = wire.receive(self.connection)
-            except wire.Hangup:
+            except wire.HangupError:
                 return
             verb: Callable[[dict[str, Any], int | None], None] = getattr(self, f"do_{request['do']}")
             try:
@@ -56,8 +56,8 @@ class Child:
     def answer(self, work: Callable[[], dict[str, Any]]) -> None:
         """Send what `work` gives, or why it failed."""
         try:
-            reply = {"ok": work()}
-        except (Broken, MemoryError) as error:
+            reply: dict[str, Any] = {"ok": work()}
+        except (BrokenFileError, MemoryError) as error:
             reply = {"error": str(error) or "it needs more memory than a decoder may have"}
         except BaseException as error:
             reply = {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason'}"}
@@ -80,14 +80,10 @@ class Child:
     def do_pixels(self, request: dict[str, Any], descriptor: int | None) -> None:
         """Decode each file into its place of the shared memory."""
         if descriptor is None:
-            raise wire.Hangup("a pixels request without memory")
+            raise wire.HangupError("a pixels request without memory")
         with mmap.mmap(descriptor, request["bytes"]) as memory:
-            out = pixels.as_array(memory, request["shape"], request["dtype"])
-            try:
-                for job in request["jobs"]:
-                    self.answer(lambda job=job: self._decode(job, out))  # type: ignore[misc]
-            finally:
-                del out
+            for job in request["jobs"]:
+                self.answer(lambda job=job: self._decode(job, memory, request))  # type: ignore[misc]
 
     def do_fault(self, request: dict[str, Any], _: int | None) -> None:
         """Break in the way that was asked for; only with `--faults`."""
@@ -108,11 +104,11 @@ class Child:
             self.kept[path] = parsed
         return parsed
 
-    def _decode(self, job: dict[str, Any], out: Any) -> dict[str, Any]:
+    def _decode(self, job: dict[str, Any], memory: mmap.mmap, request: dict[str, Any]) -> dict[str, Any]:
         parsed = self.kept.pop(job["path"], None) or Parsed(Path(job["path"]))
         if parsed.size != os.stat(job["path"]).st_size:
-            raise Broken("the file changed while it was read")
-        pixels.decode(parsed, job, out)
+            raise BrokenFileError("the file changed while it was read")
+        pixels.decode(parsed, job, pixels.as_array(memory, request["shape"], request["dtype"]))
         return {}
 
 

@@ -94,16 +94,16 @@ class _Child:
         """The next message.
 
         Raises:
-            wire.Hangup: When the child is dead, silent for `seconds`, or insane; the text says which. It is then dead.
+            wire.HangupError: When the child is dead, silent for `seconds`, or insane (it is dead then); says which.
         """
         self.connection.settimeout(seconds)
         try:
             return wire.receive(self.connection)[0]
         except TimeoutError as error:
             self.kill()
-            raise wire.Hangup(f"decoding took longer than {seconds:.0f} s") from error
-        except (wire.Hangup, OSError) as error:
-            raise wire.Hangup(self._cause_of_death(str(error))) from error
+            raise wire.HangupError(f"decoding took longer than {seconds:.0f} s") from error
+        except (wire.HangupError, OSError) as error:
+            raise wire.HangupError(self._cause_of_death(str(error))) from error
 
     def _cause_of_death(self, otherwise: str) -> str:
         try:
@@ -205,7 +205,7 @@ class Decoder:
             try:
                 wire.send(child.connection, message)
                 reply = child.reply(self.seconds)
-            except (wire.Hangup, OSError) as error:
+            except (wire.HangupError, OSError) as error:
                 raise UnreadableFile(path, str(error)) from error
         return _ok(reply, path)
 
@@ -220,7 +220,7 @@ class Decoder:
                     for path in rest:
                         reply = child.reply(self._limit(path))
                         done.append((path, reply["ok"] if "ok" in reply else str(reply.get("error"))))
-                except (wire.Hangup, OSError) as error:
+                except (wire.HangupError, OSError) as error:
                     child.kill()
                     done.append((rest[len(done)], str(error)))
             yield from done
@@ -240,7 +240,7 @@ class Decoder:
                     if "ok" not in reply:
                         child.kill()  # it would go on with the other files of this request
                     _ok(reply, at)
-            except (wire.Hangup, OSError) as error:
+            except (wire.HangupError, OSError) as error:
                 raise UnreadableFile(at, str(error)) from error
 
     def _limit(self, path: Path) -> float:

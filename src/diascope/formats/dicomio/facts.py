@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from diascope.formats.dicomio.parsing import Broken, Parsed, frame_count
+from pydicom.multival import MultiValue
 
-LABELS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-"""Segmentation and Label Map Segmentation storage."""
+from diascope.formats.dicomio.parsing import BrokenFileError, Parsed, frame_count
 
 MOST_FRAMES = 200_000
+"""Frames that one file may describe."""
 
 
 def of(parsed: Parsed) -> dict[str, Any]:
     """The keys of `headers.Instance`, without `path`.
 
     Raises:
-        Broken: When the file names no SOP class, or the header contradicts itself.
+        BrokenFileError: When the file names no SOP class, or the header contradicts itself.
     """
     dataset = parsed.dataset
     sop_class = _text(dataset, "SOPClassUID") or str(dataset.file_meta.get("MediaStorageSOPClassUID") or "")
     if not sop_class:
-        raise Broken("no SOP class: not a DICOM object")
+        raise BrokenFileError("no SOP class: not a DICOM object")
     planes = _planes(dataset)
     first = planes[0] if planes else {}
     return {
@@ -47,7 +48,7 @@ def as_json(parsed: Parsed) -> dict[str, Any]:
     """The header as DICOM JSON (PS3.18 F), without private elements and bulk data."""
     dataset = parsed.dataset
     dataset.remove_private_tags()
-    keep = {tag: dataset[tag] for tag in dataset.keys() if dataset[tag].VR not in ("OB", "OW", "UN", "OF", "OD")}
+    keep = {tag: dataset[tag] for tag in list(dataset._dict) if dataset[tag].VR not in ("OB", "OW", "UN", "OF", "OD")}
     plain: dict[str, Any] = type(dataset)(None, keep).to_json_dict() if keep else {}
     return plain
 
@@ -62,7 +63,7 @@ def _description(dataset: Any) -> dict[str, Any]:
         "view": _text(dataset, "ViewPosition") or None,
         "manufacturer": _text(dataset, "Manufacturer") or None,
         "model": _text(dataset, "ManufacturerModelName") or None,
-        "kvp": _number(dataset, "KVP"),
+        "kvp": _number(dataset, "KVP", strict=False),
         "age": _age(_text(dataset, "PatientAge")),
         "sex": _text(dataset, "PatientSex") or None,
         "study_date": _text(dataset, "StudyDate") or None,
@@ -92,13 +93,13 @@ def _pixels(parsed: Parsed) -> dict[str, Any]:
 
 def _dynamics(dataset: Any) -> dict[str, Any]:
     return {
-        "instance_number": _number(dataset, "InstanceNumber"),
-        "acquisition": _number(dataset, "AcquisitionNumber"),
-        "temporal_position": _number(dataset, "TemporalPositionIdentifier"),
-        "echo": _number(dataset, "EchoNumbers"),
-        "echo_time": _number(dataset, "EchoTime"),
-        "trigger_time": _number(dataset, "TriggerTime"),
-        "b_value": _number(dataset, "DiffusionBValue"),
+        "instance_number": _number(dataset, "InstanceNumber", strict=False),
+        "acquisition": _number(dataset, "AcquisitionNumber", strict=False),
+        "temporal_position": _number(dataset, "TemporalPositionIdentifier", strict=False),
+        "echo": _number(dataset, "EchoNumbers", strict=False),
+        "echo_time": _number(dataset, "EchoTime", strict=False),
+        "trigger_time": _number(dataset, "TriggerTime", strict=False),
+        "b_value": _number(dataset, "DiffusionBValue", strict=False),
     }
 
 
@@ -140,8 +141,8 @@ def _planes(dataset: Any) -> list[dict[str, Any]]:
         return [_classic_plane(dataset)]
     frames = frame_count(dataset)
     if len(per_frame) != frames or frames > MOST_FRAMES:
-        raise Broken(f"{frames} frames are declared, {len(per_frame)} are described")
-    shared = next(iter(dataset.get("SharedFunctionalGroupsSequence") or []), {})
+        raise BrokenFileError(f"{frames} frames are declared, {len(per_frame)} are described")
+    shared: Any = next(iter(dataset.get("SharedFunctionalGroupsSequence") or []), {})
     return [_enhanced_plane(shared, item) for item in per_frame]
 
 
@@ -202,7 +203,7 @@ def _text(dataset: Any, name: str) -> str:
     value = dataset.get(name)
     if value is None:
         return ""
-    return str(value[0] if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue" else value).strip()
+    return str(value[0] if isinstance(value, MultiValue) and value else value).strip()
 
 
 def _texts(dataset: Any, name: str) -> list[str]:
@@ -212,14 +213,17 @@ def _texts(dataset: Any, name: str) -> list[str]:
     return [str(part) for part in ([value] if isinstance(value, str) else value)]
 
 
-def _number(dataset: Any, name: str, default: float | None = None) -> float | None:
-    text = _text(dataset, name)
-    if not text:
-        return default
+def _number(dataset: Any, name: str, default: float | None = None, strict: bool = True) -> float | None:
+    """A number; one that cannot be read is refused, or (`strict` False: it decides nothing) taken as absent."""
     try:
-        number = float(text)
+        text = _text(dataset, name)
+        number = float(text) if text else default
     except ValueError as error:
-        raise Broken(f"{name} is not a number") from error
+        if strict:
+            raise BrokenFileError(f"{name} is not a number") from error
+        return default
+    if number is not None and not math.isfinite(number):
+        raise BrokenFileError(f"{name} is not finite")
     return number
 
 
@@ -230,9 +234,9 @@ def _numbers(dataset: Any, name: str, count: int) -> list[float] | None:
     try:
         numbers = [float(part) for part in value]
     except (TypeError, ValueError) as error:
-        raise Broken(f"{name} is not a list of numbers") from error
-    if len(numbers) != count:
-        raise Broken(f"{name} has {len(numbers)} values instead of {count}")
+        raise BrokenFileError(f"{name} is not a list of numbers") from error
+    if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
+        raise BrokenFileError(f"{name} is not {count} finite numbers")
     return numbers
 
 

@@ -268,11 +268,11 @@ def _split_by_time(uid: str, group: list[Instance], name: str) -> Iterator[Serie
             parts: dict[Any, list[Instance]] = {}
             for one in group:
                 parts.setdefault(getattr(one, key), []).append(one)
-            if None not in parts and len(parts) > 1 and all({_place(o) for o in p} == places for p in parts.values()):
-                if all(len(part) == len(places) for part in parts.values()):
-                    for value, part in sorted(parts.items()):
-                        yield Series(uid, tuple(part), f"{name} {key} {value:g}".strip())
-                    return
+            whole = all({_place(one) for one in part} == places for part in parts.values())
+            if None not in parts and len(parts) > 1 and whole and len(parts) * len(places) == len(group):
+                for value, part in sorted(parts.items()):
+                    yield Series(uid, tuple(part), f"{name} {key} {value:g}".strip())
+                return
     yield Series(uid, tuple(group), name)
 
 

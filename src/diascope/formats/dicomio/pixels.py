@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.pixels import apply_color_lut, apply_modality_lut
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-from diascope.formats.dicomio.parsing import Broken, Parsed, frame_count
+from diascope.formats.dicomio.parsing import BrokenFileError, Parsed, frame_count
 
 DECODERS = {
     "1.2.840.10008.1.2.4.50": ("gdcm", "pillow"),
@@ -45,15 +45,17 @@ def decode(parsed: Parsed, job: dict[str, Any], out: npt.NDArray[Any]) -> None:
         out: (slices, rows, columns) or (slices, rows, columns, 3).
 
     Raises:
-        Broken: With the reason.
+        BrokenFileError: With the reason.
     """
-    dataset = parsed.load_pixels()
+    plain = parsed.plain_frames()
+    dataset = parsed.dataset if plain is not None else parsed.load_pixels()
     where = dict(zip(job["frames"], zip(job["at"], job["slopes"], job["intercepts"], strict=True), strict=True))
-    for index, frame in _frames(parsed, dataset, job["frames"]):
+    frames = _frames(parsed, dataset, job["frames"]) if plain is None else ((k, plain[k]) for k in job["frames"])
+    for index, frame in frames:
         at, slope, intercept = where[index]
         values = _values(dataset, frame, job["inverted"])
         if values.shape != out.shape[1:]:
-            raise Broken(f"a frame of shape {values.shape} where the header says {out.shape[1:]}")
+            raise BrokenFileError(f"a frame of shape {values.shape} where the header says {out.shape[1:]}")
         _scale(values, slope, intercept, out[at])
 
 
@@ -79,7 +81,7 @@ def _frames(parsed: Parsed, dataset: Any, wanted: list[int]) -> Iterator[tuple[i
         if not every or done == len(wanted):
             return
         failures.append(f"{plugin or 'numpy'}: {done} of {len(wanted)} frames")
-    raise Broken(f"the pixel data cannot be decoded ({parsed.syntax.name}; {'; '.join(failures)})")
+    raise BrokenFileError(f"the pixel data cannot be decoded ({parsed.syntax.name}; {'; '.join(failures)})")
 
 
 def _values(dataset: Any, frame: npt.NDArray[Any], inverted: bool) -> npt.NDArray[Any]:
@@ -113,7 +115,9 @@ def _scale(values: npt.NDArray[Any], slope: float, intercept: float, out: npt.ND
         out[...] = values
     elif out.dtype.kind in "iu":
         # Wrap-around arithmetic is exact here, because the result is known to fit.
-        np.multiply(values.astype(out.dtype, copy=False), out.dtype.type(int(slope)), out=out)
-        np.add(out, out.dtype.type(int(intercept)), out=out)
+        values = values.astype(out.dtype, copy=False)
+        if slope != 1:
+            values = values * out.dtype.type(int(slope))
+        np.add(values, out.dtype.type(int(intercept)), out=out)
     else:
         out[...] = values.astype(np.float64) * slope + intercept

@@ -74,8 +74,8 @@ def _on_source(image: Image, geometry: Geometry, grid: tuple[int, int, int]) -> 
         ours, theirs = image.geometry.frame_of_reference, geometry.frame_of_reference
         if ours and theirs and ours != theirs:
             raise UnsoundGeometry("mask and source have different frames of reference", given=f"{ours} and {theirs}")
-        return image.array[0]
-    return place_on(image, geometry, grid).array[0]
+        return np.asarray(image.array[0])
+    return np.asarray(place_on(image, geometry, grid).array[0])
 
 
 def _labels(image: Image) -> tuple[Label, ...]:

@@ -15,7 +15,7 @@ LONGEST = 256 << 20
 """Bytes that one message may have; a longer one means that the other side is not sane."""
 
 
-class Hangup(Exception):
+class HangupError(Exception):
     """The other side closed the connection or sent nonsense."""
 
 
@@ -38,22 +38,22 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], int | None]:
     """Receive one message and the file descriptor that came with it (the caller closes it).
 
     Raises:
-        Hangup: When the other side is gone or sent something that is not a message.
+        HangupError: When the other side is gone or sent something that is not a message.
         TimeoutError: When the socket's time limit passes.
     """
     head, descriptors, _, _ = socket.recv_fds(connection, 8, 1)
     try:
         (length,) = struct.unpack(">Q", head + _exactly(connection, 8 - len(head)))
         if length > LONGEST:
-            raise Hangup(f"a message of {length} bytes")
+            raise HangupError(f"a message of {length} bytes")
         message = json.loads(_exactly(connection, length))
         if not isinstance(message, dict):
-            raise Hangup("a message that is not an object")
+            raise HangupError("a message that is not an object")
     except BaseException as error:
         for descriptor in descriptors:
             os.close(descriptor)
         if isinstance(error, ValueError):
-            raise Hangup("a message that is not JSON") from error
+            raise HangupError("a message that is not JSON") from error
         raise
     return message, descriptors[0] if descriptors else None
 
@@ -64,6 +64,6 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
     while len(parts) < length:
         part = connection.recv(min(length - len(parts), 1 << 20))
         if not part:
-            raise Hangup("the connection was closed")
+            raise HangupError("the connection was closed")
         parts += part
     return bytes(parts)
