@@ -1,0 +1,36 @@
+"""Which problems refuse a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from diascope.core.problem import Problem
+
+MOST_EXCLUDED = 0.01
+"""Largest share of the cases that may be left out without a person's consent."""
+
+
+def excluded(problems: Sequence[Problem]) -> dict[str, tuple[str, str]]:
+    """Case id to the check that leaves it out and that problem's title; the first check counts."""
+    found: dict[str, tuple[str, str]] = {}
+    for problem in problems:
+        for case in problem.exclude:
+            found.setdefault(case, (problem.check, problem.title))
+    return found
+
+
+def verdict(problems: Sequence[Problem], n_cases: int, accepted: Collection[str] = ()) -> tuple[Problem, ...]:
+    """The problems for which the data set is refused; none when it may be used.
+
+    Args:
+        problems: What all checks found.
+        n_cases: Cases before anything is left out.
+        accepted: Names of checks whose findings a person accepted (`--accept`).
+
+    Returns:
+        Problems of severity `refuse`, and those that leave cases out when all of them together leave out more than
+        1 % of the cases; without those that were accepted.
+    """
+    open_ones = [problem for problem in problems if problem.check not in accepted]
+    too_many = len(excluded(open_ones)) > MOST_EXCLUDED * n_cases
+    return tuple(problem for problem in open_ones if problem.severity == "refuse" or (too_many and problem.exclude))
