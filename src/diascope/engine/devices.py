@@ -94,13 +94,14 @@ def prepare_process(threads: int | None = None) -> dict[str, str]:
 def lay_out(module: nn.Module, channels_last: bool) -> nn.Module:
     """Store the weights of every convolution with the channels last, or first; works where 2-D and 3-D are mixed.
 
-    `Module.to(memory_format=...)` refuses a module that has weights of both ranks.
+    `Module.to(memory_format=...)` refuses a module that has weights of both ranks, and leaves weights of one channel
+    as they are, whose convolution then gives its output with the channels first.
     """
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in module.parameters():
         if parameter.dim() in formats:
             wanted = formats[parameter.dim()] if channels_last else torch.contiguous_format
-            parameter.data = parameter.data.contiguous(memory_format=wanted)
+            parameter.data = torch.empty_like(parameter.data, memory_format=wanted).copy_(parameter.data)
     return module
 
 
