@@ -32,7 +32,9 @@ class Intensity:
     def look(self, survey: Survey) -> list[Problem]:
         problems: list[Problem] = []
         for name, seen in images_of(survey).items():
-            found = (_types(name, seen), _units(name, seen), _scales(name, seen), _outliers(name, seen))
+            scales = _scales(name, seen)
+            # where every case has a scale of its own, none is unusual
+            found = (_types(name, seen), _units(name, seen), scales or _outliers(name, seen))
             problems += [problem for problem in found if problem is not None]
         return problems
 

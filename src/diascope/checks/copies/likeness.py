@@ -27,6 +27,10 @@ COARSE = 4.0
 """Pixels of the Gaussian that is subtracted from a thumbnail of 64 x 64."""
 FLAT = 0.5
 """Grey levels of fine structure below which a picture is too flat to be compared."""
+FEWEST = 8
+"""Pictures from which on what they have in common is subtracted."""
+LITTLE = 0.1
+"""Share of a picture's fine structure that must be its own to be compared."""
 ROWS = 1024
 PAIRS = 8192
 """Rows of hashes, and pairs of pictures, that are compared at a time."""
@@ -69,7 +73,7 @@ def alike(thumbnails: npt.NDArray[np.uint8]) -> list[Pair]:
     for mirrored in (False, True):
         others = thumbnails[:, :, ::-1] if mirrored else thumbnails
         other_hashes = _hashes(others) if mirrored else hashes
-        other_details = _details(others) if mirrored else details
+        other_details = details.reshape(thumbnails.shape)[:, :, ::-1].reshape(details.shape) if mirrored else details
         for pair in _pairs((hashes, other_hashes), (details, other_details), mirrored):
             known = found.get((pair.first, pair.second))
             if known is None or known.likeness < pair.likeness:
@@ -102,16 +106,30 @@ def _hashes(thumbnails: npt.NDArray[np.uint8]) -> Floats:
 
 
 def _details(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
-    """(N, 4096) fine structure of unit length; zero where there is none. Half precision: 8 kB a picture."""
-    details = np.empty((len(thumbnails), thumbnails[0].size), np.float16)
-    for start in range(0, len(thumbnails), ROWS):
-        grey = thumbnails[start : start + ROWS].astype(np.float32)
-        fine = (grey - gaussian_filter(grey, (0, COARSE, COARSE))).reshape(len(grey), -1)
-        fine -= fine.mean(axis=1, keepdims=True)
-        length = np.linalg.norm(fine, axis=1, keepdims=True)
-        flat = length < FLAT * np.sqrt(fine.shape[1])
-        details[start : start + ROWS] = np.where(flat, 0, fine / np.maximum(length, 1e-6))
-    return details
+    """(N, 4096) fine structure of unit length; zero where there is none. Half precision: 8 kB a picture.
+
+    What all pictures of a set have in common (the round edge of a fundus photograph, a printed frame) is subtracted
+    first: it makes different patients look the same.
+    """
+    fine = np.concatenate([_fine(thumbnails[start : start + ROWS]) for start in range(0, len(thumbnails), ROWS)])
+    shared = fine.mean(axis=0, dtype=np.float32) if len(fine) >= FEWEST else np.float32(0)
+    for start in range(0, len(fine), ROWS):
+        own = fine[start : start + ROWS].astype(np.float32)
+        flat = ~own.any(axis=1, keepdims=True)
+        own -= shared
+        length = np.linalg.norm(own, axis=1, keepdims=True)
+        fine[start : start + ROWS] = np.where(flat | (length < LITTLE), 0, own / np.maximum(length, 1e-6))
+    return fine
+
+
+def _fine(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
+    """(N, 4096) high-passed thumbnails of unit length; zero for flat ones."""
+    grey = thumbnails.astype(np.float32)
+    fine = (grey - gaussian_filter(grey, (0, COARSE, COARSE))).reshape(len(grey), -1)
+    fine -= fine.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(fine, axis=1, keepdims=True)
+    flat = length < FLAT * np.sqrt(fine.shape[1])
+    return np.where(flat, 0, fine / np.maximum(length, 1e-6)).astype(np.float16)
 
 
 def _pairs(
