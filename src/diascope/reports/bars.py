@@ -51,7 +51,7 @@ def _rows(figure: Bars, words: Words) -> Markup:
     if figure.unit == "1" and 0.3 < high <= 1 and low >= 0:
         high = 1.0
     texts = [measure_text(row, words) if row.low is not None else _bare(row) for row in measures]
-    right = max(max(map(len, texts)) * 6.6 + 10, 30)
+    right = max(max(map(len, texts)) * 7.6 + 12, 34)
     scale = Scale(low, high, 132, WIDTH - right)
     parts = []
     for index, (name, row, text) in enumerate(zip(figure.names, measures, texts, strict=False)):
@@ -122,23 +122,27 @@ def _svg(figure: Bars, words: Words, parts: list[Markup], height: float) -> Mark
     )
 
 
-def interval_plot(measure: Measure, low: float, high: float, reference: float | None = None) -> Markup:
-    """A dot with its interval on an axis from `low` to `high`, 150 px wide, for a cell of a table.
+def interval_plot(
+    measure: Measure, low: float, high: float, reference: float | None = None, width: float = 220.0
+) -> Markup:
+    """A dot on its interval, on an axis from `low` to `high`, for a cell of a table.
 
     Args:
         measure: What is drawn; the interval only where it has one.
         low: Left end of the axis.
         high: Right end of the axis.
         reference: A value to compare with (all cases together), as a dashed line.
+        width: Pixels.
     """
-    scale = Scale(low, high, 6, 144)
-    parts = [tag("line", x1=6, x2=144, y1=9, y2=9, class_="gridline")]
+    scale = Scale(low, high, 7, width - 7)
+    parts = [tag("line", x1=7, x2=width - 7, y1=9, y2=9, class_="track")]
+    if measure.low is not None and measure.high is not None and defined(measure.low) and defined(measure.high):
+        parts.append(tag("line", x1=scale(measure.low), x2=scale(measure.high), y1=9, y2=9, class_="range"))
     if reference is not None and math.isfinite(reference):
         at = scale(reference)
-        parts.append(tag("line", x1=at, x2=at, y1=1, y2=17, class_="reference-line"))
-    if measure.low is not None and measure.high is not None and defined(measure.low) and defined(measure.high):
-        parts.append(tag("line", x1=scale(measure.low), x2=scale(measure.high), y1=9, y2=9, class_="whisker"))
+        parts.append(tag("line", x1=at, x2=at, y1=0, y2=18, class_="reference-line"))
     if measure.value is not None and math.isfinite(measure.value):
-        parts.append(tag("circle", cx=scale(measure.value), cy=9, r=4, class_="dot"))
+        parts.append(tag("circle", cx=scale(measure.value), cy=9, r=4.5, class_="dot"))
     drawn = tag("g", parts, class_="s0")
-    return tag("svg", drawn, viewBox="0 0 150 18", class_="interval", aria_hidden="true")
+    box = f"0 0 {width:g} 18"
+    return tag("svg", drawn, viewBox=box, preserveAspectRatio="xMinYMid", class_="interval", aria_hidden="true")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from diascope.core.figure import Bars, Chart, Figure, Gallery, Grid, Line, Matrix
 from diascope.reports.bars import bars_body
-from diascope.reports.markup import Markup, escape, tag
+from diascope.reports.markup import Markup, escape, join, tag
 from diascope.reports.scales import Scale, span
-from diascope.reports.tables import grid_body, matrix_body
+from diascope.reports.tables import grid_body, matrix_body, matrix_kind
 from diascope.reports.words import Words, choose
 
 PALETTE_SIZE = 7
@@ -44,13 +44,13 @@ def figure_markup(figure: Figure, words: Words) -> Markup:
         case Chart():
             body, kind = _chart_body(figure, words), "chart"
         case Matrix():
-            body, kind = matrix_body(figure, words), "matrix"
+            body, kind = matrix_body(figure, words), matrix_kind(figure)
         case Bars():
             body, kind = bars_body(figure, words), "bars"
         case Gallery():
             body, kind = _gallery_body(figure, words), "gallery"
         case Grid():
-            body, kind = grid_body(figure, words), "grid"
+            body, kind = grid_body(figure, words), "grid wide"
     note = tag("p", words.phrase(figure.note), class_="note") if figure.note else None
     title = tag("figcaption", words.phrase(figure.title)) if figure.title else None
     return tag("figure", title, body, note, class_=f"figure {kind}")
@@ -82,7 +82,7 @@ def _chart_body(figure: Chart, words: Words) -> Markup:
         role="img",
         class_="plot",
     )
-    return Markup(drawing + _legend(figure.lines, styles, words))
+    return join([drawing, _legend(figure.lines, styles, words)])
 
 
 def _frame(figure: Chart) -> _Frame | None:
@@ -107,7 +107,8 @@ def _axes(figure: Chart, frame: _Frame, words: Words) -> Markup:
     for value, text in x.ticks():
         at = x(value)
         parts.append(tag("line", x1=at, x2=at, y1=y.start, y2=y.start + 4, class_="axis"))
-        parts.append(tag("text", text, x=at, y=y.start + 18, text_anchor="middle", class_="tick"))
+        inside = min(at, WIDTH - 4.5 * len(text))
+        parts.append(tag("text", text, x=inside, y=y.start + 18, text_anchor="middle", class_="tick"))
     parts.append(tag("line", x1=x.start, x2=x.stop, y1=y.start, y2=y.start, class_="axis"))
     middle = (y.start + y.stop) / 2
     across = words.phrase(figure.x_label)
@@ -187,7 +188,7 @@ def _legend(lines: tuple[Line, ...], styles: list[str], words: Words) -> Markup:
     """The names below the drawing, where they wrap and never lie on a curve."""
     named = [(line, style) for line, style in zip(lines, styles, strict=True) if line.label]
     if not named:
-        return Markup()
+        return join([])
     items = []
     for line, style in named[:LEGEND_LIMIT]:
         mark = (
@@ -214,10 +215,8 @@ def _gallery_body(figure: Gallery, words: Words) -> Markup:
         ]
         image = tag("img", src=f"data:image/png;base64,{picture.png}", alt=caption or picture.case or figure.title)
         cells.append(tag("div", image, tag("p", *said), class_="cell"))
-    return Markup(
-        swatches(dict(pair for picture in figure.pictures for pair in picture.legend), words)
-        + tag("div", cells, class_="cells")
-    )
+    colours = dict(pair for picture in figure.pictures for pair in picture.legend)
+    return join([swatches(colours, words), tag("div", cells, class_="cells")])
 
 
 def swatches(colours: dict[str, str], words: Words) -> Markup:
@@ -229,4 +228,4 @@ def swatches(colours: dict[str, str], words: Words) -> Markup:
         patch = tag("rect", x=1, y=1, width=12, height=12, rx=2, fill=colour)
         key = tag("svg", patch, viewBox="0 0 14 14", class_="swatch", aria_hidden="true")
         items.append(tag("li", key, escape(words.phrase(name))))
-    return tag("ul", items, class_="legend") if items else Markup()
+    return tag("ul", items, class_="legend") if items else join([])

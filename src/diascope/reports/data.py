@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from diascope.core.case import Dataset
+from diascope.core.figure import Bars
 from diascope.core.plan import Fingerprint, InputFacts
 from diascope.core.problem import Problem, Severity
 from diascope.reports.charts import figure_markup
 from diascope.reports.content import ReportContent
-from diascope.reports.markup import Child, Markup, tag
+from diascope.reports.markup import Child, Markup, join, tag
 from diascope.reports.numbers import measure_text, plain
 from diascope.reports.tables import fold, table
 from diascope.reports.words import Words
@@ -42,12 +43,10 @@ def data_section(content: ReportContent, words: Words) -> Markup:
     """Facts of the data set, then what the check found."""
     dataset, accepted = content.dataset, (*content.evaluation.accepted, *content.dataset.accepted)
     notes = [tag("li", words.phrase(note)) for note in dataset.notes]
-    return Markup(
-        tag("div", _splits(dataset, words), _inputs(content.fingerprint, words), class_="pair")
-        + tag("h3", words("section.found"))
-        + problem_list(content.problems, accepted, words)
-        + (tag("h3", words("section.notes")) + tag("ul", notes, class_="plain") if notes else "")
-    )
+    facts = [_splits(dataset, words), _inputs(content.fingerprint, words), _strata(content.fingerprint, words)]
+    read = [tag("h3", words("section.notes")), tag("ul", notes, class_="plain")] if notes else []
+    found = [tag("h3", words("section.found")), problem_list(content.problems, accepted, words)]
+    return join([tag("div", facts, class_="figures"), *found, *read])
 
 
 def _splits(dataset: Dataset, words: Words) -> Markup:
@@ -72,12 +71,16 @@ def _inputs(fingerprint: Fingerprint, words: Words) -> Markup:
     rows: list[list[Child]] = []
     for name, facts in fingerprint.inputs.items():
         rows.append([f"{name} · {words.phrase(facts.modality)}", _size(facts), _spacing(facts, words)])
-    rows += [
-        [f"{words('fact.stratum')} · {words.phrase(name)}", f"n = {n:,}", ""] for name, n in fingerprint.strata.items()
-    ]
     head = [words("column.input"), words("column.size"), words("column.spacing")]
     caption = tag("figcaption", words("table.inputs"))
     return tag("figure", caption, table(head, rows, ("", "", "")), class_="figure grid")
+
+
+def _strata(fingerprint: Fingerprint, words: Words) -> Markup | None:
+    if not fingerprint.strata:
+        return None
+    counts = tuple(float(count) for count in fingerprint.strata.values())
+    return figure_markup(Bars(title=words("table.strata"), names=tuple(fingerprint.strata), values=counts), words)
 
 
 def _middle(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float, float] | None:
@@ -112,7 +115,7 @@ def problem_list(problems: Sequence[Problem], accepted: Sequence[str], words: Wo
 
 def _problem(problem: Problem, accepted: bool, words: Words) -> Markup:
     icon = tag("span", ICONS[problem.severity], class_="icon", aria_hidden="true")
-    badge = tag("span", icon, words(f"severity.{problem.severity}"), class_=f"severity {problem.severity}")
+    badge = tag("span", icon, words(f"severity.{problem.severity}"), class_=f"severity is-{problem.severity}")
     excluded = words("found.excluded", n=words.count("cases", len(problem.exclude))) if problem.exclude else ""
     facts = [
         tag("span", words("found.accepted"), class_="badge hand") if accepted else None,
@@ -130,7 +133,7 @@ def _problem(problem: Problem, accepted: bool, words: Words) -> Markup:
         tag("ul", measures, class_="plain") if measures else None,
         figure_markup(problem.figure, words) if problem.figure else None,
         _cases(problem.cases, words),
-        class_=f"problem {problem.severity}",
+        class_=f"problem is-{problem.severity}",
     )
 
 
@@ -153,7 +156,7 @@ def check_masthead(title: str, source: str, problems: Sequence[Problem], words: 
         "header",
         tag("p", tag("strong", "Diascope"), words("masthead.check"), class_="brand"),
         tag("div", tag("h1", title), class_="title"),
-        tag("p", words(f"verdict.{worst}"), class_=f"sentence {worst}"),
+        tag("p", words(f"verdict.{worst}"), class_=f"sentence is-{worst}"),
         tag("dl", tag("div", tag("dt", words("fact.source")), tag("dd", source)), class_="facts"),
     )
 
@@ -162,12 +165,12 @@ def check_cards(cases: int, patients: int, problems: Sequence[Problem], words: W
     """Cases, patients, and how much was found of each severity, as large numbers."""
     found = Counter(problem.severity for problem in problems)
     numbers: list[tuple[str, int, str]] = [
-        (words("column.cases"), cases, ""),
-        (words("column.patients"), patients, ""),
-        *((words(f"severity.{severity}.many"), found[severity], severity) for severity in ORDER),
+        (words("column.cases"), cases, "card"),
+        (words("column.patients"), patients, "card"),
+        *((words(f"severity.{one}.many"), found[one], f"card is-{one}" if found[one] else "card") for one in ORDER),
     ]
     cards = [
-        tag("div", tag("h3", name), tag("p", f"{n:,}", class_="big"), class_=f"card {kind}".strip() if n else "card")
+        tag("div", tag("p", name, class_="name"), tag("p", f"{n:,}", class_="big"), class_=kind)
         for name, n, kind in numbers
     ]
-    return tag("div", cards, class_="cards")
+    return tag("div", cards, class_="cards small")

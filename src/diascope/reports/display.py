@@ -16,7 +16,7 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.modalities import Modality
 
-SMALLEST, LARGEST = 320, 512
+SMALLEST, LARGEST = 384, 512
 """Pixels of the longer side: smaller images are enlarged, larger ones reduced."""
 ACROSS_AND_DOWN = {2: (0, 1), 1: (0, 2), 0: (1, 2)}
 """Patient axis (0 = x, 1 = y, 2 = z) of the slice's normal to those shown across and down: axial, coronal, sagittal."""

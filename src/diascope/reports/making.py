@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from diascope.core.plan import Choice
 from diascope.reports.content import ReportContent
-from diascope.reports.markup import Child, Markup, tag
-from diascope.reports.numbers import anything, decimals, defined, number
-from diascope.reports.results import figures
+from diascope.reports.markup import Child, Markup, join, tag
+from diascope.reports.numbers import decimals, defined, number
+from diascope.reports.results import figures, long_value
 from diascope.reports.scales import Scale
-from diascope.reports.tables import fold, table
+from diascope.reports.tables import table
 from diascope.reports.words import Words
 
 KINDS = {"fixed": "fixed", "rule": "rule", "measured": "measured", "by hand": "hand"}
@@ -23,7 +23,7 @@ def training(content: ReportContent, words: Words) -> Markup | None:
         parts.append(tag("div", costs, class_="costs"))
     if content.training:
         parts.append(figures(content.training, words))
-    return Markup("".join(part for part in parts if isinstance(part, str))) or None
+    return join(parts) or None
 
 
 def _cost(cost: dict[str, float], name: str, unit: str, words: Words) -> Markup | None:
@@ -64,17 +64,10 @@ def plan(content: ReportContent, words: Words) -> Markup | None:
         name: list[Markup] = [tag("code", field)]
         if gloss != field:
             name.append(tag("small", gloss, class_="quiet"))
-        rows.append([name, _value(choice, words), _badge(choice, words), words.phrase(choice.reason)])
+        rows.append([name, long_value(choice.value, words), _badge(choice, words), words.phrase(choice.reason)])
     head = [words("column.field"), words("column.value"), words("column.kind"), words("column.reason")]
     kinds = [tag("li", _named_badge(kind, words), " ", words(f"kind.{KINDS[kind]}.means")) for kind in KINDS]
-    return Markup(tag("ul", kinds, class_="legend") + table(head, rows, ("", "wide", "", "wide"), class_="plan"))
-
-
-def _value(choice: Choice, words: Words) -> Child:
-    text = anything(choice.value, words)
-    if len(text) <= 80:
-        return text
-    return [fold(text[:60] + "…", tag("p", text))]
+    return join([tag("ul", kinds, class_="legend"), table(head, rows, ("", "wide", "", "wide"), class_="plan")])
 
 
 def _badge(choice: Choice, words: Words) -> Markup:
@@ -101,7 +94,7 @@ def reproduce(content: ReportContent, words: Words) -> Markup:
         shown = table(head, environment)
         tables.append(tag("figure", tag("figcaption", words("table.environment")), shown, class_="figure grid"))
     parts.append(tag("div", tables, class_="pair"))
-    return Markup("".join(part for part in parts if isinstance(part, str)))
+    return join(parts)
 
 
 def _identity(content: ReportContent, words: Words) -> tuple[list[Child], list[list[Child]]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from diascope.core.evaluation import CaseScore, Evaluation, Subgroup
 from diascope.core.figure import Figure, Gallery, Grid
@@ -10,15 +12,17 @@ from diascope.core.finding import Measure
 from diascope.reports.bars import interval_plot
 from diascope.reports.charts import figure_markup
 from diascope.reports.content import ReportContent
-from diascope.reports.markup import Child, Markup, tag
+from diascope.reports.markup import Child, Markup, join, tag
 from diascope.reports.numbers import (
     SMALL_GROUP,
+    UNDEFINED,
     anything,
     decimals,
     defined,
     interval,
     measure_text,
     number,
+    plain,
     unit_text,
     value_text,
 )
@@ -26,6 +30,8 @@ from diascope.reports.tables import fold, table
 from diascope.reports.words import Words
 
 RANKED_SHOWN = 5
+LONG = 160
+"""Characters of a value above which it is folded."""
 PARTS = ("test", "cross-validated", "external")
 
 
@@ -44,6 +50,7 @@ def masthead(content: ReportContent, words: Words) -> Markup:
         tag("p", tag("strong", "Diascope"), words("masthead.report"), class_="brand"),
         tag("div", tag("h1", content.title), _seal(content, words), class_="title"),
         tag("p", part_sentence(evaluation, words), class_="sentence"),
+        tag("p", words("part.few"), class_="sentence is-warn") if evaluation.patients < SMALL_GROUP else None,
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
     )
 
@@ -62,6 +69,8 @@ def part_sentence(evaluation: Evaluation, words: Words) -> str:
     """On whom this was measured, in one honest sentence."""
     cases, patients = words.count("cases", evaluation.cases), words.count("patients", evaluation.patients)
     key = evaluation.part if evaluation.part in PARTS else "other"
+    if key == "test" and evaluation.accepted:
+        key = "accepted"
     return words(f"part.{key}", cases=cases, patients=patients, part=evaluation.part)
 
 
@@ -78,12 +87,12 @@ def headline(content: ReportContent, words: Words) -> Markup | None:
 def _card(name: str, measure: Measure, evaluation: Evaluation, words: Words) -> Markup:
     between = interval(measure, words)
     said = words("card.interval", interval=between) if between else words("card.no_interval")
-    plot = interval_plot(measure, 0.0, 1.0) if _is_share(measure) else None
+    plot = interval_plot(measure, 0.0, 1.0, width=240.0) if _is_share(measure) else tag("div", class_="interval")
     size = f"n = {words.count('patients', evaluation.patients)}"
     unit = tag("span", unit_text(measure.unit), class_="unit") if defined(measure.value) else None
     return tag(
         "div",
-        tag("h3", words.metric(name)),
+        tag("p", words.metric(name), class_="name"),
         tag("p", value_text(measure), unit, class_="big"),
         tag("p", said + unit_text(measure.unit if between else ""), class_="between"),
         plot,
@@ -117,7 +126,7 @@ def pictures(content: ReportContent, words: Words) -> Markup | None:
     ranked = _ranked(content.evaluation.cases_ranked, words)
     if not galleries and ranked is None:
         return None
-    return Markup("".join([*(figure_markup(figure, words) for figure in galleries), ranked or ""]))
+    return join([*(figure_markup(figure, words) for figure in galleries), ranked])
 
 
 def _ranked(ranked: Sequence[CaseScore], words: Words) -> Markup | None:
@@ -152,7 +161,7 @@ def all_metrics(content: ReportContent, words: Words) -> Markup | None:
     parts.append(_class_table(metrics, words))
     parts += [figure_markup(figure, words) for figure in content.evaluation.figures if isinstance(figure, Grid)]
     parts.append(_decision(content.evaluation, words))
-    return Markup("".join(part for part in parts if isinstance(part, str))) or None
+    return join(parts) or None
 
 
 def _overall_table(overall: dict[str, Measure], words: Words) -> Markup:
@@ -161,7 +170,7 @@ def _overall_table(overall: dict[str, Measure], words: Words) -> Markup:
     for name, measure in overall.items():
         plot = interval_plot(measure, 0.0, 1.0) if _is_share(measure) else None
         rows.append([words.metric(name), measure_text(measure, words), plot, words.phrase(measure.note)])
-    return table(head, rows, ("", "number", "", "quiet"), class_="metrics")
+    return table(head, rows, ("", "number", "plot-cell", "quiet"), class_="metrics")
 
 
 def _class_table(metrics: dict[str, Measure], words: Words) -> Markup | None:
@@ -193,9 +202,15 @@ def measure_cell(measure: Measure | None, words: Words) -> Child:
 def _decision(evaluation: Evaluation, words: Words) -> Markup | None:
     if not evaluation.decision:
         return None
-    rows = [[tag("code", key), anything(value, words)] for key, value in evaluation.decision.items()]
+    rows = [[tag("code", key), long_value(value, words)] for key, value in evaluation.decision.items()]
     shown = table([words("column.field"), words("column.value")], rows)
-    return fold(words("table.decision"), shown)
+    return tag("figure", tag("figcaption", words("table.decision")), shown, class_="figure grid")
+
+
+def long_value(value: Any, words: Words) -> Child:
+    """A JSON value in a cell; a long one is folded."""
+    text = anything(value, words)
+    return text if len(text) <= LONG else [fold(text[:60] + "…", tag("p", text))]
 
 
 def subgroups(content: ReportContent, words: Words) -> Markup | None:
@@ -213,26 +228,33 @@ def subgroups(content: ReportContent, words: Words) -> Markup | None:
 def _subgroup_table(groups: Sequence[Subgroup], evaluation: Evaluation, words: Words) -> Markup:
     present = list(dict.fromkeys(name for group in groups for name in group.metrics))
     names = [name for name in evaluation.headline if name in present][:4] or present[:4]
-    low, high = _span(groups, names[0]) if names else (0.0, 1.0)
-    overall = evaluation.metrics.get(names[0]) if names else None
-    reference = overall.value if overall else None
+    first = names[0] if names else ""
+    overall = evaluation.metrics.get(first)
+    axis = _axis([group.metrics.get(first) for group in groups], overall)
     rows: list[list[Child]] = []
     for group in groups:
         flag = tag("small", words("subgroup.small"), class_="flag") if group.patients < SMALL_GROUP else None
-        name = Markup(tag("span", words.phrase(group.value) or "–") + (flag or ""))
-        plot = (
-            interval_plot(group.metrics[names[0]], low, high, reference) if names and names[0] in group.metrics else ""
-        )
+        name = join([tag("span", words.phrase(group.value) or UNDEFINED), flag])
+        reference = overall.value if overall else None
+        plot = interval_plot(group.metrics[first], *axis, reference) if _known(group, first) else None
         cells = [measure_cell(group.metrics.get(metric), words) for metric in names]
         rows.append([name, f"{group.patients:,}", f"{group.cases:,}", plot, *cells])
-    head = [words("column.group"), words("column.patients"), words("column.cases"), words("column.plot")]
+    ends = words("column.axis", name=words.metric(first), low=plain(axis[0]), high=plain(axis[1])) if first else ""
+    head = [words("column.group"), words("column.patients"), words("column.cases"), ends]
     head += [words.metric(name) for name in names]
-    return table(head, rows, ("", "number", "number", "", *("number",) * len(names)), class_="subgroup")
+    return table(head, rows, ("", "number", "number", "plot-cell", *("number",) * len(names)), class_="subgroup")
 
 
-def _span(groups: Sequence[Subgroup], name: str) -> tuple[float, float]:
-    measures = [group.metrics[name] for group in groups if name in group.metrics]
-    if all(_is_share(measure) or measure.value is None for measure in measures):
+def _known(group: Subgroup, name: str) -> bool:
+    return name in group.metrics and defined(group.metrics[name].value)
+
+
+def _axis(measures: Sequence[Measure | None], overall: Measure | None) -> tuple[float, float]:
+    """Round ends of an axis that holds every value and interval."""
+    known = [row for row in (*measures, overall) if row is not None]
+    ends = [end for row in known for end in (row.value, row.low, row.high) if end is not None and defined(end)]
+    if not ends:
         return 0.0, 1.0
-    ends = [end for row in measures for end in (row.value, row.low, row.high) if end is not None and defined(end)]
-    return (min([*ends, 0.0]), max([*ends, 0.0]) * 1.05 or 1.0) if ends else (0.0, 1.0)
+    low, high = min(ends), max(ends)
+    step = 10.0 ** math.floor(math.log10(max(high - low, abs(high) * 0.02, 1e-9)))
+    return math.floor(low / step + 1e-9) * step, max(math.ceil(high / step - 1e-9), math.floor(low / step) + 1) * step

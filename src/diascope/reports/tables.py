@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from diascope.core.figure import Grid, Matrix
-from diascope.reports.markup import Child, Markup, tag
-from diascope.reports.numbers import UNDEFINED, plain
+from diascope.reports.markup import Child, Markup, join, tag
+from diascope.reports.numbers import UNDEFINED, decimals, number, plain
 from diascope.reports.words import Words
 
 GRID_SHOWN = 12
@@ -49,11 +49,14 @@ def grid_body(figure: Grid, words: Words) -> Markup:
     width = len(figure.columns)
     kinds = [_kind([row[at] for row in figure.rows if at < len(row)]) for at in range(width)]
     head = [words.phrase(column) for column in figure.columns]
-    rows = [[_cell(row[at] if at < len(row) else None, words) for at in range(width)] for row in figure.rows]
+    digits = [_digits([row[at] for row in figure.rows if at < len(row)]) for at in range(width)]
+    rows = [
+        [_cell(row[at] if at < len(row) else None, digits[at], words) for at in range(width)] for row in figure.rows
+    ]
     if len(rows) <= GRID_SHOWN + 3:
         return table(head, rows, kinds)
     first = table(head, rows[:GRID_SHOWN], kinds)
-    return Markup(first + fold(words("table.all", n=f"{len(rows):,}"), table(head, rows, kinds)))
+    return join([first, fold(words("table.all", n=f"{len(rows):,}"), table(head, rows, kinds))])
 
 
 def _kind(cells: Sequence[str | float | int | None]) -> str:
@@ -61,10 +64,18 @@ def _kind(cells: Sequence[str | float | int | None]) -> str:
     return "number" if known and all(isinstance(cell, int | float) for cell in known) else ""
 
 
-def _cell(value: str | float | int | None, words: Words) -> str:
+def _digits(cells: Sequence[str | float | int | None]) -> int:
+    """Digits after the point that a column's numbers share."""
+    known = [cell for cell in cells if isinstance(cell, int | float) and math.isfinite(cell)]
+    return 0 if all(float(cell).is_integer() for cell in known) else min(decimals(known, "any"), 3)
+
+
+def _cell(value: str | float | int | None, digits: int, words: Words) -> str:
     if value is None:
         return UNDEFINED
-    return words.phrase(value) if isinstance(value, str) else plain(value)
+    if isinstance(value, str):
+        return words.phrase(value)
+    return number(value, digits) if value == 0 or abs(value) >= 10**-digits / 2 else plain(value)
 
 
 def matrix_body(figure: Matrix, words: Words) -> Markup:
@@ -83,6 +94,12 @@ def matrix_body(figure: Matrix, words: Words) -> Markup:
     many = " many" if len(figure.columns) > 5 else ""
     content = tag("table", tag("thead", tag("tr", head)), tag("tbody", body), class_=f"heat{many}")
     return tag("div", content, class_="scroll")
+
+
+def matrix_kind(figure: Matrix) -> str:
+    """Class of a matrix, by which the page gives a large one more room."""
+    columns = len(figure.columns)
+    return "matrix" + (" huge" if columns > 7 else " large" if columns > 3 else "")
 
 
 def _heat(count: float, total: float) -> Markup:

@@ -16,6 +16,7 @@ from diascope.core import registry
 from diascope.core.errors import UnknownName
 
 LANGUAGES = ("en", "zh-CN")
+PART = " · "
 
 
 class Words:
@@ -41,13 +42,18 @@ class Words:
         return self(f"{key}.one" if number == 1 else f"{key}.many", n=f"{number:,}")
 
     def phrase(self, text: str) -> str:
-        """An English phrase from a record in this language; the phrase itself where it is not in the catalogue."""
-        if text in self._exact:
-            return self._exact[text]
+        """An English phrase from a record in this language; the phrase itself where it is not in the catalogue.
+
+        Parts around a middle dot, and the blanks of a pattern, are phrases themselves.
+        """
+        if text in self._exact or not self._exact:
+            return self._exact.get(text, text)
+        if PART in text:
+            return PART.join(self.phrase(part) for part in text.split(PART))
         for pattern, translation in self._patterns:
             found = pattern.fullmatch(text)
             if found:
-                return translation.format(text, *found.groups())
+                return translation.format(text, *(self._exact.get(blank, blank) for blank in found.groups()))
         return text
 
     def metric(self, name: str) -> str:
