@@ -87,10 +87,18 @@ def stack(instances: Sequence[Instance]) -> Stack:
 
 
 def _planes(instance: Instance) -> tuple[Plane, ...]:
-    """One plane a frame; the frames of a classic multi-frame object have no place of their own."""
-    if len(instance.planes) == instance.frames:
-        return instance.planes
-    return tuple(Plane(spacing=instance.spacing) for _ in range(instance.frames))
+    """One plane a frame.
+
+    Raises:
+        UnsoundGeometry: For a classic multi-frame object: its frames have no place of their own.
+    """
+    if len(instance.planes) != instance.frames:
+        raise UnsoundGeometry(
+            f"{instance.frames} frames without a position in the patient are not the slices of a volume",
+            given=instance.path.name,
+            todo="Read one frame at a time, with the item frame:N",
+        )
+    return instance.planes
 
 
 def _refuse_mixture(slices: Sequence[Slice]) -> None:
@@ -117,7 +125,7 @@ def _refuse_mixture(slices: Sequence[Slice]) -> None:
 def _near(a: tuple[float, ...] | None, b: tuple[float, ...] | None, tolerance: float) -> bool:
     if a is None or b is None:
         return a is b
-    return bool(np.allclose(a, b, rtol=0, atol=tolerance))
+    return all(abs(left - right) <= tolerance for left, right in zip(a, b, strict=True))
 
 
 def _without_position(slices: list[Slice]) -> Stack:
@@ -126,7 +134,7 @@ def _without_position(slices: list[Slice]) -> Stack:
         raise UnsoundGeometry(
             f"{len(slices)} images without a position in the patient are not the slices of a volume",
             given=f"{slices[0].name} and others",
-            todo="Read one file at a time, and one frame of a cine with the item frame:N",
+            todo="Read one file at a time",
         )
     plane = slices[0].plane
     if plane.spacing is None:
