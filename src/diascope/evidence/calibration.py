@@ -18,7 +18,7 @@ from diascope.evidence.proportions import proportion
 from diascope.metrics import recalibration
 from diascope.metrics.bins import equal_mass
 
-LOWEST, HIGHEST = 0.05, 20.0
+LOWEST, HIGHEST = 0.1, 10.0
 """Temperatures outside are not believed."""
 _EDGE = 1.01
 
@@ -69,23 +69,25 @@ def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Temper
         )
     count = len(scores)
     if not count or not np.isfinite(scores).all():
-        note = "left at 1: there are no cases" if not count else "left at 1: some logits are not finite"
-        return Temperature(value=1.0, loss_before=None, loss_after=None, cases=count, note=note)
+        return _left(None, count, "some logits are not finite" if count else "there are no cases")
+
+    rows = np.arange(count)
 
     def loss(log_temperature: float) -> float:
         said = log_softmax(scores / np.exp(log_temperature), axis=1)
-        return float(-said[np.arange(count), classes].mean())
+        return float(-said[rows, classes].mean())
 
     before = loss(0.0)
+    if (scores[rows, classes] >= scores.max(axis=1)).all():
+        # The loss falls for ever as the temperature falls.
+        return _left(before, count, "every case is on the right side, no temperature is the best")
     # The loss is convex in 1 / T, hence has one minimum in log T.
     found = minimize_scalar(
         loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-6, "maxiter": 200}
     )
     value, after = float(np.exp(found.x)), float(found.fun)
     if not LOWEST * _EDGE < value < HIGHEST / _EDGE:
-        why = "every case is on the right side" if value < 1 else "the logits say nothing about the class"
-        note = f"left at 1: no temperature between {LOWEST:g} and {HIGHEST:g} is best, {why}"
-        return Temperature(value=1.0, loss_before=before, loss_after=before, cases=count, note=note)
+        return _left(before, count, f"the best temperature is not between {LOWEST:g} and {HIGHEST:g}")
     return Temperature(value=value, loss_before=before, loss_after=after, cases=count)
 
 
@@ -155,6 +157,10 @@ def slope_and_intercept(
         measure(slope, patients, counts=truth, resamples=resamples, seed=seed),
         measure(intercept, patients, counts=truth, resamples=resamples, seed=seed),
     )
+
+
+def _left(loss: float | None, cases: int, why: str) -> Temperature:
+    return Temperature(value=1.0, loss_before=loss, loss_after=loss, cases=cases, note=f"left at 1: {why}")
 
 
 def _scores(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
