@@ -61,7 +61,7 @@ def measure(image: Image, file_bytes: int, file_digest: str, masked: Array | Non
         channels=image.channels,
         steps=image.geometry.steps,
         physical=image.geometry.physical,
-        dtype=str(image.attributes.get("stored_dtype", image.array.dtype)),
+        dtype=str(image.array.dtype),
         modality=image.modality,
         unit=image.unit,
         digest=_digest(array),
