@@ -11,8 +11,8 @@ from diascope.sources.folders.declared import (
     NAME,
     channels_of,
     input_names,
-    is_listed,
-    listed_path,
+    is_nnunet,
+    listed,
     modality_of,
     read_declared,
 )
@@ -40,8 +40,8 @@ class Decathlon:
         content = read_declared(root)
         channels = channels_of(content, root)
         cases: dict[str, Case] = {}
-        for entry in content["training"]:
-            case = _case(entry, root, channels)
+        for path, label in listed(content, root):
+            case = _case(path, label, channels)
             if case.id in cases:
                 raise DataRefused(f"two cases of {NAME} have one name", given=case.id, todo="Keep one of them")
             cases[case.id] = case
@@ -56,27 +56,20 @@ class Decathlon:
 def _why(root: Path) -> str | None:
     if not (root / NAME).is_file():
         return None
-    content = read_declared(root)
-    if not is_listed(content) or "file_ending" in content:
-        return None
-    first = content["training"][0]
-    if not isinstance(first, dict) or not (root / listed_path(first.get("image"), root)).is_file():
-        return None
-    return f"{NAME} lists {len(content['training'])} images and labels"
+    try:
+        return None if is_nnunet(root) else f"{NAME} lists {len(listed(read_declared(root), root))} images and labels"
+    except UnreadableFile as error:
+        return f"{NAME}, which is broken: {error.reason}"  # so that `list` says why, instead of "no layout"
 
 
-def _case(entry: object, root: Path, channels: tuple[str, ...]) -> Case:
-    if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
-        raise UnreadableFile(root / NAME, f"{entry!r} is no pair of image and label")
-    path = listed_path(entry["image"], root)
+def _case(path: str, label: str, channels: tuple[str, ...]) -> Case:
     name = stem_of(path).rsplit("/", 1)[-1]
     several = len(channels) > 1
     inputs: dict[str, FileRef | TableRef] = {
         name: file_ref(path, f"channel:{index}" if several else None, modality_of(channel))
         for index, (name, channel) in enumerate(zip(input_names(channels), channels, strict=True))
     }
-    label = file_ref(listed_path(entry["label"], root))
-    return Case(id=name, patient=name, patient_known=False, inputs=inputs, targets={TARGET_NAME: label})
+    return Case(id=name, patient=name, patient_known=False, inputs=inputs, targets={TARGET_NAME: file_ref(label)})
 
 
 SOURCE = Decathlon()

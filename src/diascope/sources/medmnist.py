@@ -66,8 +66,7 @@ def _why(location: Path) -> str | None:
     path = _archive(location)
     if path is None:
         return None
-    with zipfile.ZipFile(path) as archive:
-        parts = [part for part in PARTS if f"{part}_images.npy" in archive.namelist()]
+    parts = [part for part in PARTS if f"{part}_images" in _shapes(path)]
     return f"{path.name} holds {', '.join(f'{part}_images' for part in parts)}" if parts else None
 
 

@@ -15,12 +15,12 @@ from diascope.sources.folders.declared import (
     NAME,
     channels_of,
     input_names,
-    is_listed,
-    listed_path,
+    is_nnunet,
+    listed,
     modality_of,
     read_declared,
 )
-from diascope.sources.folders.files import PICTURES, contents, file_ref, reason, stem_of, suffix_of
+from diascope.sources.folders.files import PICTURES, contents, file_ref, reason, suffix_of
 from diascope.sources.folders.labels import TARGET_NAME, declared_target
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
@@ -76,22 +76,12 @@ class _Found:
 
 
 def _why(root: Path) -> str | None:
-    if not (root / NAME).is_file():
-        return None
-    content = read_declared(root)
-    if "channel_names" in content and "file_ending" in content:
-        return f"{NAME} of nnU-Net, version 2"
-    if not is_listed(content):
-        return None
-    path = listed_path(content["training"][0].get("image"), root)
-    if not (root / path).is_file() and (root / f"{stem_of(path)}_0000{suffix_of(path)}").is_file():
-        return f"{NAME} of nnU-Net, version 1"
-    return None
+    return is_nnunet(root) if (root / NAME).is_file() else None
 
 
 def _scanned(content: Mapping[str, Any], root: Path) -> tuple[list[_Found], list[str]]:
     """Cases from the names of the files."""
-    ending = content.get("file_ending") or suffix_of(listed_path(content["training"][0].get("image"), root))
+    ending = content.get("file_ending") or suffix_of(listed(content, root)[0][0])
     given_test = (root / PARTS[1][1]).is_dir()
     found: list[_Found] = []
     notes: list[str] = []
@@ -125,11 +115,11 @@ def _by_case(folder: Path, prefix: str, ending: str) -> dict[str, dict[int, str]
 
 def _listed(content: Mapping[str, Any], root: Path) -> tuple[list[_Found], list[str]]:
     """Cases from the entry `dataset`, which names files anywhere (nnU-Net, documentation/dataset_format.md)."""
-    listed = content["dataset"]
-    if not isinstance(listed, dict):
+    entries = content["dataset"]
+    if not isinstance(entries, dict):
         raise UnreadableFile(root / NAME, '"dataset" is no object')
     found = []
-    for name, entry in listed.items():
+    for name, entry in entries.items():
         if not isinstance(entry, dict) or not isinstance(entry.get("images"), list):
             raise UnreadableFile(root / NAME, f"{name} has no list of images")
         label = entry.get("label")

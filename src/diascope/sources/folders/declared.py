@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diascope.core.errors import UnreadableFile
+from diascope.sources.folders.files import stem_of, suffix_of
 
 NAME = "dataset.json"
 
@@ -63,10 +64,36 @@ def input_names(channels: tuple[str, ...]) -> tuple[str, ...]:
     return ("image",) if len(channels) == 1 else channels
 
 
-def is_listed(content: Mapping[str, Any]) -> bool:
-    """Whether the file lists its cases one by one (`training`), as the first version does."""
+def is_nnunet(root: Path) -> str | None:
+    """How nnU-Net's layout shows, None where it does not.
+
+    Version 2 has `channel_names` and `file_ending`; version 1 lists `NAME.nii.gz` and stores `NAME_0000.nii.gz`.
+
+    Raises:
+        UnreadableFile: When `dataset.json` is broken.
+    """
+    content = read_declared(root)
+    if "channel_names" in content and "file_ending" in content:
+        return f"{NAME} of nnU-Net, version 2"
+    path = listed(content, root)[0][0]
+    if not (root / path).is_file() and (root / f"{stem_of(path)}_0000{suffix_of(path)}").is_file():
+        return f"{NAME} of nnU-Net, version 1"
+    return None
+
+
+def listed(content: Mapping[str, Any], root: Path) -> list[tuple[str, str]]:
+    """Paths of image and label of each case under `training`, as the first version lists them.
+
+    Raises:
+        UnreadableFile: When there is no such list.
+    """
     training = content.get("training")
-    return isinstance(training, list) and bool(training)
+    if not isinstance(training, list) or not training:
+        raise UnreadableFile(root / NAME, 'no cases: it needs "training": [{"image": ..., "label": ...}]')
+    for entry in training:
+        if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
+            raise UnreadableFile(root / NAME, f"{entry!r} is no pair of image and label")
+    return [(listed_path(entry["image"], root), listed_path(entry["label"], root)) for entry in training]
 
 
 def listed_path(value: object, root: Path) -> str:

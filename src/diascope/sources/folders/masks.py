@@ -76,6 +76,11 @@ def _values(refs: Sequence[FileRef], root: Path) -> list[int]:
             array = formats.read(ref, root).array
         except UnreadableFile:
             continue  # the survey reads every file and reports this one with the reason
+        if len(array) != 1:
+            raise DataRefused(
+                f"the mask {ref.paths[0]} is a colour picture",
+                todo="Store one whole number a structure in a grey PNG, TIFF or NIfTI",
+            )
         found = np.unique(array)
         if len(found) > MOST_LABELS + 1 or not np.all(found == np.floor(found)):
             raise DataRefused(

@@ -82,6 +82,7 @@ class Roles:
     group: str | None = None
     site: str | None = None
     split: str | None = None
+    why_patient: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -104,11 +105,11 @@ def roles_of(columns: tuple[str, ...], options: SourceOptions) -> Roles:
     site = options.site or first_of(columns, SITE)
     split = first_of(columns, SPLIT)
     group = first_of((name for name in columns if name != patient), GROUP)
-    notes = [why]
+    notes = []
     for what, column in (("site", site), ("split", split), ("group that stays together", group)):
         if column is not None:
             notes.append(f"{what}: column {column!r}")
-    return Roles(patient, group, site, split, tuple(notes))
+    return Roles(patient, group, site, split, why, tuple(notes))
 
 
 def _patient(columns: tuple[str, ...], options: SourceOptions) -> tuple[str | None, str]:

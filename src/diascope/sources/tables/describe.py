@@ -70,7 +70,7 @@ def describe(
     found.sort(key=lambda target: target.name != options.target)
     covariates, notes = _covariates(cases, rows, kinds, found)
     described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
-    return Described(described, tuple(found), (*roles.notes, *_unknown_patients(described, roles), *notes))
+    return Described(described, tuple(found), (*_on_patients(described, roles), *roles.notes, *notes))
 
 
 def _refuse_contradiction(cases: Sequence[Case], rows: Rows, targets: Sequence[Target]) -> None:
@@ -88,7 +88,7 @@ def _refuse_contradiction(cases: Sequence[Case], rows: Rows, targets: Sequence[T
 def _targets(cases: Sequence[Case], rows: Rows, kinds: Mapping[str, ColumnKind], asked: str | None) -> list[Target]:
     """Targets from columns: the one that the user named, then those named like a target, then other classes."""
     names = [name for name, kind in kinds.items() if kind == "category" and plain(name) not in (*COVARIATE, *IDENTITY)]
-    several = [name for name in names if len(set(rows.values(name, cases)) - {None}) > 1]
+    several = [name for name in names if plain(name) in TARGET or len(set(rows.values(name, cases)) - {None}) > 1]
     likeliest = first_of(several, TARGET)
     several.sort(key=lambda name: (name != asked, name != likeliest, plain(name) not in TARGET))
     if asked is not None and asked not in several:
@@ -169,6 +169,8 @@ def _with_row(
         if target.name not in case.targets:
             cell = row[target.name]
             of_row[target.name] = class_name(cell) if target.kind == "category" else scalar_of(cell)
+    told = {name: scalar_of(row[name]) for name in covariates}
+    kept = {name: value for name, value in told.items() if value is not None or name not in case.covariates}
     patient = row[roles.patient] if roles.patient else None
     return case.model_copy(
         update={
@@ -178,7 +180,7 @@ def _with_row(
             "site": row[roles.site] if roles.site else case.site,
             "split": _split(case, row, roles.split),
             "targets": {**case.targets, **of_row},
-            "covariates": {**case.covariates, **{name: scalar_of(row[name]) for name in covariates}},
+            "covariates": {**case.covariates, **kept},
         }
     )
 
@@ -196,8 +198,11 @@ def _split(case: Case, row: Cells, column: str | None) -> Split | None:
     return split
 
 
-def _unknown_patients(cases: Sequence[Case], roles: Roles) -> list[str]:
+def _on_patients(cases: Sequence[Case], roles: Roles) -> list[str]:
+    """Where the patient comes from; the layout itself may know it (a DICOM header)."""
     unknown = sum(not case.patient_known for case in cases)
+    if roles.patient is None and unknown < len(cases):
+        return [f"{unknown} of {len(cases)} cases have no patient: each counts as its own"] if unknown else []
     if roles.patient is None or not unknown:
-        return []
-    return [f"{unknown} of {len(cases)} cases have no patient in {roles.patient!r}: each counts as its own"]
+        return [roles.why_patient]
+    return [roles.why_patient, f"{unknown} of {len(cases)} cases have no patient there: each counts as its own"]

@@ -1,0 +1,214 @@
+"""Every source recognises its own layout and nobody else's, and lists it soundly."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pydicom
+import pydicom.uid
+import pytest
+import SimpleITK
+
+from diascope import sources
+from diascope.core import registry
+from diascope.core.case import FileRef
+from diascope.core.errors import BadUsage, DataRefused, UnknownName
+from diascope.sources import SourceOptions
+
+
+def picture(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.zeros((8, 8), np.uint8)
+    array[2:4, 2:4] = value
+    PIL.Image.fromarray(array).save(path)
+
+
+def volume(path: Path, channels: int = 1) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (3, 4, 5) if channels == 1 else (channels, 3, 4, 5)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.ones(shape, np.uint8)), str(path))
+
+
+def table(path: Path, header: str, rows: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([header.split(","), *(row.split(",") for row in rows)])
+
+
+def slices(folder: Path, study: str, count: int = 3) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    series = f"{study}.9"
+    for index in range(count):
+        data = pydicom.Dataset()
+        data.SOPClassUID = pydicom.uid.CTImageStorage
+        data.SOPInstanceUID = f"{series}.{index}"
+        data.StudyInstanceUID, data.SeriesInstanceUID, data.PatientID = study, series, f"P{study}"
+        data.Modality, data.Rows, data.Columns = "CT", 4, 4
+        data.ImagePositionPatient, data.ImageOrientationPatient = [0, 0, index], [1, 0, 0, 0, 1, 0]
+        data.PixelSpacing, data.SliceThickness = [1, 1], 1
+        data.BitsAllocated = data.BitsStored = 16
+        data.HighBit, data.PixelRepresentation, data.SamplesPerPixel = 15, 0, 1
+        data.PhotometricInterpretation = "MONOCHROME2"
+        data.PixelData = np.zeros((4, 4), np.uint16).tobytes()
+        data.file_meta = pydicom.dataset.FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        data.save_as(folder / f"{index}.dcm", enforce_file_format=True)
+
+
+def image_folder(root: Path) -> str:
+    for name in ("normal/a", "normal/b", "ill/a", "ill/b"):
+        picture(root / f"{name}.png")
+    return str(root)
+
+
+def image_table(root: Path) -> str:
+    for name in "abcd":
+        picture(root / "pictures" / f"{name}.png")
+    table(root / "metadata.csv", "image_id,dx", ["a,x", "b,y", "c,x", "d,y"])
+    return str(root)
+
+
+def manifest(root: Path) -> str:
+    for name in "abcd":
+        picture(root / "files" / f"{name}.png")
+    table(root / "manifest.csv", "image,label", [f"files/{name}.png,{name < 'c'}" for name in "abcd"])
+    return str(root)
+
+
+def medmnist(root: Path) -> str:
+    images, labels = np.zeros((4, 8, 8), np.uint8), np.array([[0], [1], [0], [1]])
+    np.savez(root / "tiny.npz", train_images=images, train_labels=labels)
+    return str(root)
+
+
+def decathlon(root: Path) -> str:
+    for name in ("a", "b"):
+        volume(root / "imagesTr" / f"{name}.nii.gz")
+        volume(root / "labelsTr" / f"{name}.nii.gz")
+    listed = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in ("a", "b")]
+    labels = {"0": "background", "1": "organ"}
+    (root / "dataset.json").write_text(json.dumps({"modality": {"0": "CT"}, "labels": labels, "training": listed}))
+    return str(root)
+
+
+def nnunet(root: Path) -> str:
+    for name in ("a", "b"):
+        volume(root / "imagesTr" / f"{name}_0000.nii.gz")
+        volume(root / "labelsTr" / f"{name}.nii.gz")
+    content = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "organ": 1}, "file_ending": ".nii.gz"}
+    (root / "dataset.json").write_text(json.dumps(content))
+    return str(root)
+
+
+def image_masks(root: Path) -> str:
+    for name in ("a", "b"):
+        picture(root / "images" / f"{name}.png")
+        picture(root / "masks" / f"{name}.png", 255)
+    return str(root)
+
+
+def dicom_tree(root: Path) -> str:
+    slices(root / "one", "1.2.1")
+    slices(root / "two", "1.2.2")
+    table(root / "labels.csv", "StudyInstanceUID,label", ["1.2.1,x", "1.2.2,y"])
+    return str(root)
+
+
+def phantom(root: Path) -> str:
+    return "phantom:2"
+
+
+FACTORIES: dict[str, Callable[[Path], str]] = {
+    function.__name__: function
+    for function in (
+        image_folder,
+        image_table,
+        manifest,
+        medmnist,
+        decathlon,
+        nnunet,
+        image_masks,
+        dicom_tree,
+        phantom,
+    )
+}
+NAMES = registry.names("sources")
+OF_FOLDERS = [name for name in NAMES if name != "phantom"]
+
+
+@pytest.fixture(autouse=True)
+def _own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIASCOPE_PSEUDONYM_KEY", str(tmp_path_factory.mktemp("key") / "key"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recognises_its_own_layout_and_nobody_elses(name: str, tmp_path: Path) -> None:
+    assert name in FACTORIES, f"write a factory of a tiny {name} layout here"
+    location = FACTORIES[name](tmp_path)
+    assert [key for key, source in registry.each("sources") if source.recognises(location)] == [name]
+    assert sources.recognise(location) == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("location", ["", "/no/such/place", "bad\0name", "http://host/x", "README.md"])
+def test_nothing_else_is_recognised_and_nothing_raises(name: str, location: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    source = registry.get("sources", name)
+    assert source.recognises(location) is None
+    assert source.recognises(str(tmp_path / "empty")) is None
+
+
+@pytest.mark.parametrize("name", OF_FOLDERS)
+def test_lists_its_layout(name: str, tmp_path: Path) -> None:
+    listing = registry.get("sources", name).list(FACTORIES[name](tmp_path), SourceOptions())
+    assert listing.cases
+    assert listing.targets
+    assert len({case.id for case in listing.cases}) == len(listing.cases)
+    for case in listing.cases:
+        assert case.patient
+        assert set(case.targets) == {target.name for target in listing.targets}
+        for ref in (*case.inputs.values(), *case.targets.values()):
+            if isinstance(ref, FileRef):
+                assert ref.format in registry.names("formats")
+                assert all("\\" not in path and (listing.root / path).is_file() for path in ref.paths)
+        for target in listing.targets:
+            if target.kind == "category":
+                assert case.targets[target.name] in {label.name for label in target.labels}
+
+
+@pytest.mark.parametrize("name", OF_FOLDERS)
+def test_the_same_folder_gives_the_same_listing(name: str, tmp_path: Path) -> None:
+    location = FACTORIES[name](tmp_path)
+    source = registry.get("sources", name)
+    assert source.list(location, SourceOptions()) == source.list(location, SourceOptions())
+
+
+@pytest.mark.parametrize("name", OF_FOLDERS)
+@pytest.mark.parametrize("field", ["target", "patient", "site"])
+def test_a_column_that_does_not_exist_is_named(name: str, field: str, tmp_path: Path) -> None:
+    location = FACTORIES[name](tmp_path)
+    with pytest.raises(UnknownName, match="named 'nonsense'; there are"):
+        registry.get("sources", name).list(location, SourceOptions(**{field: "nonsense"}))
+
+
+def test_several_layouts_are_refused_with_the_candidates(tmp_path: Path) -> None:
+    image_masks(tmp_path)
+    slices(tmp_path / "ct", "1.2.3")
+    with pytest.raises(BadUsage, match=r"in 2 ways: dicom_tree: .*; image_masks: .*--source"):
+        sources.recognise(str(tmp_path))
+    assert sources.recognise(str(tmp_path), "image_masks") == "image_masks"
+
+
+def test_no_layout_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="the folder is empty"):
+        sources.recognise(str(tmp_path))
+    with pytest.raises(BadUsage, match="no such file or folder"):
+        sources.recognise(str(tmp_path / "nothing"))
+    (tmp_path / "letter.txt").write_text("Dear colleague")
+    with pytest.raises(DataRefused, match=r"no source recognises.*manifest"):
+        sources.recognise(str(tmp_path))
