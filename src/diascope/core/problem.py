@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from diascope.core.figure import Figure
 from diascope.core.finding import Measure
@@ -29,3 +29,12 @@ class Problem(Record):
     """Ids that must stay on one side of a split (near duplicates where patients are unknown)."""
     measures: dict[str, Measure] = {}
     figure: Figure | None = None
+
+
+class Problems(Record):
+    """`problems.json`: what the checks found in a data set."""
+
+    SCHEMA: ClassVar[int] = 1
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+    """What the source noticed: columns taken as patient, series chosen and why."""

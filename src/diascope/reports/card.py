@@ -38,7 +38,10 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
         "",
         "## What it reads",
         "",
-        *(f"- `{rule.input}`: {rule.modality}, {rule.dimensions}-D, {rule.channels} channel(s)" for rule in release.gate.rules),
+        *(
+            f"- `{rule.input}`: {rule.modality}, {rule.dimensions}-D, {rule.channels} channel(s)"
+            for rule in release.gate.rules
+        ),
         "",
         "## Warnings",
         "",
@@ -51,7 +54,9 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
 def _words(measure: Measure) -> str:
     if measure.value is None:
         return f"undefined {measure.note}".strip()
-    interval = f" ({measure.low:.3f}–{measure.high:.3f})" if measure.low is not None and measure.high is not None else ""
+    interval = (
+        f" ({measure.low:.3f}–{measure.high:.3f})" if measure.low is not None and measure.high is not None else ""
+    )
     unit = "" if measure.unit == "1" else f" {measure.unit}"
     note = f" – {measure.note}" if measure.note else ""
     return f"{measure.value:.3f}{unit}{interval}{note}"

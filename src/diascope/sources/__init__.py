@@ -25,6 +25,22 @@ class SourceOptions(Record):
     seed: int = 0
 
 
+class Request(Record):
+    """What the user said about a data set."""
+
+    location: str
+    """Folder, file or address."""
+    source: str | None = None
+    """Name of the source plug-in; None: the one that recognises the location."""
+    task: str = "auto"
+    options: SourceOptions = SourceOptions()
+    folds: int | None = None
+    """Number of folds by hand; None: by rule."""
+    seed: int = 0
+    accept: tuple[str, ...] = ()
+    """Checks whose refusal a person accepts."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """What a source holds: cases, what could be learnt from them, and what was noticed.

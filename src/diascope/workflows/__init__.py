@@ -1,0 +1,1 @@
+"""Workflows: stages in order."""

@@ -1,0 +1,363 @@
+"""The command line: verb to function, no logic.
+
+Heavy imports happen inside the verbs, so that `diascope --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from diascope.console import Console
+from diascope.core.errors import DiascopeError
+
+app = typer.Typer(
+    name="diascope",
+    help="An open second reader for medical images: from a folder of studies to a model you can believe.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    epilog="Start with: diascope fit FOLDER. Not a medical device.",
+)
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", help="Folder that holds everything.", envvar="DIASCOPE_WORKSPACE")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="Layout, where several fit (diascope list sources).")
+]
+TargetOption = Annotated[str | None, typer.Option("--target", help="Column or mask to learn.")]
+PatientOption = Annotated[str | None, typer.Option("--patient", help="Column that holds the patient.")]
+SiteOption = Annotated[str | None, typer.Option("--site", help="Column that holds the site.")]
+TaskOption = Annotated[str, typer.Option("--task", help="What to learn (diascope list tasks).")]
+AcceptOption = Annotated[
+    list[str] | None, typer.Option("--accept", help="Use the data despite this finding; recorded.")
+]
+LangOption = Annotated[str, typer.Option("--lang", help="Language of reports: en or zh-CN.")]
+MinutesOption = Annotated[float, typer.Option("--minutes", help="Wall-clock minutes for everything.", min=0.5)]
+MemoryOption = Annotated[float | None, typer.Option("--memory", help="Peak memory in GB.", min=0.5)]
+FoldsOption = Annotated[int | None, typer.Option("--folds", help="Cross-validate with this many folds.", min=2)]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Set a plan field by hand: batch=8.")]
+Here = Path("diascope-workspace")
+
+
+@app.command(epilog="Example: diascope check ../films --patient patient_id")
+def check(
+    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, file or address of the data.")],
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    task: TaskOption = "auto",
+    target: TargetOption = None,
+    patient: PatientOption = None,
+    site: SiteOption = None,
+    accept: AcceptOption = None,
+    lang: LangOption = "en",
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Audit a data set: what is wrong with it, before anything is trained."""
+    from diascope.stages.check import check as run_check
+
+    console = Console(quiet, as_json)
+    request = _request(source_folder, source, task, (target, patient, site), None, seed, accept)
+    found = run_check(_workspace(workspace), request, console.tell, lang)
+    console.finish(found.to_json(), lambda: console.show_check(found))
+    if found.refusing:
+        raise typer.Exit(3)
+
+
+@app.command(
+    epilog="Examples: diascope fit ../hippocampus · diascope fit ../skin --target dx --minutes 30 --set batch=32"
+)
+def fit(
+    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, file or address of the data.")],
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    task: TaskOption = "auto",
+    target: TargetOption = None,
+    patient: PatientOption = None,
+    site: SiteOption = None,
+    minutes: MinutesOption = 15.0,
+    memory: MemoryOption = None,
+    folds: FoldsOption = None,
+    settings: SetOption = None,
+    accept: AcceptOption = None,
+    lang: LangOption = "en",
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """The main job: check, plan, train, evaluate, and pack a candidate release with its report."""
+    from diascope.planning.budget import Budget
+    from diascope.planning.planner import parse_settings
+    from diascope.workflows.fit import fit as run_fit
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    request = _request(source_folder, source, task, (target, patient, site), folds, seed, accept)
+    budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
+    with place.locked():
+        made = run_fit(place, request, budget, parse_settings(settings or []), console.tell, lang)
+    console.finish(made.to_json(), lambda: console.show_fitted(made))
+
+
+@app.command(epilog="Example: diascope plan ../films --minutes 30")
+def plan(
+    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, file or address of the data.")],
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    task: TaskOption = "auto",
+    target: TargetOption = None,
+    patient: PatientOption = None,
+    site: SiteOption = None,
+    minutes: MinutesOption = 15.0,
+    memory: MemoryOption = None,
+    folds: FoldsOption = None,
+    settings: SetOption = None,
+    accept: AcceptOption = None,
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a data set, freeze it, and write a plan that you can read and edit."""
+    from diascope.planning.budget import Budget
+    from diascope.planning.planner import parse_settings
+    from diascope.workflows.prepare import prepare
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    request = _request(source_folder, source, task, (target, patient, site), folds, seed, accept)
+    budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
+    with place.locked():
+        made, path = prepare(place, request, budget, parse_settings(settings or []), console.tell)
+    console.finish({"plan": str(path), **made.to_json()}, lambda: console.show_plan(made, path))
+
+
+@app.command(epilog="Example: diascope train diascope-workspace/plans/films-classification.json --resume")
+def train(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.", exists=True, dir_okay=False)],
+    workspace: WorkspaceOption = Here,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the newest run of this plan was stopped.")
+    ] = False,
+    devices: Annotated[int, typer.Option("--devices", help="Processes or GPUs that share each batch.", min=1)] = 1,
+    lang: LangOption = "en",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train what a plan says, then evaluate it and pack a candidate release."""
+    from diascope.workflows.train_plan import train_plan
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    with place.locked():
+        made = train_plan(place, plan_file, (resume, devices), console.tell, lang)
+    if made is not None:
+        console.finish(made.to_json(), lambda: console.show_fitted(made))
+
+
+@app.command(epilog="Example: diascope evaluate films-classification@1 ../films-from-another-hospital")
+def evaluate(
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
+    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Other labelled data.")],
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    target: TargetOption = None,
+    patient: PatientOption = None,
+    site: SiteOption = None,
+    accept: AcceptOption = None,
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """External validation: measure a release on other labelled data."""
+    from diascope.stages.validate import validate
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    request = _request(source_folder, source, "auto", (target, patient, site), None, seed, accept)
+    found, path = validate(place, release, request, console.tell)
+    console.finish(
+        {"evaluation": found.model_dump(mode="json", exclude={"figures", "cases_ranked"}), "file": str(path)},
+        lambda: console.show_evaluation(found, path),
+    )
+
+
+@app.command(epilog="Example: diascope predict films-classification@1 new-film.png --out answers")
+def predict(
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
+    location: Annotated[str, typer.Argument(metavar="INPUT", help="File, folder, DICOM series or study.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the answers.")],
+    workspace: WorkspaceOption = Here,
+    backend: Annotated[str | None, typer.Option("--backend", help="torch, openvino, onnxruntime.")] = None,
+    memory: MemoryOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Read new studies: findings, masks, pictures, DICOM SEG."""
+    from diascope.stages.predict import predict as run_predict
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    found = run_predict(place.find("releases", release), location, out, backend, memory, console.tell)
+    console.finish(
+        {"out": str(out), "findings": [one.to_json() for one in found]}, lambda: console.show_findings(found, out)
+    )
+
+
+@app.command(epilog="Example: diascope explain films-classification@1 film.png --out why")
+def explain(
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
+    location: Annotated[str, typer.Argument(metavar="INPUT", help="File, folder, DICOM series or study.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the maps.")],
+    workspace: WorkspaceOption = Here,
+    explainer: Annotated[str, typer.Option("--explainer", help="diascope list explainers")] = "grad_cam",
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what in the image led to the answer (only where the sanity check passes)."""
+    from diascope.stages.explain import explain as run_explain
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    found = run_explain(place.find("releases", release), location, out, (explainer, seed))
+    console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
+
+
+@app.command(epilog="Example: diascope compare films@1 films@2 ../films-of-this-year")
+def compare(
+    one: Annotated[str, typer.Argument(metavar="RELEASE", help="A release.")],
+    other: Annotated[str, typer.Argument(metavar="RELEASE", help="Another release of the same task.")],
+    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Labelled data that neither was trained on.")],
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    target: TargetOption = None,
+    patient: PatientOption = None,
+    accept: AcceptOption = None,
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare two releases on the same cases, with paired intervals."""
+    from diascope.stages.compare import compare as run_compare
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    request = _request(source_folder, source, "auto", (target, patient, None), None, seed, accept)
+    found = run_compare(place, (one, other), request, console.tell)
+    console.finish(found, lambda: console.show_comparison(found))
+
+
+@app.command(epilog="Example: diascope release films-classification@1 --by 'Li, Na'")
+def release(
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="Name or folder of a candidate release.")],
+    by: Annotated[str, typer.Option("--by", help="Who signs it.")],
+    workspace: WorkspaceOption = Here,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a candidate with your name, so that it may be served."""
+    from diascope.stages.release import sign
+
+    console, place = Console(True, as_json), _workspace(workspace)
+    signed = sign(place, candidate, by)
+    console.finish(signed.to_json(), lambda: console.show_lines([f"{signed.label} is signed by {signed.signed_by}"]))
+
+
+@app.command(epilog="Example: diascope export films-classification@1 --to onnx")
+def export(
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
+    to: Annotated[str, typer.Option("--to", help="onnx or openvino.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; default: exports/ in the workspace.")] = None,
+    workspace: WorkspaceOption = Here,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a release's network for other programs, after it gave the same answers."""
+    from diascope.stages.export import export as run_export
+
+    console, place = Console(True, as_json), _workspace(workspace)
+    found = run_export(place, place.find("releases", release), to, out)
+    console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
+
+
+@app.command("list", epilog="Example: diascope list models")
+def list_plugins(
+    family: Annotated[str | None, typer.Argument(help="A family of plug-ins; all without it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the plug-ins: tasks, models, formats, sources, checks, ..."""
+    from diascope.core import registry
+
+    console = Console(True, as_json)
+    found = {name: list(registry.names(name)) for name in ([family] if family else registry.FAMILIES)}
+    console.finish(
+        found, lambda: console.show_lines([f"{name}: {', '.join(members)}" for name, members in found.items()])
+    )
+
+
+def _request(
+    location: str,
+    source: str | None,
+    task: str,
+    columns: tuple[str | None, str | None, str | None],
+    folds: int | None,
+    seed: int,
+    accept: list[str] | None,
+) -> Any:
+    from diascope.sources import Request, SourceOptions
+
+    target, patient, site = columns
+    options = SourceOptions(target=target, patient=patient, site=site, seed=seed)
+    return Request(
+        location=location, source=source, task=task, options=options, folds=folds, seed=seed, accept=tuple(accept or ())
+    )
+
+
+def _workspace(root: Path) -> Any:
+    from diascope.store.workspace import Workspace
+
+    return Workspace(root)
+
+
+def main() -> None:
+    """The program `diascope`: errors become one message and an exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns its exit code (0 done, 1 failed, 2 bad usage, 3 the data was refused)."""
+    command: Callable[..., Any] = typer.main.get_command(app)
+    as_json = "--json" in arguments
+    try:
+        code = command(arguments, prog_name="diascope", standalone_mode=False)
+        return int(code or 0)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except DiascopeError as error:
+        return _failed(error, error.exit_code, as_json)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return 1
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            sys.stderr.write(f"diascope: {error.format_message()}\nTry: diascope --help\n")
+            return 2
+        raise
+
+
+def _failed(error: DiascopeError, code: int, as_json: bool) -> int:
+    if as_json:
+        content = {
+            "error": {
+                "kind": type(error).__name__,
+                "wrong": error.wrong,
+                "given": str(error.given or ""),
+                "todo": error.todo,
+            }
+        }
+        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    sys.stderr.write(f"diascope: {error}\n")
+    return code

@@ -1,0 +1,213 @@
+"""What a person sees in the terminal: progress with remaining time on stderr, results as tables on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as Rich
+from rich.markup import escape
+from rich.table import Table
+
+MARK = {"refuse": "[bold red]✗ refuse[/]", "warn": "[yellow]! warn  [/]", "note": "[dim]· note  [/]"}
+
+
+class Console:
+    """Shows progress and results.
+
+    Args:
+        quiet: No progress.
+        as_json: One JSON document on stdout and nothing else there.
+    """
+
+    def __init__(self, quiet: bool, as_json: bool) -> None:
+        self.quiet, self.as_json = quiet, as_json
+        self.err, self.out = (
+            Rich(stderr=True, highlight=False),
+            Rich(highlight=False, soft_wrap=not sys.stdout.isatty()),
+        )
+        self._line = ""
+        self._began: dict[str, float] = {}
+        self._last = 0.0
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """Show one piece of news from the work (see `engine/progress.py`)."""
+        event = facts.get("event", "")
+        if event == "warning":
+            self._say(f"[yellow]! {escape(str(facts['message']))}[/]")
+        elif self.quiet:
+            return
+        elif event == "phase":
+            self._say(f"[bold]{escape(str(facts['message']))}[/]")
+        elif event == "progress":
+            self._bar(str(facts["what"]), int(facts["done"]), int(facts["total"]), "")
+        elif event == "train":
+            self._training(facts)
+        elif event == "checked":
+            for problem in facts["problems"]:
+                self._say(f"  {MARK[problem.severity]} {escape(problem.title)} [dim]({problem.check})[/]")
+        elif event == "planned":
+            self._planned(facts["plan"])
+
+    def _training(self, facts: Mapping[str, Any]) -> None:
+        fold = f"fold {facts['fold'] + 1}/{facts['folds']} " if facts.get("fold") is not None else ""
+        if "message" in facts:
+            self._say(f"  {escape(fold + str(facts['message']))}")
+            return
+        if "validation" in facts:
+            words = ", ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
+            self._say(f"  {fold}step {facts['step']}: validation {escape(words)}")
+            return
+        losses = " ".join(f"{k} {v:.4f}" for k, v in facts.items() if isinstance(v, float))
+        self._bar(f"{fold}training", int(facts["step"]), int(facts["total"]), losses)
+
+    def _planned(self, plan: Any) -> None:
+        shown = ("model", "patch", "batch", "steps", "precision", "compile", "folds")
+        words = ", ".join(f"{name} {plan[name]}" for name in shown if name in plan.choices)
+        self._say(f"  plan: {escape(words)}")
+        self._say(
+            f"  [bold]will take about {plan['predicted_minutes']:.1f} minutes and {plan['predicted_gb']:.1f} GB[/]"
+        )
+
+    def _bar(self, what: str, done: int, total: int, extra: str) -> None:
+        now = time.monotonic()
+        self._began.setdefault(what, now)
+        finished = done >= total
+        if not finished and now - self._last < (0.2 if self.err.is_terminal else 10.0):
+            return
+        self._last = now
+        spent = now - self._began[what]
+        left = spent / done * (total - done) if done else 0.0
+        text = f"  {what} {done}/{total} · {clock(left)} left" if not finished else f"  {what} {total} · {clock(spent)}"
+        text += f" · {extra}" if extra else ""
+        if finished:
+            self._began.pop(what, None)
+        if self.err.is_terminal and not finished:
+            self.err.file.write(f"\r\x1b[2K{text}")
+            self.err.file.flush()
+            self._line = text
+        else:
+            self._say(escape(text))
+
+    def _say(self, text: str) -> None:
+        if self._line:
+            self.err.file.write("\r\x1b[2K")
+            self._line = ""
+        self.err.print(text)
+
+    def finish(self, content: object, show: Callable[[], None]) -> None:
+        """Print the result: as one JSON document, or for a person."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+        else:
+            show()
+
+    def show_lines(self, lines: Sequence[str]) -> None:
+        """Plain lines."""
+        for line in lines:
+            self.out.print(escape(line))
+
+    def show_metrics(self, evaluation: Any, names: Sequence[str]) -> None:
+        """A table of metrics with their intervals."""
+        table = Table(box=None, pad_edge=False)
+        table.add_column("metric")
+        table.add_column("value", justify="right")
+        table.add_column("95 % interval")
+        for name in names:
+            measure = evaluation.metrics[name]
+            value = (
+                "–"
+                if measure.value is None
+                else f"{measure.value:.3f}" + ("" if measure.unit == "1" else f" {measure.unit}")
+            )
+            interval = f"{measure.low:.3f} to {measure.high:.3f}" if measure.low is not None else measure.note
+            table.add_row(escape(name), value, escape(interval))
+        self.out.print(table)
+
+    def show_fitted(self, made: Any) -> None:
+        """What `fit` made."""
+        evaluation = made.evaluation
+        part = "cross-validated" if evaluation.part == "cross-validated" else f"{evaluation.part} part"
+        self.out.print(
+            f"\n[bold]{escape(made.release.label)}[/] · {part}: {evaluation.cases} cases, {evaluation.patients} patients"
+        )
+        self.show_metrics(evaluation, evaluation.headline)
+        for warning in evaluation.warnings:
+            self.out.print(f"[yellow]! {escape(warning)}[/]")
+        minutes = made.minutes
+        self.out.print(f"took {minutes['actual']:.1f} minutes (predicted {minutes['predicted']:.1f})")
+        self.out.print(f"report   {escape(str(made.report))}")
+        self.out.print(f"release  {escape(str(made.release_folder))} (candidate: sign it with diascope release)")
+
+    def show_evaluation(self, evaluation: Any, path: Path) -> None:
+        """An external evaluation."""
+        self.out.print(
+            f"[bold]{escape(evaluation.release)}[/] on {evaluation.cases} cases of {evaluation.patients} patients"
+        )
+        self.show_metrics(evaluation, list(evaluation.metrics))
+        self.out.print(f"evaluation  {escape(str(path))}")
+
+    def show_plan(self, plan: Any, path: Path) -> None:
+        """A plan with its reasons."""
+        table = Table(box=None, pad_edge=False)
+        for column in ("field", "value", "kind", "reason"):
+            table.add_column(column, overflow="fold")
+        for name, choice in sorted(plan.choices.items()):
+            table.add_row(name, escape(str(choice.value)), choice.kind, escape(choice.reason))
+        self.out.print(table)
+        self.out.print(f"plan  {escape(str(path))} (edit it, then: diascope train {escape(str(path))})")
+
+    def show_check(self, found: Any) -> None:
+        """What the checks found."""
+        for problem in found.problems:
+            self.out.print(f"{MARK[problem.severity]} [bold]{escape(problem.title)}[/] [dim]({problem.check})[/]")
+            self.out.print(f"         {escape(problem.detail)}")
+        words = "the data would be refused" if found.refusing else "the data can be used"
+        self.out.print(f"\n{found.cases} cases, {found.patients} patients: {words}")
+        self.out.print(f"report  {escape(str(found.report))}")
+
+    def show_findings(self, findings: Sequence[Any], out: Path) -> None:
+        """What a release said."""
+        for one in findings:
+            self.out.print(
+                f"[bold]{escape(one.case)}[/] [dim]{escape(one.release)}{'' if one.signed_by else ' · unsigned'}[/]"
+            )
+            for finding in one.findings:
+                numbers = ", ".join(
+                    f"{name} {m.value:g} {'' if m.unit == '1' else m.unit}".strip()
+                    for name, m in finding.measures.items()
+                    if m.value is not None
+                )
+                self.out.print(
+                    f"  {escape(finding.concept)}: {finding.status} {escape(numbers)} {escape(finding.reason)}".rstrip()
+                )
+        self.out.print(f"written to {escape(str(out))}. Not a medical device.")
+
+    def show_comparison(self, found: Mapping[str, Any]) -> None:
+        """Two releases side by side."""
+        table = Table(box=None, pad_edge=False)
+        for column in ("metric", "one", "other", "difference", "95 % interval", "p"):
+            table.add_column(column)
+        for name, row in found["metrics"].items():
+            difference = row["difference"]
+            interval = (
+                f"{difference['low']:.4f} to {difference['high']:.4f}"
+                if difference["low"] is not None
+                else difference["note"]
+            )
+            cells = [f"{row[k]:.4f}" if row[k] is not None else "–" for k in ("one", "other")]
+            value = "–" if difference["value"] is None else f"{difference['value']:+.4f}"
+            table.add_row(name, *cells, value, interval, "–" if row["p"] is None else f"{row['p']:.3f}")
+        self.out.print(table)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `1 h 02 min`, `3 min 05 s`, `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

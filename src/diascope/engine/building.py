@@ -1,0 +1,47 @@
+"""From a plan to a network with fresh weights, and from a release's files to a trained one."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from diascope.core import registry
+from diascope.core.errors import BadUsage
+from diascope.core.plan import Plan
+from diascope.engine.network import AnswerNetwork
+from diascope.models import InputSpec
+
+
+def input_specs(plan: Plan) -> dict[str, InputSpec]:
+    """What each encoder is built for: `image` for all stacked image inputs, and each table by its name."""
+    specs = {}
+    if plan["image_inputs"]:
+        channels = sum(plan["channels"].values())
+        z, y, x = plan["patch"]
+        steps = tuple(plan["spacing"])
+        specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
+    for name in plan["table_inputs"]:
+        specs[name] = InputSpec("table", len(plan["columns"][name]), 0)
+    return specs
+
+
+def build_network(plan: Plan) -> nn.Module:
+    """The task's network around the plan's encoders, with fresh weights from torch's global generator.
+
+    Raises:
+        BadUsage: When the model cannot read the plan's inputs.
+    """
+    model = registry.get("models", plan["model"])
+    encoders = {}
+    for name, spec in input_specs(plan).items():
+        if spec.kind not in model.takes:
+            raise BadUsage(
+                f"the model {plan['model']!r} reads {', '.join(sorted(model.takes))}, not {spec.kind}",
+                given=f"input {name!r}",
+                todo="Choose another model: --set model=NAME (diascope list models)",
+            )
+        encoders[name] = model.build(spec, plan["model_options"])
+    if model.gives == "answer":
+        name, estimator = next(iter(encoders.items()))
+        return AnswerNetwork(name, estimator)
+    network: nn.Module = registry.get("tasks", plan.task).network(plan, encoders)
+    return network

@@ -1,0 +1,230 @@
+"""Feeding the loop: prepared cases in one memory-mapped file, and batches that depend on the seed and the step alone.
+
+Nothing here remembers where it was: the batch of step n is computed from (seed, n), so a run that was killed goes on with
+exactly the batches that it would have seen (Philox counters, as in "Parallel random numbers: as easy as 1, 2, 3", SC11).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from diascope.core import registry
+from diascope.core.errors import DataRefused
+from diascope.core.plan import Plan
+from diascope.engine.batch import Batch, Example
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One prepared case: arrays by `input/<name>` or `target/<name>`, memory-mapped or in memory."""
+
+    case: str
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+
+class Pack:
+    """Prepared cases of one split, in one file that is mapped into memory.
+
+    Args:
+        path: File of the arrays, one after the other.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries: list[tuple[str, dict[str, tuple[int, tuple[int, ...], str]]]] = []
+        self._stream = path.open("wb")
+        self._position = 0
+
+    def add(self, example: Example) -> None:
+        """Append a prepared case."""
+        entry = {}
+        named = [(f"input/{k}", v) for k, v in example.inputs.items()] + [
+            (f"target/{k}", v) for k, v in example.target.items()
+        ]
+        for key, array in named:
+            content = np.ascontiguousarray(array)
+            self._stream.write(content.tobytes())
+            entry[key] = (self._position, array.shape, content.dtype.str)
+            self._position += content.nbytes
+        self._entries.append((example.case.id, entry))
+
+    def close(self) -> tuple[Stored, ...]:
+        """Finish writing; the cases, mapped read-only."""
+        self._stream.close()
+        if not self._position:
+            return tuple(Stored(case, {k: np.zeros(s, d) for k, (_, s, d) in e.items()}) for case, e in self._entries)
+        mapped = np.memmap(self.path, dtype=np.uint8, mode="c")
+        stored = []
+        for case, entry in self._entries:
+            arrays = {}
+            for key, (start, shape, dtype) in entry.items():
+                count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+                arrays[key] = mapped[start : start + count].view(dtype).reshape(shape)
+            stored.append(Stored(case, arrays))
+        return tuple(stored)
+
+
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """A generator that depends on the seed and a key alone."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *key])))
+
+
+class Feed:
+    """Batches of a training part.
+
+    Args:
+        cases: Prepared cases.
+        plan: `batch`, `patch`, `whole`, `foreground`, `recipe`, `balance` are read from it.
+        rank: Which slice of each global batch this process sees, and of how many.
+    """
+
+    def __init__(self, cases: Sequence[Stored], plan: Plan, rank: tuple[int, int] = (0, 1)) -> None:
+        if not cases:
+            raise DataRefused("no case to train on", todo="Run diascope check to see what was excluded")
+        self.cases, self.plan, self.rank = tuple(cases), plan, rank
+        self.batch: int = plan["batch"]
+        self._order: tuple[int, npt.NDArray[np.intp]] = (-1, np.zeros(0, np.intp))
+        self._foreground: dict[str, npt.NDArray[np.intp]] = {}
+
+    def indices(self, step: int) -> list[int]:
+        """Which cases the global batch of a step holds: epochs are permutations, one after the other."""
+        chosen = []
+        for position in range(step * self.batch, (step + 1) * self.batch):
+            epoch, place = divmod(position, len(self.cases))
+            if self._order[0] != epoch:
+                self._order = (epoch, generator(self.plan.seed, 1, epoch).permutation(len(self.cases)))
+            chosen.append(int(self._order[1][place]))
+        return chosen
+
+    def make(self, step: int) -> Batch:
+        """The batch of a step (this rank's slice of it)."""
+        indices = self.indices(step)
+        share = len(indices) // self.rank[1]
+        mine = range(self.rank[0] * share, (self.rank[0] + 1) * share)
+        parts = [self._part(self.cases[indices[place]], step, place) for place in mine]
+        inputs = {k[6:]: _stacked([p[k] for p in parts]) for k in parts[0] if k.startswith("input/")}
+        target = {k[7:]: _stacked([p[k] for p in parts]) for k in parts[0] if k.startswith("target/")}
+        if "image" in inputs:
+            inputs["image"], mask = self._augmented(inputs["image"], target.get("mask"), step, mine)
+            if mask is not None:
+                target["mask"] = mask
+        return Batch(inputs, target, tuple(self.cases[indices[place]].case for place in mine), step)
+
+    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+        """Batches of steps start..stop - 1, made one ahead in a thread (torch lets go of the interpreter lock)."""
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
+        stopped = threading.Event()
+
+        def work() -> None:
+            for step in range(start, stop):
+                if stopped.is_set():
+                    return
+                try:
+                    made: Batch | BaseException = self.make(step)
+                except Exception as error:
+                    made = error
+                while not stopped.is_set():
+                    try:
+                        ready.put(made, timeout=0.2)
+                        break
+                    except queue.Full:
+                        continue
+
+        thread = threading.Thread(target=work, daemon=True, name="feed")
+        thread.start()
+        try:
+            for _ in range(start, stop):
+                item = ready.get()
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _part(self, stored: Stored, step: int, place: int) -> dict[str, npt.NDArray[Any]]:
+        if self.plan["whole"] or "input/image" not in stored.arrays:
+            return dict(stored.arrays)
+        rng = generator(self.plan.seed, 2, step, place)
+        start = self._corner(stored, rng)
+        patch = tuple(self.plan["patch"])
+        return {
+            key: crop(array, start, patch) if key in ("input/image", "target/mask") else array
+            for key, array in stored.arrays.items()
+        }
+
+    def _corner(self, stored: Stored, rng: np.random.Generator) -> tuple[int, int, int]:
+        """Where the patch starts: around a random voxel of a random structure, or anywhere."""
+        shape, patch = stored.arrays["input/image"].shape[1:], self.plan["patch"]
+        low = [min(0, (full - size) // 2) for full, size in zip(shape, patch, strict=True)]
+        high = [
+            max(0, full - size) if full >= size else (full - size) // 2 for full, size in zip(shape, patch, strict=True)
+        ]
+        corner = [int(rng.integers(lo, hi + 1)) if hi > lo else lo for lo, hi in zip(low, high, strict=True)]
+        if rng.random() < self.plan["foreground"]:
+            voxel = self._voxel(stored, rng)
+            if voxel is not None:
+                aim = [
+                    v - int(rng.integers(size // 4, size - size // 4 + 1)) for v, size in zip(voxel, patch, strict=True)
+                ]
+                corner = [min(max(a, lo), hi) for a, lo, hi in zip(aim, low, high, strict=True)]
+        return corner[0], corner[1], corner[2]
+
+    def _voxel(self, stored: Stored, rng: np.random.Generator) -> tuple[int, ...] | None:
+        mask = stored.arrays.get("target/mask")
+        if mask is None:
+            return None
+        if stored.case not in self._foreground:
+            keep = np.flatnonzero((mask > 0) & (mask != (self.plan.target.ignore or 256)))
+            thin = generator(self.plan.seed, 3).permutation(len(keep))[:4096]
+            self._foreground[stored.case] = keep[np.sort(thin)]
+        places = self._foreground[stored.case]
+        if not len(places):
+            return None
+        values = mask.reshape(-1)[places]
+        label = rng.choice(np.unique(values))
+        return tuple(int(v) for v in np.unravel_index(int(rng.choice(places[values == label])), mask.shape))
+
+    def _augmented(self, images: Tensor, mask: Tensor | None, step: int, mine: range) -> tuple[Tensor, Tensor | None]:
+        """Draws for the whole global batch, then applies this rank's rows: any number of ranks sees the same batch."""
+        z, y, x = images.shape[2:]
+        masks = None if mask is None else mask[:, None]
+        for number, (name, params) in enumerate(self.plan["recipe"]):
+            transform = registry.get("transforms", name)
+            drawn = transform.draw(generator(self.plan.seed, 4, step, number), self.batch, (z, y, x), params)
+            rows = {
+                k: v[mine.start : mine.stop] if k != "axes" and _is_row(v, self.batch) else v for k, v in drawn.items()
+            }
+            images, masks = transform.apply(images, masks, rows)
+        return images, None if masks is None else masks[:, 0]
+
+
+def _is_row(value: object, count: int) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0 and len(value) == count
+
+
+def _stacked(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))
+
+
+def crop(array: npt.NDArray[Any], start: tuple[int, int, int], size: tuple[int, ...]) -> npt.NDArray[Any]:
+    """A patch (..., Z, Y, X) from `start` (may be negative) of `size`; outside is the lowest value (0 for masks)."""
+    inside = tuple(slice(max(s, 0), max(s, 0) + n - max(-s, 0)) for s, n in zip(start, size, strict=True))
+    part = array[(..., *inside)]
+    before = [max(-s, 0) for s in start]
+    after = [n - b - have for n, b, have in zip(size, before, part.shape[-3:], strict=True)]
+    if not any(before) and not any(after):
+        return part
+    pads = [(0, 0)] * (array.ndim - 3) + list(zip(before, after, strict=True))
+    fill = array.min() if array.dtype.kind == "f" else 0
+    return np.pad(part, pads, constant_values=fill)

@@ -1,0 +1,235 @@
+"""Fitting: the loop for what learns by gradient, one call for what is fitted at once. Nobody else asks which."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from safetensors.torch import load, save
+from torch import nn
+
+from diascope.core import registry
+from diascope.core.case import Case
+from diascope.core.errors import DataRefused, DiascopeError, Tampered
+from diascope.core.plan import Plan
+from diascope.core.record import write_durably
+from diascope.engine.batch import Example, Row
+from diascope.engine.building import build_network
+from diascope.engine.devices import prepare_process
+from diascope.engine.feeding import Feed, Pack, Stored
+from diascope.engine.log import read_log
+from diascope.engine.loop import Training, run_loop
+from diascope.engine.network import AnswerNetwork
+from diascope.engine.pace import Pace
+from diascope.engine.preparing import prepared, with_target
+from diascope.engine.reading import Reader
+from diascope.engine.task import Task
+
+WATCHED = 48
+"""Validation cases that are scored during training."""
+
+Show = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cases to fit on or to watch, and where their files are."""
+
+    train: tuple[Case, ...]
+    val: tuple[Case, ...]
+    root: Path
+
+
+def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mapping[str, Any]) -> Path:
+    """Fit one network and write its weights.
+
+    Args:
+        plan: What to do.
+        part: On which cases.
+        folder: Of the run (or of one fold); holds checkpoints, logs and `weights.safetensors`.
+        show: Told about progress.
+        options: `resume`, `devices`.
+
+    Returns:
+        The weights file.
+
+    Raises:
+        TrainingFailed: See `run_loop`.
+        DiascopeError: When the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "weights.safetensors"
+    if options.get("resume") and weights.exists():
+        return weights
+    prepare_process(plan["threads"] if "threads" in plan.choices else None)
+    if registry.get("models", plan["model"]).fitted == "once":
+        network = _fit_once(plan, part, folder)
+    else:
+        network = _fit_by_gradient(plan, part, folder, show, options)
+    save_weights(network, weights)
+    (folder / "cache" / "train.pack").unlink(missing_ok=True)
+    return weights
+
+
+def _fit_once(plan: Plan, part: Part, folder: Path) -> nn.Module:
+    torch.manual_seed(plan.seed)
+    network = build_network(plan)
+    if not isinstance(network, AnswerNetwork):
+        raise DiascopeError(f"the model {plan['model']!r} is fitted at once but gives no answer")
+    stored = pack_cases(part.train, part.root, plan, folder / "cache" / "train.pack")
+    inputs = np.stack([one.arrays[f"input/{network.name}"] for one in stored])
+    keys = [key for key in stored[0].arrays if key.startswith("target/")]
+    target = {key[7:]: np.stack([one.arrays[key] for one in stored]) for key in keys}
+    registry.get("models", plan["model"]).fit(network.estimator, inputs, target, plan["model_options"])
+    return network.eval()
+
+
+def _fit_by_gradient(plan: Plan, part: Part, folder: Path, show: Show, options: Mapping[str, Any]) -> nn.Module:
+    fabric = make_fabric(plan, int(options.get("devices", 1)))
+    task: Task = registry.get("tasks", plan.task)
+    pack = folder / "cache" / f"train-{fabric.global_rank}.pack"
+    show({"event": "phase", "message": f"preparing {len(part.train)} cases"})
+    feed = Feed(pack_cases(part.train, part.root, plan, pack), plan, (fabric.global_rank, fabric.world_size))
+    watched = _watched(part.val, part.root, plan)
+    torch.manual_seed(plan.seed)
+    network = build_network(plan)
+    if plan["compile"]:
+        compile_encoders(network)
+
+    def validate(current: nn.Module) -> dict[str, float]:
+        return score_quickly(current, watched, plan, task)
+
+    pace = Pace(plan["train_seconds"] and plan["train_seconds"] / max(1, plan["folds"]), plan["steps_cap"])
+    pace.used = _seconds_used(folder) if options.get("resume") else 0.0
+    training = Training(
+        plan, network, task.phases(plan), feed, folder, validate, show, pace, bool(options.get("resume"))
+    )
+    state = run_loop(training, fabric)
+    pack.unlink(missing_ok=True)
+    return state.average
+
+
+def _seconds_used(folder: Path) -> float:
+    lines = read_log(folder / "clock.jsonl")
+    return float(sum(max(0.0, b["seconds"] - a["seconds"]) for a, b in zip(lines, lines[1:], strict=False)))
+
+
+def make_fabric(plan: Plan, devices: int = 1) -> Fabric:
+    """Fabric for this plan: device, precision and distribution are its business."""
+    if torch.cuda.is_available():
+        precision = "bf16-mixed" if plan["precision"] == "bf16" else "32-true"
+        strategy: Any = "ddp" if devices > 1 else "auto"
+        fabric = Fabric(accelerator="cuda", devices=devices, precision=precision, strategy=strategy)
+    else:
+        strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=True) if devices > 1 else "auto"
+        precision = "bf16-mixed" if plan["precision"] == "bf16" else "32-true"
+        fabric = Fabric(accelerator="cpu", devices=devices, precision=precision, strategy=strategy)
+    if devices > 1:
+        fabric.launch()
+    return fabric
+
+
+def compile_encoders(network: nn.Module) -> None:
+    """Compile every encoder in place (`torch.compile`); state names stay as they are."""
+    for module in network.modules():
+        if getattr(module, "gives", None) is not None:
+            module.compile()
+
+
+def pack_cases(cases: Sequence[Case], root: Path, plan: Plan, path: Path) -> tuple[Stored, ...]:
+    """Prepare cases with targets into one memory-mapped file.
+
+    Raises:
+        DiascopeError: When the disk is full.
+        DataRefused: When a file changed since curation.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pack = Pack(path)
+    try:
+        for case in cases:
+            example = with_target(*prepared(case, root, plan), plan)
+            poisoned(example)
+            pack.add(example)
+        return pack.close()
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise DiascopeError(
+            f"cannot write prepared cases: {error}", given=str(path), todo="Free disk space, then run the command again"
+        ) from error
+
+
+def poisoned(example: Example) -> None:
+    """Refuse a prepared case with a value that is not finite (F4).
+
+    Raises:
+        DataRefused: Names the case and the input.
+    """
+    for name, array in example.inputs.items():
+        if name == "image" and not np.isfinite(array).all():
+            raise DataRefused(
+                f"case {example.case.id} has {int((~np.isfinite(array)).sum())} voxels that are not finite in {name!r}",
+                todo="Run diascope check; exclude or repair the case",
+            )
+
+
+def _watched(cases: Sequence[Case], root: Path, plan: Plan) -> list[tuple[Example, Mapping[str, Any]]]:
+    chosen = cases[:: max(1, len(cases) // WATCHED)][:WATCHED]
+    found = []
+    for case in chosen:
+        example, masks = prepared(case, root, plan)
+        found.append((example, masks))
+    return found
+
+
+def score_quickly(
+    network: nn.Module, watched: Sequence[tuple[Example, Mapping[str, Any]]], plan: Plan, task: Task
+) -> dict[str, float]:
+    """The headline metrics of a few validation cases, without intervals or calibration."""
+    if not watched:
+        return {}
+    plain = plan.with_choice("mirror_reading", False, "fixed", "watched without mirroring")
+    reader = Reader([network.eval()], plain, "torch", plan["precision"])
+    rows: list[Row] = []
+    for (example, masks), output in zip(watched, reader.read_all([one for one, _ in watched]), strict=True):
+        truth = task.encode(example.case, masks, plan.target)
+        rows.append(task.observe(output, example, truth, plan))
+    scores = task.score([task.decide(row, task.fit_decision(rows, plan), plan) for row in rows], plan)
+    everything = np.arange(len(rows))
+    chosen = {one.name: one for one in scores.statistics}
+    return {name: round(float(chosen[name].of(everything)), 6) for name in scores.headline if name in chosen}
+
+
+def save_weights(network: nn.Module, path: Path) -> str:
+    """Write weights as safetensors; returns their SHA-256.
+
+    Raises:
+        DiascopeError: When a weight is not finite (never written), or the disk is full.
+    """
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise DiascopeError(f"the weight {name} is not finite; nothing was written", todo="Lower the learning rate")
+    content = save(tensors)
+    write_durably(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_weights(plan: Plan, path: Path) -> nn.Module:
+    """The plan's network with the weights of a file, in `eval()`.
+
+    Raises:
+        Tampered: When the file does not fit the plan's network.
+    """
+    network = build_network(plan)
+    try:
+        network.load_state_dict(load(path.read_bytes()))
+    except Exception as error:
+        raise Tampered(f"the weights {path} do not fit the plan's network: {error}") from error
+    return network.eval()

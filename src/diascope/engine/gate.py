@@ -1,0 +1,150 @@
+"""The input gate: declared rules, and a distance in feature space with a stated false-refusal rate (F13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from diascope.core.evaluation import Gate, GateRule
+from diascope.core.image import Image
+from diascope.core.plan import Fingerprint, Plan
+from diascope.engine.batch import Example, Output
+
+Floats = npt.NDArray[np.float64]
+FALSE_REFUSALS = 0.01
+"""Share of images like those in training that the distance may refuse."""
+FEWEST = 20
+"""Cases below which no distance is fitted."""
+SLACK = 2.0
+"""Spacing may differ from the training range by this factor; resampling bridges it."""
+COMPONENTS = 24
+
+
+def features(example: Example, output: Output) -> Floats:
+    """What the distance is measured on: how grey values are distributed and how they change, and the encoder's features."""
+    image = example.inputs.get("image")
+    if image is None:
+        values = [np.nan_to_num(np.ravel(array), nan=0.0) for _, array in sorted(example.inputs.items())]
+        return np.concatenate([*values, np.asarray(output.features, float)]).astype(float)
+    parts = [_descriptor(channel) for channel in image]
+    return np.concatenate([*parts, np.asarray(output.features, float)]).astype(float)
+
+
+def _descriptor(channel: npt.NDArray[np.float32]) -> Floats:
+    """13 numbers of one channel (Z, Y, X): quantiles, contrast at three scales, and where the content lies."""
+    volume = channel[:, ::2, ::2] if channel.size > 500_000 else channel
+    quantiles = np.quantile(volume, (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99))
+    smooth = [
+        volume,
+        ndimage.uniform_filter(volume, 3, mode="nearest"),
+        ndimage.uniform_filter(volume, 7, mode="nearest"),
+    ]
+    contrast = [float(np.abs(np.diff(one, axis=2)).mean()) for one in smooth]
+    weight = np.abs(volume - np.median(volume)) + 1e-6
+    rows, columns = weight.sum(axis=(0, 2)), weight.sum(axis=(0, 1))
+    centre = [float((line * np.linspace(-1, 1, len(line))).sum() / line.sum()) for line in (rows, columns)]
+    spread = float((rows * np.linspace(-1, 1, len(rows)) ** 2).sum() / rows.sum())
+    return np.array([*quantiles, *np.log1p(np.array(contrast) * 10), *centre, spread], dtype=float)
+
+
+def fit_gate(plan: Plan, facts: Fingerprint, rows: Sequence[Floats]) -> tuple[Gate, dict[str, Floats]]:
+    """Rules from the fingerprint, and the distance from the features of training-like cases.
+
+    Args:
+        plan: Which inputs are read.
+        facts: Of the training part.
+        rows: Features of cases that the network was not trained on (validation, or out of fold).
+
+    Returns:
+        The gate, and the arrays of the distance (`mean`, `scale`, `axes`, `variance`); none below 20 cases.
+    """
+    rules = tuple(_rule(name, plan, facts) for name in plan["image_inputs"])
+    if len(rows) < FEWEST:
+        return Gate(rules=rules), {}
+    table = np.stack(rows)
+    half = np.arange(len(table)) % 2 == 0
+    arrays = _fit_distance(table[half])
+    held_out = np.array([distance(row, arrays) for row in table[~half]])
+    # A log-normal tail: with few held-out cases the plain 99 % quantile is only their maximum.
+    logs = np.log(np.maximum(held_out, 1e-9))
+    limit = float(max(np.quantile(held_out, 1 - FALSE_REFUSALS), np.exp(logs.mean() + 2.6 * logs.std())))
+    whole = _fit_distance(table)
+    return Gate(rules=rules, distance_limit=limit, false_refusal_rate=float(np.mean(held_out > limit))), whole
+
+
+def _rule(name: str, plan: Plan, facts: Fingerprint) -> GateRule:
+    one = facts.inputs[name]
+    physical = one.physical and one.dimensions == 3
+    low = tuple(round(v / SLACK, 4) for v in one.spacings[0]) if physical else None
+    high = tuple(round(v * SLACK, 4) for v in one.spacings[4]) if physical else None
+    return GateRule(
+        input=name,
+        modality=one.modality,
+        dimensions=one.dimensions,
+        channels=one.channels,
+        spacing_low=low,
+        spacing_high=high,
+    )
+
+
+def _fit_distance(table: Floats) -> dict[str, Floats]:
+    """Whitened principal axes; axes with little variance share a floor, so that few cases do not make them infinite."""
+    mean, scale = table.mean(axis=0), table.std(axis=0) + 1e-6
+    normal = (table - mean) / scale
+    _, singular, axes = np.linalg.svd(normal, full_matrices=False)
+    keep = min(COMPONENTS, len(table) // 4, len(singular))
+    variance = singular[:keep] ** 2 / max(1, len(table) - 1)
+    rest = float(((normal - normal @ axes[:keep].T @ axes[:keep]) ** 2).sum() / max(1, len(table) - 1))
+    return {"mean": mean, "scale": scale, "axes": axes[:keep], "variance": np.r_[variance + 0.05, max(rest, 0.05)]}
+
+
+def distance(row: Floats, arrays: Mapping[str, Floats]) -> float:
+    """Mahalanobis distance in the whitened axes, with what lies outside them as one more axis."""
+    normal = (row - arrays["mean"]) / arrays["scale"]
+    along = arrays["axes"] @ normal
+    outside = float(((normal - arrays["axes"].T @ along) ** 2).sum())
+    squares = np.r_[along**2, outside] / arrays["variance"]
+    return float(np.sqrt(squares.mean()))
+
+
+def broken_rules(gate: Gate, images: Mapping[str, Image]) -> list[str]:
+    """Why these images are not what the release was made for; empty where they are."""
+    found = []
+    for rule in gate.rules:
+        image = images.get(rule.input)
+        if image is None:
+            found.append(f"the input {rule.input!r} is missing")
+            continue
+        found += _broken(rule, image)
+    return found
+
+
+def _broken(rule: GateRule, image: Image) -> list[str]:
+    found = []
+    if image.modality not in (rule.modality, "unknown") and rule.modality != "unknown":
+        found.append(f"{rule.input}: modality {image.modality}, trained on {rule.modality}")
+    if image.is_flat != (rule.dimensions == 2):
+        found.append(f"{rule.input}: {'2-D' if image.is_flat else '3-D'} image, trained on {rule.dimensions}-D")
+    if image.channels != rule.channels and {image.channels, rule.channels} != {1, 3}:
+        found.append(f"{rule.input}: {image.channels} channels, trained on {rule.channels}")
+    if not np.isfinite(image.array).all():
+        found.append(f"{rule.input}: some voxels are not finite")
+    elif float(np.ptp(image.array)) == 0:
+        found.append(f"{rule.input}: the image is blank")
+    if rule.spacing_low is not None and rule.spacing_high is not None:
+        found += _spacing(rule, image, rule.spacing_low, rule.spacing_high)
+    return found
+
+
+def _spacing(rule: GateRule, image: Image, low: tuple[float, ...], high: tuple[float, ...]) -> list[str]:
+    if not image.geometry.physical:
+        return [f"{rule.input}: no millimetres, and the release needs them"]
+    mine, least, most = sorted(image.geometry.spacing), sorted(low), sorted(high)
+    if all(lo <= have <= hi for have, lo, hi in zip(mine, least, most, strict=True)):
+        return []
+    words = " x ".join(f"{v:.2f}" for v in image.geometry.spacing)
+    allowed = " x ".join(f"{lo:.2f}-{hi:.2f}" for lo, hi in zip(low, high, strict=True))
+    return [f"{rule.input}: spacing {words} mm, trained on {allowed} mm"]

@@ -1,0 +1,90 @@
+"""The log of a run: `log.jsonl` holds what is the same in every run of a plan, `clock.jsonl` what is not (time, memory)."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diascope.core.record import canonical_json
+from diascope.engine.devices import peak_memory_gb
+
+
+class RunLog:
+    """Appends lines; can be cut back to a step, so that a resumed run leaves the log of an uninterrupted one.
+
+    Args:
+        folder: Of the run.
+        writes: False on all ranks but the first.
+    """
+
+    def __init__(self, folder: Path, writes: bool = True) -> None:
+        self.path, self.clock, self.writes = folder / "log.jsonl", folder / "clock.jsonl", writes
+        self._window: dict[str, list[float]] = {}
+        self._started = time.monotonic()
+
+    def truncate(self, step: int) -> None:
+        """Drop every line after `step`."""
+        if not self.writes:
+            return
+        kept = [line for line in read_log(self.path) if line["step"] <= step] if step else []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(canonical_json(line) + "\n" for line in kept), encoding="utf-8")
+
+    def add(self, phase: str, loss: float) -> None:
+        """Remember one loss for the next line."""
+        self._window.setdefault(phase, []).append(loss)
+
+    def window(self) -> dict[str, list[float]]:
+        """Losses since the last line; part of a checkpoint."""
+        return {key: list(value) for key, value in self._window.items()}
+
+    def restore(self, window: Mapping[str, list[float]]) -> None:
+        """Put a checkpoint's window back."""
+        self._window = {key: list(value) for key, value in window.items()}
+
+    def flush(self, step: int, rate: float) -> dict[str, float]:
+        """Write the mean losses since the last line."""
+        means = {phase: sum(losses) / len(losses) for phase, losses in sorted(self._window.items()) if losses}
+        self._window.clear()
+        self.event(step, "loss", {**means, "learning_rate": rate})
+        self._append(
+            self.clock,
+            {"step": step, "seconds": round(time.monotonic() - self._started, 2), "peak_gb": peak_memory_gb()},
+        )
+        return means
+
+    def event(self, step: int, event: str, facts: Mapping[str, Any]) -> None:
+        """Write one line."""
+        self._append(self.path, {"step": step, "event": event, **facts})
+
+    def sync(self) -> None:
+        """Make everything written durable."""
+        if self.writes and self.path.exists():
+            with self.path.open("ab") as stream:
+                os.fsync(stream.fileno())
+
+    def close(self) -> None:
+        """Make everything written durable."""
+        self.sync()
+
+    def _append(self, path: Path, content: Mapping[str, Any]) -> None:
+        if self.writes:
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(canonical_json(content) + "\n")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log; a last line that was cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found

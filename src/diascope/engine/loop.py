@@ -1,0 +1,303 @@
+"""The one training loop, in plain sight, on Lightning Fabric.
+
+It asks the task for phases and never which task it is. It counts steps, never the clock: `pace.py` may change the number of
+steps, but only through a change that is logged and stored, so that a resume and a replay obey it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from diascope.core.errors import Stopped, TrainingFailed
+from diascope.core.plan import Plan
+from diascope.engine.batch import Batch
+from diascope.engine.checkpoint import (
+    load_module,
+    load_optimiser,
+    module_tensors,
+    optimiser_tensors,
+    read_checkpoint,
+    write_checkpoint,
+)
+from diascope.engine.devices import lay_out
+from diascope.engine.feeding import Feed
+from diascope.engine.log import RunLog
+from diascope.engine.pace import Pace
+from diascope.engine.task import Phase
+
+Validate = Callable[[nn.Module], Mapping[str, float]]
+SKIP_BUDGET = 5
+"""Steps that may be skipped for a loss that is not finite before training stops (F4)."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that the loop needs.
+
+    Args:
+        plan: `steps`, `learning_rate`, `weight_decay`, `warmup`, `ema`, `clip`, `precision`, `compile`, `log_every`,
+            `checkpoint_every`, `validate_every` are read from it.
+        network: With fresh weights.
+        phases: From the task.
+        feed: Makes the batches.
+        folder: Of the run; checkpoints and logs go there.
+        validate: Scores a network on the validation part.
+        show: Called with what a progress line shows.
+        pace: Watches the clock and proposes another number of steps.
+        resume: Whether to go on from the newest checkpoint.
+    """
+
+    plan: Plan
+    network: nn.Module
+    phases: Sequence[Phase]
+    feed: Feed
+    folder: Path
+    validate: Validate
+    show: Callable[[dict[str, Any]], None]
+    pace: Pace
+    resume: bool = False
+
+
+class Objective(nn.Module):
+    """The network and its losses as one module, so that Fabric (and DDP) see one forward a phase."""
+
+    def __init__(self, network: nn.Module, phases: Sequence[Phase]) -> None:
+        super().__init__()
+        self.network = network
+        self._losses = {phase.name: phase.loss for phase in phases}
+
+    def forward(self, phase: str, inputs: dict[str, Tensor], target: dict[str, Tensor], step: int) -> Tensor:
+        """The loss of one phase."""
+        return self._losses[phase](self.network, Batch(inputs, target, (), step)).float()
+
+
+class State:
+    """What a checkpoint holds: network, averaged network, optimisers, and how many steps were skipped."""
+
+    def __init__(self, training: Training, fabric: Fabric) -> None:
+        plan = training.plan
+        network = lay_out(training.network, plan["channels_last"])
+        self.average = copy.deepcopy(network).requires_grad_(False).eval()
+        objective = Objective(network, training.phases)
+        optimisers = [_optimiser(phase, network, plan) for phase in training.phases]
+        wrapped = fabric.setup(objective, *optimisers)
+        self.objective, self.optimisers = wrapped[0], list(wrapped[1:])
+        self.network = network
+        self.average.to(fabric.device)
+        self.skipped = 0
+        self.total: int = plan["steps"]
+        self.changes: list[list[int]] = [[0, self.total]]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that changes, by name."""
+        found = module_tensors(self.network, "network") | module_tensors(self.average, "average")
+        for number, optimiser in enumerate(self.optimisers):
+            found |= optimiser_tensors(optimiser, f"optimiser-{number}")
+        return found
+
+    def load(self, tensors: dict[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Put a checkpoint back."""
+        load_module(self.network, tensors, "network")
+        load_module(self.average, tensors, "average")
+        for number, optimiser in enumerate(self.optimisers):
+            load_optimiser(optimiser, tensors, f"optimiser-{number}")
+        self.skipped, self.total = facts["skipped"], facts["total"]
+        self.changes = facts["changes"]
+
+    def change_total(self, step: int, total: int) -> None:
+        """From `step` on, the schedule ends at `total`."""
+        self.total = total
+        self.changes.append([step, total])
+
+
+def run_loop(training: Training, fabric: Fabric) -> State:
+    """Train to the end of the schedule.
+
+    Returns:
+        The state; `average` holds the weights to release.
+
+    Raises:
+        TrainingFailed: When too many steps had a loss that is not finite; names the cases.
+        Stopped: On Ctrl-C, after a checkpoint was written; says how to resume.
+    """
+    plan, log = training.plan, RunLog(training.folder, fabric.global_rank == 0)
+    state = State(training, fabric)
+    start = _resumed(training, state, log)
+    step = start
+    try:
+        while step < state.total:
+            for batch in training.feed.batches(step, state.total):
+                _one_step(training, state, fabric, _moved(batch, fabric.device), log)
+                step = batch.step + 1
+                _after_step(training, state, fabric, step, log)
+                if step >= state.total:
+                    break
+    except KeyboardInterrupt:
+        if fabric.global_rank == 0:
+            _save(training, state, step, log)
+        raise Stopped(
+            f"stopped at step {step} of {state.total}; everything up to here is kept",
+            given=str(training.folder),
+            todo=f"Resume with: diascope train {training.folder / 'plan.json'} --resume",
+        ) from None
+    log.close()
+    return state
+
+
+def _resumed(training: Training, state: State, log: RunLog) -> int:
+    if not training.resume:
+        log.truncate(0)
+        return 0
+    found = read_checkpoint(training.folder / "checkpoints")
+    if found is None:
+        log.truncate(0)
+        return 0
+    tensors, facts, passed = found
+    state.load(tensors, facts)
+    log.truncate(facts["step"])
+    log.restore(facts["window"])
+    for line in passed:
+        training.show({"event": "warning", "message": line})
+    return int(facts["step"])
+
+
+def _one_step(training: Training, state: State, fabric: Fabric, batch: Batch, log: RunLog) -> None:
+    """All phases of one step; a phase whose loss or gradient is not finite moves nothing."""
+    plan = training.plan
+    state.objective.train()
+    for group in (group for optimiser in state.optimisers for group in optimiser.param_groups):
+        group["lr"] = plan["learning_rate"] * schedule(batch.step, state.total, plan["warmup"])
+    for number, (phase, optimiser) in enumerate(zip(training.phases, state.optimisers, strict=True)):
+        if batch.step % phase.every:
+            continue
+        # Dropout and in-loss noise are drawn from the step's own seed, so that a resume draws the same.
+        torch.manual_seed((plan.seed * 1_000_003 + batch.step * 101 + number) % 2**63)
+        optimiser.zero_grad(set_to_none=True)
+        loss = state.objective(phase.name, dict(batch.inputs), dict(batch.target), batch.step)
+        finite = bool(torch.isfinite(loss.detach()))
+        if finite:
+            fabric.backward(loss)
+            norm = torch.nn.utils.clip_grad_norm_(list(phase.parameters(state.network)), plan["clip"])
+            finite = bool(torch.isfinite(norm))
+        if not _all_agree(fabric, finite):
+            _skip(training, state, batch, phase, log)
+            optimiser.zero_grad(set_to_none=True)
+            continue
+        optimiser.step()
+        log.add(phase.name, float(loss.detach()))
+    _average(state, batch.step, plan["ema"])
+
+
+def _all_agree(fabric: Fabric, finite: bool) -> bool:
+    if fabric.world_size == 1:
+        return finite
+    share = fabric.all_reduce(torch.tensor(float(finite)), reduce_op="mean")
+    return bool(float(share) == 1.0)
+
+
+def _skip(training: Training, state: State, batch: Batch, phase: Phase, log: RunLog) -> None:
+    culprits = _culprits(state.network, phase, batch)
+    state.skipped += 1
+    log.event(batch.step, "skipped", {"phase": phase.name, "cases": culprits})
+    training.show(
+        {"event": "warning", "message": f"step {batch.step}: loss not finite for {', '.join(culprits)}; skipped"}
+    )
+    if state.skipped > SKIP_BUDGET:
+        raise TrainingFailed(
+            f"the loss was not finite in {state.skipped} steps, last for: {', '.join(culprits)}",
+            todo="Look at these cases with diascope check, or lower the learning rate: --set learning_rate=...",
+        )
+
+
+def _culprits(network: nn.Module, phase: Phase, batch: Batch) -> list[str]:
+    """The cases whose own loss is not finite; all of the batch where only together they fail."""
+    found = []
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        for number, case in enumerate(batch.cases):
+            one = slice(number, number + 1)
+            inputs = {key: value[one] for key, value in batch.inputs.items()}
+            target = {key: value[one] for key, value in batch.target.items()}
+            values = phase.loss(network, Batch(inputs, target, (case,), batch.step))
+            bad_input = any(not bool(torch.isfinite(v).all()) for v in inputs.values() if v.is_floating_point())
+            if bad_input or not bool(torch.isfinite(values)):
+                found.append(case)
+    network.train(was_training)
+    return found or list(batch.cases)
+
+
+def _average(state: State, step: int, decay: float) -> None:
+    """Exponential moving average of the weights, short at first (Polyak 1992; warm-up as in TensorFlow's EMA)."""
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        mine, theirs = list(state.average.parameters()), list(state.network.parameters())
+        torch._foreach_lerp_(mine, theirs, weight)
+        for own, other in zip(state.average.buffers(), state.network.buffers(), strict=True):
+            own.copy_(other)
+
+
+def _after_step(training: Training, state: State, fabric: Fabric, step: int, log: RunLog) -> None:
+    plan, last = training.plan, step >= state.total
+    if step % plan["log_every"] == 0 or last:
+        line = log.flush(step, plan["learning_rate"] * schedule(step - 1, state.total, plan["warmup"]))
+        training.show({"step": step, "total": state.total, **line})
+    if plan["validate_every"] and (step % plan["validate_every"] == 0 or last):
+        scores = dict(training.validate(state.average))
+        log.event(step, "validation", scores)
+        training.show({"step": step, "total": state.total, "validation": scores})
+    proposal = training.pace.propose(step, state.total)
+    if fabric.world_size > 1:
+        proposal = fabric.broadcast(proposal)
+    if proposal is not None:
+        total, reason = proposal
+        log.event(step, "schedule", {"from": state.total, "to": total, "reason": reason})
+        training.show({"event": "schedule", "message": f"step {step}: {state.total} -> {total} steps ({reason})"})
+        state.change_total(step, total)
+    if (step % plan["checkpoint_every"] == 0 or last) and fabric.global_rank == 0:
+        _save(training, state, step, log)
+
+
+def _save(training: Training, state: State, step: int, log: RunLog) -> None:
+    log.sync()
+    facts = {"skipped": state.skipped, "total": state.total, "changes": state.changes, "window": log.window()}
+    write_checkpoint(training.folder / "checkpoints", step, state.tensors(), facts)
+
+
+def schedule(step: int, total: int, warmup: int) -> float:
+    """Share of the peak learning rate: linear warm-up, then cosine to 1 % (Loshchilov & Hutter 2017)."""
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _optimiser(phase: Phase, network: nn.Module, plan: Plan) -> Optimizer:
+    """AdamW; vectors (norms, biases) are not decayed."""
+    parameters = list(phase.parameters(network))
+    groups: Iterator[tuple[float, list[nn.Parameter]]] = iter(
+        [
+            (plan["weight_decay"], [p for p in parameters if p.ndim > 1]),
+            (0.0, [p for p in parameters if p.ndim <= 1]),
+        ]
+    )
+    content = [{"params": members, "weight_decay": decay} for decay, members in groups if members]
+    return AdamW(content, lr=plan["learning_rate"], betas=tuple(plan["betas"]))
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    if device.type == "cpu":
+        return batch
+    inputs = {key: value.to(device, non_blocking=True) for key, value in batch.inputs.items()}
+    target = {key: value.to(device, non_blocking=True) for key, value in batch.target.items()}
+    return Batch(inputs, target, batch.cases, batch.step)

@@ -1,0 +1,54 @@
+"""Pace: keeps a run within its time by changing the number of steps, in the open."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+OVERRUN = 1.10
+"""A run that would take this much longer than promised is shortened."""
+UNDERRUN = 0.92
+"""A run that would end this much earlier is lengthened, once, at the first look."""
+FIRST_LOOK = 40
+WARM_STEPS = 8
+"""Steps left out of the measurement: caches and compilation."""
+
+
+@dataclass
+class Pace:
+    """Watches the clock of one run.
+
+    Args:
+        seconds: What the loop may take, validation included; None: never changes anything.
+        cap: Most steps that make sense.
+        first_step: Where this process starts (a resumed run has used `used` seconds before).
+    """
+
+    seconds: float | None
+    cap: int = 10**9
+    first_step: int = 0
+    used: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+    _marks: list[tuple[int, float]] = field(default_factory=list)
+    _looked: bool = False
+
+    def propose(self, step: int, total: int) -> tuple[int, str] | None:
+        """A new total of steps with its reason, or None to go on as planned."""
+        if self.seconds is None or step >= total:
+            return None
+        now = time.monotonic()
+        self._marks.append((step, now))
+        done = step - self.first_step
+        look = min(FIRST_LOOK, max(WARM_STEPS + 4, total // 10))
+        if done < look or (done != look and done % max(1, total // 20)):
+            return None
+        begin_step, begin = self._marks[min(WARM_STEPS, len(self._marks) - 2)]
+        each = (now - begin) / (step - begin_step)
+        expected = self.used + (now - self._began) + each * (total - step)
+        fits = step + max(1, int((self.seconds - self.used - (now - self._began)) / each))
+        first, self._looked = not self._looked, True
+        if expected > OVERRUN * self.seconds and fits < total:
+            return max(step + 1, fits), f"{each * 1000:.0f} ms a step is slower than planned"
+        if first and expected < UNDERRUN * self.seconds and min(fits, self.cap) > total:
+            return min(fits, self.cap), f"{each * 1000:.0f} ms a step is faster than planned"
+        return None

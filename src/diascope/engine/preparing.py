@@ -1,0 +1,149 @@
+"""One case from file to working grid. Training, evaluation and reading all go through `prepare`: the same code, the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from diascope import formats
+from diascope.core import registry
+from diascope.core.case import Case, FileRef, TableRef
+from diascope.core.errors import DataRefused
+from diascope.core.geometry import Geometry
+from diascope.core.image import Image
+from diascope.core.plan import Plan
+from diascope.engine.batch import Example
+from diascope.engine.feeding import Stored
+from diascope.formats.dicomio.placing import place_on
+from diascope.transforms.spatial.grid import onto
+
+LIES_ON = 0.01
+"""Millimetres by which the corners of mask and image may differ (rounding in headers)."""
+
+
+def read_images(case: Case, root: Path, names: tuple[str, ...]) -> dict[str, Image]:
+    """The image inputs of a case, as they are in the files, in the order of `names`."""
+    images: dict[str, Image] = {}
+    for name in names:
+        ref = case.inputs.get(name)
+        if not isinstance(ref, FileRef):
+            raise DataRefused(f"case {case.id} has no image input {name!r}", given=", ".join(case.inputs) or "none")
+        images[name] = formats.read(ref, root)
+    return images
+
+
+def read_masks(case: Case, root: Path, columns: tuple[str, ...], like: Image | None) -> dict[str, npt.NDArray[Any]]:
+    """The masks of a case as (Z, Y, X) label maps on the grid of its first image."""
+    masks = {}
+    for column in columns:
+        ref = case.targets.get(column)
+        if not isinstance(ref, FileRef):
+            continue
+        mask = formats.read(ref, root)
+        if like is not None and not (mask.shape == like.shape and mask.geometry.is_close(like.geometry, LIES_ON)):
+            mask = place_on(mask, like.geometry, like.shape)
+        masks[column] = np.asarray(mask.array[0])
+    return masks
+
+
+def stack(images: Mapping[str, Image], plan: Plan) -> tuple[torch.Tensor, Geometry]:
+    """All image inputs, scaled in intensity, as channels on the grid of the first.
+
+    Raises:
+        UnsoundGeometry: When two images lie in different frames of reference.
+    """
+    names = tuple(plan["image_inputs"])
+    first = images[names[0]]
+    parts = []
+    for name in names:
+        image = images[name]
+        volume = _with_channels(torch.from_numpy(image.array.astype(np.float32)), plan["channels"][name])
+        volume, _ = registry.get("transforms", "intensity").apply(
+            volume, image.geometry, plan["intensity"][name], False
+        )
+        if image is not first and (image.shape != first.shape or not image.geometry.is_close(first.geometry)):
+            volume = onto(volume, image.geometry, first.geometry, first.shape, order=1)
+        parts.append(volume)
+    return torch.cat(parts), first.geometry
+
+
+def prepare(case: Case, images: Mapping[str, Image], plan: Plan) -> Example:
+    """A case as the network sees it.
+
+    Args:
+        case: The manifest row.
+        images: What `read_images` gave.
+        plan: Its `prepare` choice lists the transforms of the image inputs, in order.
+    """
+    inputs: dict[str, npt.NDArray[Any]] = {}
+    geometry, original = None, None
+    names = tuple(plan["image_inputs"])
+    if names:
+        volume, geometry = stack(images, plan)
+        original = (geometry, images[names[0]].shape)
+        for name, params in plan["prepare"]:
+            volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, False)
+        inputs["image"] = np.ascontiguousarray(volume.numpy(), dtype=np.float32)
+    for name in plan["table_inputs"]:
+        ref = case.inputs.get(name)
+        values = ref.values if isinstance(ref, TableRef) else {}
+        columns = [_number(values.get(column)) for column in plan["columns"][name]]
+        inputs[name] = np.array(columns, dtype=np.float32)
+    return Example(case, inputs, {}, geometry, original)
+
+
+def prepared(case: Case, root: Path, plan: Plan) -> tuple[Example, dict[str, npt.NDArray[Any]]]:
+    """One case read and prepared, with its masks on the grid of the image as it was read."""
+    names = tuple(plan["image_inputs"])
+    images = read_images(case, root, names)
+    first = images[names[0]] if names else None
+    masks = read_masks(case, root, plan.target.columns, first)
+    return prepare(case, images, plan), masks
+
+
+def stored_cases(cases: Sequence[Case], root: Path, plan: Plan) -> list[Stored]:
+    """A few cases prepared in memory, with targets."""
+    found = []
+    for case in cases:
+        example = with_target(*prepared(case, root, plan), plan)
+        arrays = {f"input/{k}": v for k, v in example.inputs.items()} | {
+            f"target/{k}": v for k, v in example.target.items()
+        }
+        found.append(Stored(case.id, arrays))
+    return found
+
+
+def with_target(example: Example, masks: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Example:
+    """The example with its target on the working grid, as the task encodes it."""
+    moved = {}
+    for column, mask in masks.items():
+        volume = torch.from_numpy(np.ascontiguousarray(mask[None], dtype=np.int64))
+        geometry = example.original[0] if example.original else Geometry.unknown()
+        for name, params in plan["prepare"]:
+            volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, True)
+        moved[column] = volume[0].numpy()
+    task = registry.get("tasks", plan.task)
+    return Example(
+        example.case, example.inputs, task.encode(example.case, moved, plan.target), example.geometry, example.original
+    )
+
+
+def _with_channels(volume: torch.Tensor, wanted: int) -> torch.Tensor:
+    """Grey to colour by repeating it, colour to grey by luma (ITU-R BT.601)."""
+    have = volume.shape[0]
+    if have == wanted:
+        return volume
+    if have == 1:
+        return volume.expand(wanted, -1, -1, -1).clone()
+    if wanted == 1 and have == 3:
+        return torch.einsum("c,czyx->zyx", torch.tensor([0.299, 0.587, 0.114]), volume)[None]
+    raise DataRefused(f"an image with {have} channels cannot be read where {wanted} are expected")
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else float("nan")

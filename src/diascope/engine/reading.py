@@ -1,0 +1,142 @@
+"""Reading prepared cases with a trained network (or an ensemble of them), by any back end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diascope.backends import Runner
+from diascope.core import registry
+from diascope.core.plan import Plan
+from diascope.engine.batch import Example, Output
+from diascope.engine.sliding import WindowPlan, predict_labels
+
+
+class Reader:
+    """Networks made ready for reading. The outputs of several are averaged.
+
+    Args:
+        networks: The members, in `eval()`.
+        plan: `patch`, `overlap`, `mirror_reading`, `read_batch`, `skip_empty` are read from it.
+        backend: Name of the plug-in in `backends/`.
+        precision: `fp32` or `bf16`.
+        memory_bytes: Bound for the sliding window's buffers; None is unbounded.
+    """
+
+    def __init__(
+        self, networks: Sequence[nn.Module], plan: Plan, backend: str, precision: str, memory_bytes: int | None = None
+    ) -> None:
+        self.networks, self.plan, self.backend, self.precision = tuple(networks), plan, backend, precision
+        self.memory_bytes = memory_bytes
+        self.output = str(self.networks[0].output)
+        self._runners: dict[tuple[int, ...], Runner] = {}
+
+    def answer(self, images: Tensor) -> Tensor:
+        """The raw output for images (B, C, Z, Y, X): outputs and features side by side."""
+        return self._runner(images)(images)
+
+    def read(self, example: Example) -> Output:
+        """What the networks say about one case."""
+        return next(self.read_all([example]))
+
+    def read_all(self, examples: Iterable[Example]) -> Iterator[Output]:
+        """The same for many; those without a dense output are read in batches."""
+        if self.output == "dense":
+            yield from (self._dense(example) for example in examples)
+            return
+        waiting: list[Example] = []
+        for example in examples:
+            waiting.append(example)
+            if len(waiting) == self.plan["read_batch"]:
+                yield from self._vectors(waiting)
+                waiting = []
+        if waiting:
+            yield from self._vectors(waiting)
+
+    def _vectors(self, examples: Sequence[Example]) -> list[Output]:
+        """The batch is filled up to one fixed size, so that every back end runs one shape (and batch size changes nothing)."""
+        size = self.plan["read_batch"]
+        inputs = {
+            name: torch.from_numpy(np.stack([example.inputs[name] for example in examples]))
+            for name in examples[0].inputs
+        }
+        if set(inputs) != {"image"}:
+            return _split_outputs(
+                _mean([_joined(network, inputs) for network in self.networks]), self.networks[0], inputs
+            )
+        images = inputs["image"]
+        full = (
+            torch.cat([images, images[-1:].expand(size - len(images), *images.shape[1:])])
+            if len(images) < size
+            else images
+        )
+        answer = self._runner(full)(full)[: len(images)]
+        if self.plan["mirror_reading"]:
+            for axis in self.plan["mirror_axes"]:
+                answer = answer + self._runner(full)(full.flip(2 + axis).contiguous())[: len(images)]
+            answer = answer / (1 + len(self.plan["mirror_axes"]))
+        return _split_outputs(answer, self.networks[0], inputs)
+
+    def _dense(self, example: Example) -> Output:
+        volume = torch.from_numpy(example.inputs["image"])
+        patch = tuple(self.plan["patch"])
+        window = WindowPlan(
+            patch=patch,
+            overlap=self.plan["overlap"],
+            mirror_axes=tuple(self.plan["mirror_axes"]) if self.plan["mirror_reading"] else (),
+            skip_empty=self.plan["skip_empty"],
+            memory_bytes=self.memory_bytes,
+        )
+        shape = example.original[1] if example.original else (volume.shape[1], volume.shape[2], volume.shape[3])
+        runner = self._runner(torch.zeros((1, volume.shape[0], *patch)))
+        result = predict_labels(volume, runner, self.networks[0].reduce, window, shape)
+        return Output(np.asarray(result.labels), dict(result.confidence))
+
+    def _runner(self, example: Tensor) -> Runner:
+        """One compiled call a shape; it averages the members."""
+        key = tuple(example.shape)
+        if key not in self._runners:
+            backend = registry.get("backends", self.backend)
+            members = [backend.compile(Flat(network), example, self.precision) for network in self.networks]
+            self._runners[key] = members[0] if len(members) == 1 else lambda images: _mean([m(images) for m in members])
+        return self._runners[key]
+
+
+class Flat(nn.Module):
+    """A network as back ends want it: one tensor in, one tensor out (outputs and features side by side)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, Z, Y, X) to (B, K, Z, Y, X), or to (B, K + D)."""
+        return _joined(self.network, {"image": image})
+
+
+def _joined(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+    if network.output != "vector":
+        return network(inputs)  # type: ignore[no-any-return]
+    with torch.no_grad() if not torch.jit.is_tracing() else torch.enable_grad():
+        features = network.features(inputs)  # type: ignore[operator]
+        answer = network.head(features) if hasattr(network, "head") else network(inputs)  # type: ignore[operator]
+    return torch.cat([answer, features], dim=1)
+
+
+def _split_outputs(answer: Tensor, network: nn.Module, inputs: dict[str, Tensor]) -> list[Output]:
+    answer = answer.detach().float()
+    if answer.ndim > 2:
+        return [Output(one.numpy()) for one in answer]
+    width = network.head.out_features if hasattr(network, "head") else answer.shape[1]
+    return [Output(one[:width].numpy().copy(), {}, one[width:].numpy().copy()) for one in answer]
+
+
+def _mean(answers: Sequence[Tensor]) -> Tensor:
+    total = answers[0].clone()
+    for answer in answers[1:]:
+        total += answer
+    return total / len(answers)

@@ -1,0 +1,127 @@
+"""From a survey to a fingerprint: what the data is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from diascope.core.case import Case, Dataset, TableRef
+from diascope.core.errors import DataRefused
+from diascope.core.plan import Fingerprint, InputFacts
+from diascope.planning.survey import CaseFacts, InputFactsOfCase, Survey
+
+QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
+
+
+def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]) -> Fingerprint:
+    """Facts of the training part of a data set (never of its validation or test part).
+
+    Args:
+        dataset: After curation.
+        survey: Every case read once.
+        stratum: The task's stratum of a case.
+
+    Raises:
+        DataRefused: When no training case could be read.
+    """
+    training = [case for case in dataset.part("train") if case.id in survey.facts]
+    if not training:
+        raise DataRefused("no training case could be read", todo="Run diascope check")
+    facts = [survey.facts[case.id] for case in training]
+    inputs = {name: _image_facts(name, facts) for name in _image_names(training, facts)}
+    inputs |= {
+        name: _table_facts(training, name) for name, ref in training[0].inputs.items() if isinstance(ref, TableRef)
+    }
+    voxels = sum(
+        int(np.prod(one.shape)) * one.channels
+        for case_facts in survey.facts.values()
+        for one in case_facts.inputs.values()
+    )
+    return Fingerprint(
+        dataset=f"{dataset.name}@{dataset.content_hash()[:12]}",
+        cases=len(dataset.cases),
+        patients=len({case.patient for case in dataset.cases}),
+        inputs=inputs,
+        strata=dict(Counter(stratum(case) for case in training)),
+        label_volumes=_label_volumes(dataset, facts),
+        bytes_decoded=4 * voxels,
+        seconds_per_case=float(np.mean([one.seconds for one in facts])),
+    )
+
+
+def _image_names(cases: Sequence[Case], facts: Sequence[CaseFacts]) -> list[str]:
+    return [name for name in cases[0].inputs if all(name in one.inputs for one in facts)]
+
+
+def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
+    seen = [one.inputs[name] for one in facts]
+    flat = {one.shape[0] == 1 for one in seen}
+    dimensions: Literal[2, 3] = 2 if flat == {True} else 3
+    modality = Counter(one.modality for one in seen).most_common(1)[0][0]
+    channels = Counter(one.channels for one in seen).most_common(1)[0][0]
+    shapes = np.array([one.shape for one in seen], dtype=float)
+    steps = np.array([one.steps for one in seen], dtype=float)
+    means, stds = np.array([one.mean for one in seen]), np.array([one.std for one in seen])
+    return InputFacts(
+        kind="image",
+        modality=modality,
+        channels=channels,
+        dimensions=dimensions,
+        physical=all(one.physical for one in seen),
+        shapes=tuple(_triple(np.quantile(shapes, q, axis=0, method="nearest"), int) for q in QUANTILES),
+        spacings=tuple(_triple(np.quantile(steps, q, axis=0), float) for q in QUANTILES),
+        intensity=_intensity([one for one in seen if one.channels == channels], channels),
+        per_case={"mean": (float(means.mean()), float(means.std())), "std": (float(stds.mean()), float(stds.std()))},
+        integer=all(np.dtype(one.dtype).kind in "iu" for one in seen),
+    )
+
+
+def _intensity(seen: Sequence[InputFactsOfCase], channels: int) -> dict[str, tuple[float, ...]]:
+    """Foreground statistics pooled over cases; the deviation holds both that within and that between cases."""
+    table = np.array([one.foreground[:channels] for one in seen if one.foreground], dtype=float)
+    mean = table[..., 0].mean(axis=0)
+    std = np.sqrt((table[..., 1] ** 2).mean(axis=0) + table[..., 0].var(axis=0))
+    return {
+        "mean": tuple(map(float, mean)),
+        "std": tuple(map(float, std)),
+        "low": tuple(map(float, np.median(table[..., 2], axis=0))),
+        "high": tuple(map(float, np.median(table[..., 3], axis=0))),
+    }
+
+
+def _table_facts(cases: Sequence[Case], name: str) -> InputFacts:
+    columns = sorted(
+        {key for case in cases if isinstance(ref := case.inputs.get(name), TableRef) for key in ref.values}
+    )
+    return InputFacts(
+        kind="table",
+        modality="table",
+        channels=len(columns),
+        dimensions=0,
+        physical=False,
+        shapes=((1, 1, 1),) * 5,
+        spacings=((1.0, 1.0, 1.0),) * 5,
+        intensity={},
+        per_case={},
+        columns=tuple(columns),
+    )
+
+
+def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, float]:
+    if dataset.target.kind != "mask":
+        return {}
+    column = dataset.target.columns[0]
+    found = {}
+    for label in dataset.target.labels:
+        values = label.members or (label.value,)
+        counts = [sum(one.masks[column].counts.get(v, 0) for v in values) for one in facts if column in one.masks]
+        found[label.name] = float(np.median(counts)) if counts else 0.0
+    return found
+
+
+def _triple(values: np.ndarray, kind: type) -> tuple[int, int, int] | tuple[float, float, float]:  # type: ignore[type-arg]
+    z, y, x = (kind(value) for value in values)
+    return z, y, x

@@ -1,0 +1,133 @@
+"""Splits: by patient, stratified, seeded. There is no other kind."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from diascope.core.case import Case, Split
+from diascope.core.errors import DataRefused
+
+FEW_PATIENTS = 100
+FEW_IN_CLASS = 20
+"""Below 100 patients, or 20 in the rarer class, every case is tested once out of fold."""
+FOLDS = 5
+SHARES: tuple[tuple[Split, float], ...] = (("train", 0.70), ("val", 0.15), ("test", 0.15))
+
+
+def unit(case: Case) -> str:
+    """What must stay on one side of a split: the patient, or the cluster of patients that near duplicates join."""
+    return case.group or case.patient
+
+
+def united(cases: Sequence[Case], groups: Sequence[Sequence[str]]) -> list[Case]:
+    """Cases with `group` set where a group of case ids joins several patients (union-find over patients)."""
+    parent = {case.patient: case.patient for case in cases}
+
+    def root(patient: str) -> str:
+        while parent[patient] != patient:
+            parent[patient] = parent[parent[patient]]
+            patient = parent[patient]
+        return patient
+
+    of_case = {case.id: case.patient for case in cases}
+    joins = [[of_case[member] for member in group if member in of_case] for group in groups]
+    by_group: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        if case.group is not None:
+            by_group[case.group].append(case.patient)
+    for members in [*joins, *by_group.values()]:
+        for other in members[1:]:
+            parent[root(other)] = root(members[0])
+    return [
+        case.model_copy(update={"group": None if root(case.patient) == case.patient else root(case.patient)})
+        for case in cases
+    ]
+
+
+def folds_by_rule(cases: Sequence[Case], stratum: Callable[[Case], str]) -> bool:
+    """Whether a set is so small that cross-validation is the default."""
+    patients = patients_by_stratum(cases, stratum)
+    total = sum(len(members) for members in patients.values())
+    return total < FEW_PATIENTS or (len(patients) > 1 and min(map(len, patients.values())) < FEW_IN_CLASS)
+
+
+def patients_by_stratum(cases: Sequence[Case], stratum: Callable[[Case], str]) -> dict[str, list[str]]:
+    """Each patient once, under the rarest stratum that one of their cases has (so that rare ones are spread well)."""
+    counts: dict[str, int] = defaultdict(int)
+    for case in cases:
+        counts[stratum(case)] += 1
+    of_patient: dict[str, str] = {}
+    for case in cases:
+        mine = stratum(case)
+        known = of_patient.get(unit(case))
+        if known is None or counts[mine] < counts[known]:
+            of_patient[unit(case)] = mine
+    found: dict[str, list[str]] = defaultdict(list)
+    for patient, name in sorted(of_patient.items()):
+        found[name].append(patient)
+    return dict(sorted(found.items()))
+
+
+def split(cases: Sequence[Case], stratum: Callable[[Case], str], seed: int) -> list[Case]:
+    """Every case with its split. Given splits are kept; what is missing is cut from train, by patient.
+
+    Raises:
+        DataRefused: When a part would be empty.
+    """
+    given = {case.split for case in cases} - {None}
+    parts: dict[str, Split] = {unit(case): case.split for case in cases if case.split is not None}
+    open_cases = [case for case in cases if unit(case) not in parts]
+    if given:
+        # What is given holds; only the missing parts are cut from train (and from cases without a part).
+        open_cases = [case for case in cases if parts.get(unit(case), "train") == "train"]
+    wanted = [(name, share) for name, share in SHARES if name == "train" or name not in given]
+    assigned = _assign(open_cases, stratum, wanted, seed)
+    found = [case.model_copy(update={"split": assigned.get(unit(case), parts.get(unit(case)))}) for case in cases]
+    for name, _ in SHARES:
+        if not any(case.split == name for case in found):
+            raise DataRefused(
+                f"the {name} part would be empty: {len({unit(c) for c in cases})} patients are too few for three parts",
+                todo="Use cross-validation: --folds 5",
+            )
+    return found
+
+
+def _assign(
+    cases: Sequence[Case], stratum: Callable[[Case], str], shares: Sequence[tuple[Split, float]], seed: int
+) -> dict[str, Split]:
+    total = sum(share for _, share in shares)
+    assigned: dict[str, Split] = {}
+    rng = np.random.default_rng([seed, 11])
+    for members in patients_by_stratum(cases, stratum).values():
+        order = [members[i] for i in rng.permutation(len(members))]
+        start = 0
+        for name, share in sorted(shares, key=lambda pair: pair[0] == "train"):
+            exact = share / total * len(order)
+            stop = len(order) if name == "train" else min(start + max(1, round(exact)), max(start, len(order) - 1))
+            for patient in order[start:stop]:
+                assigned[patient] = name
+            start = stop
+    return assigned
+
+
+def folds(cases: Sequence[Case], stratum: Callable[[Case], str], count: int, seed: int) -> tuple[tuple[str, ...], ...]:
+    """Patients dealt out to `count` folds, stratum by stratum.
+
+    Raises:
+        DataRefused: When there are fewer patients than folds.
+    """
+    rng = np.random.default_rng([seed, 12])
+    found: list[list[str]] = [[] for _ in range(count)]
+    place = 0
+    for members in patients_by_stratum(cases, stratum).values():
+        for index in rng.permutation(len(members)):
+            found[place % count].append(members[index])
+            place += 1
+    if not all(found):
+        raise DataRefused(
+            f"{place} patients cannot be dealt out to {count} folds", todo="Use fewer folds, or more patients"
+        )
+    return tuple(tuple(sorted(fold)) for fold in found)

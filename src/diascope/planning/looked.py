@@ -1,0 +1,32 @@
+"""A source that was listed, read once and checked; nothing is frozen yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from diascope.core.case import Case, Target
+from diascope.core.problem import Problem
+from diascope.planning.survey import Survey
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What `check` knows and `curate` freezes.
+
+    Args:
+        source: Name of the source plug-in.
+        cases: All cases, as listed.
+        notes: What the source noticed.
+        task: What would be learnt; None where only the data was looked at.
+        target: Of that task.
+        survey: Every case read once.
+        problems: What the checks, the source and the task found.
+    """
+
+    source: str
+    cases: tuple[Case, ...]
+    notes: tuple[str, ...]
+    task: str | None
+    target: Target | None
+    survey: Survey
+    problems: tuple[Problem, ...]

@@ -1,0 +1,288 @@
+"""The planner: from a fingerprint and a budget to a plan, each choice with its kind and its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from diascope.core import registry
+from diascope.core.case import Dataset
+from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
+from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
+from diascope.engine.building import build_network, input_specs
+from diascope.engine.devices import Capabilities, candidates, capabilities
+from diascope.engine.feeding import Feed, Stored
+from diascope.engine.preparing import stored_cases
+from diascope.models import InputSpec
+from diascope.planning.budget import RESERVE, Budget
+from diascope.planning.folding import folds_by_rule
+from diascope.planning.grid import Grid, patch_grid, whole_grid
+from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
+from diascope.planning.recipe import mirror_axes, recipe
+from diascope.planning.sizing import Size, sized
+from diascope.planning.timing import timed
+
+Kind = Literal["fixed", "rule", "measured", "by hand"]
+PROBE_CASES = 12
+
+
+@dataclass
+class Draft:
+    """A plan while it is being made."""
+
+    choices: dict[str, Choice]
+    by_hand: Mapping[str, Any]
+
+    def put(self, field: str, value: Any, kind: Kind, reason: str) -> Any:
+        """Set a choice unless the user set it by hand; returns what holds."""
+        if field in self.by_hand:
+            self.choices[field] = Choice(
+                value=self.by_hand[field], kind="by hand", reason=f"given; the rule says {value!r}: {reason}"
+            )
+        else:
+            self.choices[field] = Choice(value=value, kind=kind, reason=reason)
+        return self.choices[field].value
+
+
+def make_plan(
+    dataset: Dataset,
+    facts: Fingerprint,
+    budget: Budget,
+    by_hand: Mapping[str, Any],
+    seed: int,
+    say: Callable[[str], None],
+) -> Plan:
+    """Decide everything that `train` needs.
+
+    Args:
+        dataset: After curation.
+        facts: Its fingerprint.
+        budget: Time and memory.
+        by_hand: Plan fields set by the user.
+        seed: Of all randomness.
+        say: Told what is being measured.
+
+    Raises:
+        DoesNotFit: When not even the smallest network fits the memory.
+        UnknownName: When a field set by hand does not exist.
+    """
+    task = registry.get("tasks", dataset.task)
+    machine = capabilities()
+    draft = Draft({}, by_hand)
+    for field, choice in task.choices(facts, dataset.target).items():
+        draft.put(field, choice.value, choice.kind, choice.reason)
+    _inputs(draft, facts)
+    _folds(draft, dataset, budget)
+    _budget(draft, budget, machine)
+    grid = _grid(draft, facts)
+    _fixed(draft)
+    plan = _plan(draft, dataset, seed)
+    if registry.get("models", plan["model"]).fitted == "once":
+        return _checked(_at_once(draft, dataset, facts, seed), by_hand)
+    return _checked(_by_gradient(draft, dataset, facts, grid, (budget, machine, seed, say)), by_hand)
+
+
+def _plan(draft: Draft, dataset: Dataset, seed: int) -> Plan:
+    return Plan(
+        dataset=f"{dataset.name}@{dataset.content_hash()[:12]}",
+        task=dataset.task,
+        target=dataset.target,
+        seed=seed,
+        choices=dict(draft.choices),
+    )
+
+
+def _inputs(draft: Draft, facts: Fingerprint) -> None:
+    images = [name for name, one in facts.inputs.items() if one.kind == "image"]
+    tables = [name for name, one in facts.inputs.items() if one.kind == "table"]
+    draft.put("image_inputs", images, "rule", "all image inputs, stacked as channels on the grid of the first")
+    draft.put("table_inputs", tables, "rule", "all table inputs")
+    draft.put(
+        "columns",
+        {name: list(facts.inputs[name].columns) for name in tables},
+        "rule",
+        "columns that the training part has",
+    )
+    draft.put(
+        "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"
+    )
+    rules = {name: _intensity(facts.inputs[name]) for name in images}
+    words = "; ".join(f"{name}: {rule['rule']} ({facts.inputs[name].modality})" for name, rule in rules.items())
+    draft.put("intensity", rules, "rule", words or "no image input")
+
+
+def _intensity(facts: InputFacts) -> dict[str, Any]:
+    rule = registry.get("modalities", facts.modality).intensity
+    if rule == "window":
+        return {"rule": rule, **{key: list(facts.intensity[key]) for key in ("low", "high", "mean", "std")}}
+    if rule in ("grey", "rgb") and facts.integer:
+        # 16-bit films reach beyond 255: the range is then that of the training set.
+        top = 255.0 if max(facts.intensity["high"]) <= 255 else max(facts.intensity["high"])
+        mean, std = (
+            [round(v / top, 4) for v in facts.intensity["mean"]],
+            [round(max(v / top, 0.05), 4) for v in facts.intensity["std"]],
+        )
+        return {"rule": rule, "low": 0.0, "high": top, "mean": mean, "std": std}
+    return {"rule": "z-score" if rule in ("grey", "rgb") else rule}
+
+
+def _folds(draft: Draft, dataset: Dataset, budget: Budget) -> None:
+    count = len(dataset.folds)
+    reason = "few patients: every case is tested once, out of fold" if count else "enough patients for one test part"
+    draft.put("folds", count, "by hand" if budget.folds else "rule", reason)
+
+
+def _budget(draft: Draft, budget: Budget, machine: Capabilities) -> None:
+    draft.put(
+        "minutes",
+        budget.minutes,
+        "by hand" if budget.minutes != 15.0 else "fixed",
+        "wall-clock minutes for the whole fit",
+    )
+    allowed = budget.memory_gb or round(0.8 * machine.memory_available / 1e9, 1)
+    draft.put("memory_gb", allowed, "by hand" if budget.memory_gb else "measured", "peak memory that may be used")
+
+
+def _grid(draft: Draft, facts: Fingerprint) -> Grid:
+    images = draft.choices["image_inputs"].value
+    if not images:
+        draft.put("prepare", [], "fixed", "no image input")
+        draft.put("patch", [1, 1, 1], "fixed", "no image input")
+        draft.put("spacing", [1.0, 1.0, 1.0], "fixed", "no image input")
+        return Grid([], (1.0, 1.0, 1.0), (1, 1, 1), "no image input")
+    first = facts.inputs[images[0]]
+    grid = whole_grid(first) if draft.choices["whole"].value else patch_grid(first)
+    draft.put("prepare", grid.prepare, "rule", grid.reason)
+    draft.put("spacing", list(grid.steps), "rule", "steps (z, y, x) of the working grid")
+    return grid
+
+
+def _fixed(draft: Draft) -> None:
+    draft.put("weight_decay", 0.02, "fixed", "AdamW")
+    draft.put("betas", [0.9, 0.99], "fixed", "AdamW; short second-moment memory suits short schedules")
+    draft.put("clip", 5.0, "fixed", "gradient norm limit")
+    draft.put("ema", 0.998, "fixed", "averaged weights are what is released")
+    draft.put("dropout", 0.1, "fixed", "before the head of whole-image networks")
+    draft.put("overlap", 0.5, "fixed", "of sliding windows, as nnU-Net")
+    draft.put("skip_empty", False, "fixed", "windows without content are read too")
+    draft.put(
+        "mirror_reading", True, "rule", "the answer is the mean over the mirrored image where mirroring is allowed"
+    )
+    draft.put("read_batch", 16, "fixed", "whole images read together")
+    draft.put("log_every", 10, "fixed", "steps between lines of the log")
+
+
+def _by_gradient(
+    draft: Draft,
+    dataset: Dataset,
+    facts: Fingerprint,
+    grid: Grid,
+    setting: tuple[Budget, Capabilities, int, Callable[[str], None]],
+) -> Plan:
+    budget, machine, seed, say = setting
+    images = draft.choices["image_inputs"].value
+    if images:
+        first = facts.inputs[images[0]]
+        axes, why = mirror_axes(first, dataset.target)
+        axes = tuple(draft.put("mirror_axes", list(axes), "rule", why))
+        strength = draft.choices["augment"].value
+        draft.put(
+            "recipe",
+            recipe(first, strength, axes, grid.steps),
+            "rule",
+            f"{strength} augmentation for {first.modality} images",
+        )
+    else:
+        draft.put("mirror_axes", [], "fixed", "no image input")
+        draft.put("recipe", [], "fixed", "no image input")
+    size = sized(draft, facts, grid, budget, machine)
+    cases = dataset.part("train")
+    rng_cases = cases[:: max(1, len(cases) // PROBE_CASES)][:PROBE_CASES]
+    plan = _plan(draft, dataset, seed)
+    say("measuring a training step on this machine")
+    found = _probe(plan, Path(dataset.root), rng_cases, machine, budget)
+    _arithmetic(draft, found, machine, budget, size)
+    timed(draft, dataset, facts, found, budget)
+    return _plan(draft, dataset, seed)
+
+
+def _probe(plan: Plan, root: Path, cases: Sequence[Any], machine: Capabilities, budget: Budget) -> Probe:
+    task = registry.get("tasks", plan.task)
+    torch.manual_seed(plan.seed)
+    network: nn.Module = build_network(plan)
+    stored = stored_cases(cases, root, plan)
+    dimensions: Literal[0, 2, 3] = _dimensions(plan)
+    seconds = min(MOST_SECONDS, MOST_SHARE * budget.minutes * 60)
+    return probe(network, task.phases(plan), plan, stored, candidates(machine, dimensions), seconds)
+
+
+def _dimensions(plan: Plan) -> Literal[0, 2, 3]:
+    spec: InputSpec = next(iter(input_specs(plan).values()))
+    return spec.dimensions
+
+
+def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budget, size: Size) -> None:
+    tried = ", ".join(f"{name} {1000 * took:.0f} ms" for name, took in found.tried.items())
+    draft.put("precision", found.arithmetic.precision, "measured", f"a step takes: {tried}")
+    draft.put("channels_last", found.arithmetic.channels_last, "measured", "with the arithmetic above")
+    draft.put("threads", found.arithmetic.threads, "measured", "with the arithmetic above")
+    long_enough = budget.minutes > 5 and size.dimensions == 3 and machine.compiler
+    draft.put(
+        "compile",
+        long_enough,
+        "rule",
+        "torch.compile pays for volumes, more than 5 minutes, where a compiler is present",
+    )
+    draft.put("seconds_per_step", round(found.seconds_per_step, 4), "measured", "median of the probe's steps")
+
+
+def _at_once(draft: Draft, dataset: Dataset, facts: Fingerprint, seed: int) -> Plan:
+    reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
+    draft.put("model_options", {}, "rule", "the estimator's own defaults")
+    draft.put("steps", 0, "fixed", "fitted at once")
+    draft.put("precision", "fp32", "fixed", "an estimator's arithmetic")
+    draft.put("mirror_axes", [], "fixed", "no image")
+    draft.put("predicted_minutes", round((reads + 10) / 60, 2), "rule", "reading, fitting and the report")
+    draft.put("predicted_gb", 1.5, "rule", "libraries and one table")
+    return _plan(draft, dataset, seed)
+
+
+def _checked(plan: Plan, by_hand: Mapping[str, Any]) -> Plan:
+    for field in by_hand:
+        if field not in plan.choices:
+            raise UnknownName("plan field", field, plan.choices)
+    limit, needed = plan["memory_gb"], plan["predicted_gb"]
+    if needed > limit:
+        raise DoesNotFit(
+            f"the plan needs {needed:.1f} GB, {limit:.1f} GB are allowed, and nothing is left to shrink",
+            todo="Raise --memory, or use smaller images: --set patch=[...] or --set prepare=[...]",
+        )
+    return plan
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """`plan.steps=300` (or `steps=300`) to {"steps": 300}; values are JSON, else text.
+
+    Raises:
+        BadUsage: When there is no `=`.
+    """
+    import json
+
+    found: dict[str, Any] = {}
+    for setting in settings:
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise BadUsage("a setting is written field=value", given=setting, todo="For example --set plan.batch=8")
+        try:
+            found[field.removeprefix("plan.")] = json.loads(value)
+        except ValueError:
+            found[field.removeprefix("plan.")] = value
+    return found
+
+
+__all__ = ["Draft", "Feed", "Stored", "folds_by_rule", "make_plan", "parse_settings"]

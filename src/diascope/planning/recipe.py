@@ -1,0 +1,62 @@
+"""Which augmentations, how strong: by dimensions, modality and what the target forbids."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from diascope.core import registry
+from diascope.core.case import Target
+from diascope.core.plan import InputFacts
+
+SIDES = ("left", "right", "links", "rechts", "左", "右")
+"""A label with one of these words means that an image must not be mirrored left to right."""
+
+Strength = Literal["none", "light", "strong"]
+
+
+def mirror_axes(facts: InputFacts, target: Target) -> tuple[tuple[int, ...], str]:
+    """Array axes (0 = z, 1 = y, 2 = x) that may be mirrored, and why."""
+    sided = [label.name for label in target.labels if any(side in label.name.lower() for side in SIDES)]
+    if sided:
+        return (), f"never mirrored: {sided[0]!r} names a side"
+    if not registry.get("modalities", facts.modality).mirror:
+        return (), f"never mirrored: anatomy in {facts.modality} images has sides"
+    if facts.modality == "photo":
+        return (1, 2), "photographs have no up or left"
+    return (2,), "left and right are alike for this target and modality"
+
+
+def recipe(facts: InputFacts, strength: Strength, axes: tuple[int, ...], spacing: tuple[float, ...]) -> list[list[Any]]:
+    """Names and parameters of the batch transforms, spatial ones first."""
+    if strength == "none":
+        return []
+    strong = strength == "strong"
+    free = facts.modality == "photo"
+    step = float(min(spacing[1:]))
+    spatial: list[list[Any]] = [
+        [
+            "affine_elastic",
+            {
+                "probability": 0.3 if strong else 0.4,
+                "rotation": [180.0 if free else (30.0 if strong else 10.0), *[20.0 if strong else 0.0] * 2],
+                "scale": [0.7, 1.4] if strong else [0.9, 1.1],
+                "translation": 4 * step,
+                "shear": 0.1 if strong else 0.0,
+                "elastic": 1.5 * step if strong else 0.0,
+                "distance": 12 * step,
+                "spacing": list(spacing),
+            },
+        ]
+    ]
+    if axes:
+        spatial.append(["mirror", {"axes": list(axes)}])
+    if not strong:
+        return [*spatial, ["brightness_contrast", {"probability": 0.3}]]
+    return [
+        *spatial,
+        ["noise", {"probability": 0.1}],
+        ["blur", {"probability": 0.1}],
+        ["brightness_contrast", {"probability": 0.2}],
+        ["low_resolution", {"probability": 0.15}],
+        ["gamma", {"probability": 0.25}],
+    ]

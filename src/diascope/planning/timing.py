@@ -1,0 +1,77 @@
+"""The contract on time: minutes become a number of steps, once, when the plan is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from diascope.core.case import Dataset
+from diascope.core.plan import Fingerprint
+from diascope.engine.fit import WATCHED
+from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
+from diascope.planning.probe import Probe
+
+EPOCHS_WHOLE = 60
+"""Beyond this many passes over whole images a network from scratch only learns them by heart (measured: benchmarks/)."""
+EPOCHS_PATCHES = 4000
+VALIDATIONS = 8
+
+
+def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget: Budget) -> None:
+    """Choose `steps`, the intervals of log, validation and checkpoint, and predict minutes and memory."""
+    folds = max(1, draft.choices["folds"].value)
+    batch, cases = draft.choices["batch"].value, len(dataset.part("train"))
+    prepare = 1.2 * len(dataset.cases) * facts.seconds_per_case
+    read_one = _read_seconds(draft, facts, found) + facts.seconds_per_case
+    # Every case is read about once after training: validation for the decision, test (or out of fold) for the evaluation.
+    read = read_one * (len(dataset.cases) if folds > 1 else len(dataset.part("val")) + len(dataset.part("test")))
+    watch = VALIDATIONS * min(WATCHED, max(1, len(dataset.part("val")))) * _read_seconds(draft, facts, found) * folds
+    left = RESERVE * budget.minutes * 60 - budget.spent_seconds - prepare - read - watch - REPORT_SECONDS
+    step = max(found.seconds_per_step, found.seconds_per_batch) + 0.15 * min(
+        found.seconds_per_step, found.seconds_per_batch
+    )
+    epochs = EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
+    cap = max(60, int(np.ceil(epochs * cases / batch)))
+    fits = int(max(left, 0.25 * RESERVE * budget.minutes * 60) / folds / step)
+    rule = max(20, min(cap, fits))
+    reason = (
+        f"{step:.3f} s a step, {left / 60:.1f} of {budget.minutes:g} minutes are left for training"
+        if fits <= cap
+        else f"{epochs} passes"
+    )
+    steps = draft.put("steps", rule, "measured", reason)
+    draft.put("steps_cap", cap, "rule", f"at most {epochs} passes over the training cases")
+    by_hand = draft.choices["steps"].kind == "by hand"
+    seconds = steps * step * folds + watch
+    draft.put(
+        "train_seconds",
+        None if by_hand else round(seconds, 1),
+        "rule",
+        "what the loop may take; none where the steps are given",
+    )
+    draft.put("warmup", max(5, min(200, steps // 20)), "rule", "a twentieth of the steps")
+    draft.put("validate_every", max(1, steps // VALIDATIONS), "rule", f"{VALIDATIONS} looks at the validation part")
+    draft.put("checkpoint_every", max(10, int(30 / step) // 10 * 10), "rule", "about every 30 s")
+    minutes = (budget.spent_seconds + prepare + seconds + read + REPORT_SECONDS) / 60
+    draft.put("predicted_minutes", round(minutes, 2), "measured", "reading, training, evaluation and report")
+    pack = 4e-9 * facts.bytes_decoded / 4
+    draft.put(
+        "predicted_gb",
+        round(found.peak_gb * 1.05 + 0.3 + min(pack, 0.5 * found.peak_gb), 2),
+        "measured",
+        "peak of the probe, and the prepared cases",
+    )
+
+
+def _read_seconds(draft: Any, facts: Fingerprint, found: Probe) -> float:
+    """Seconds to read one prepared case: a forward pass costs a third of a step."""
+    forward = found.seconds_per_step / draft.choices["batch"].value / 3
+    passes = 1 + len(draft.choices["mirror_axes"].value) * bool(draft.choices["mirror_reading"].value)
+    if draft.choices["whole"].value or not draft.choices["image_inputs"].value:
+        return float(forward * passes)
+    first = facts.inputs[draft.choices["image_inputs"].value[0]]
+    size = np.array(first.shapes[2]) * np.array(first.spacings[2]) / np.array(draft.choices["spacing"].value)
+    patch = np.array(draft.choices["patch"].value)
+    windows = np.prod(np.ceil(np.maximum(size - patch, 0) / (patch * (1 - draft.choices["overlap"].value))) + 1)
+    return float(forward * passes * windows)

@@ -1,0 +1,132 @@
+"""curate: from a folder to a frozen data set, after every case was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from diascope.checks.judging.verdict import verdict
+from diascope.core import registry
+from diascope.core.case import Case, Dataset, Exclusion, FileRef, Target
+from diascope.core.errors import DataRefused
+from diascope.core.plan import Fingerprint
+from diascope.core.problem import Problem, Problems
+from diascope.planning.fingerprint import fingerprint
+from diascope.planning.folding import FOLDS, folds, folds_by_rule, split, united
+from diascope.planning.looked import Looked
+from diascope.planning.survey import Survey
+from diascope.sources import Request
+from diascope.store.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Curated:
+    """A frozen data set with what was found about it."""
+
+    dataset: Dataset
+    fingerprint: Fingerprint
+    problems: tuple[Problem, ...]
+    folder: Path
+
+
+def curate(workspace: Workspace, looked: Looked, request: Request) -> Curated:
+    """Freeze what was checked as a data set, split by patient.
+
+    Args:
+        workspace: Where `datasets/` is.
+        looked: From `check`.
+        request: What the user said.
+
+    Raises:
+        DataRefused: When a check refuses the data and the finding was not accepted.
+    """
+    task, target = looked.task, looked.target
+    if task is None or target is None:
+        raise DataRefused("nothing can be learnt from this source", given=request.location)
+    refusing = verdict(looked.problems, len(looked.cases), request.accept)
+    if refusing:
+        raise DataRefused(
+            "the data was refused: " + "; ".join(f"{one.title} ({one.check})" for one in refusing),
+            given=request.location,
+            todo=f"See diascope check {request.location}; mend the data, or accept with --accept {refusing[0].check}",
+        )
+    dataset = _freeze(looked, request)
+    stratum = partial(_stratum, task=task, target=target)
+    facts = fingerprint(dataset, looked.survey, stratum)
+    folder = workspace.datasets / f"{dataset.name}@{dataset.content_hash()[:12]}"
+    dataset.write(folder / "dataset.json")
+    facts.write(folder / "fingerprint.json")
+    Problems(problems=looked.problems, notes=looked.notes).write(folder / "problems.json")
+    return Curated(dataset, facts, looked.problems, folder)
+
+
+def _stratum(case: Case, task: str, target: Target) -> str:
+    return str(registry.get("tasks", task).stratum(case, target))
+
+
+def _freeze(looked: Looked, request: Request) -> Dataset:
+    task, target = str(looked.task), looked.target
+    if target is None:
+        raise DataRefused("no target")
+    out = {case: (problem.check, problem.title) for problem in looked.problems for case in problem.exclude}
+    out |= {case: ("unreadable", reason) for case, reason in looked.survey.unreadable.items()}
+    kept = [_digested(case, looked.survey) for case in looked.cases if case.id not in out]
+    if not kept:
+        raise DataRefused("every case was excluded", given=request.location, todo="See diascope check")
+    groups = [group for problem in looked.problems for group in problem.groups]
+    cases = united(kept, groups)
+    stratum = partial(_stratum, task=task, target=target)
+    given = any(case.split is not None for case in cases)
+    dealt: tuple[tuple[str, ...], ...] = ()
+    if request.folds is None and not given and folds_by_rule(cases, stratum):
+        cases = [case.model_copy(update={"split": "train"}) for case in cases]
+        dealt = folds(cases, stratum, FOLDS, request.seed)
+    elif request.folds is not None and not given and folds_by_rule(cases, stratum):
+        cases = [case.model_copy(update={"split": "train"}) for case in cases]
+        dealt = folds(cases, stratum, request.folds, request.seed) if request.folds > 1 else ()
+        cases = cases if dealt else split(cases, stratum, request.seed)
+    else:
+        cases = split([case.model_copy(update={"split": case.split}) for case in cases], stratum, request.seed)
+        if request.folds is not None and request.folds > 1:
+            inner = [case.model_copy(update={"split": "train"}) if case.split == "val" else case for case in cases]
+            dealt = folds([case for case in inner if case.split == "train"], stratum, request.folds, request.seed)
+            cases = inner
+    return Dataset(
+        name=dataset_name(request),
+        source=looked.source,
+        root=str(looked.survey.root.resolve()),
+        task=task,
+        target=target,
+        cases=tuple(cases),
+        folds=dealt,
+        given_split=given,
+        seed=request.seed,
+        exclusions=tuple(
+            Exclusion(case=case, check=check, reason=reason) for case, (check, reason) in sorted(out.items())
+        ),
+        accepted=request.accept,
+        notes=looked.notes,
+    )
+
+
+def dataset_name(request: Request) -> str:
+    """A short name from the location and, where chosen, the target."""
+    stem = Path(request.location.split(":")[0] or "data").name or "data"
+    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in stem).strip("-") or "data"
+    return f"{name}-{request.options.target}" if request.options.target else name
+
+
+def _digested(case: Case, survey: Survey) -> Case:
+    """The case with the SHA-256 of each input's bytes and what was corrected on reading."""
+    facts = survey.facts.get(case.id)
+    if facts is None:
+        return case
+    inputs = dict(case.inputs)
+    for name, seen in facts.inputs.items():
+        ref = inputs[name]
+        if isinstance(ref, FileRef):
+            inputs[name] = ref.model_copy(
+                update={"digest": getattr(seen, "file_digest", None) or None, "modality": ref.modality or seen.modality}
+            )
+    return case.model_copy(update={"inputs": inputs})

@@ -1,0 +1,343 @@
+"""evaluate: metrics with intervals of a run's own test part, or of a release on other labelled data."""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from safetensors.numpy import save
+
+from diascope import formats
+from diascope.core import registry
+from diascope.core.case import Case, Dataset, FileRef
+from diascope.core.evaluation import CaseScore, Evaluation, Gate, Subgroup
+from diascope.core.figure import Figure, Gallery, Picture
+from diascope.core.image import Image
+from diascope.core.plan import Fingerprint, Plan
+from diascope.core.record import Record, write_durably
+from diascope.core.run import Run
+from diascope.engine.batch import Example, Row
+from diascope.engine.choosing import choose_backend
+from diascope.engine.fit import load_weights
+from diascope.engine.gate import features, fit_gate
+from diascope.engine.preparing import prepared
+from diascope.engine.progress import Tell, silent
+from diascope.engine.reading import Reader
+from diascope.engine.scoring import Observed, observe
+from diascope.evidence.intervals import measures
+from diascope.planning.folding import unit
+from diascope.reports.pictures import slice_picture
+from diascope.store.workspace import Workspace, free_name
+
+SHOWN = 4
+"""Cases in each of the galleries: worst, middle, best."""
+SUBGROUP_VALUES = 6
+"""A covariate with more values than this is cut at its quartiles (numbers) or left out (text)."""
+REFERENCE = 4
+"""Validation cases that a release keeps, so that another back end can prove itself."""
+
+
+class Reading(Record):
+    """How the numbers were made: what `predict` must do as well."""
+
+    SCHEMA: ClassVar[int] = 1
+    backend: str
+    precision: str
+    agreement: str
+    """What the back end's self-test said."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation with what a release needs besides it."""
+
+    evaluation: Evaluation
+    gate: Gate
+    reading: Reading
+    folder: Path
+
+
+def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) -> Evaluated:
+    """Fit the decision on validation, then measure the test part (or every case out of fold).
+
+    Args:
+        workspace: Where the run's data set is, and `evaluations/`.
+        run_folder: Of the run.
+        tell: Told about progress.
+    """
+    run, plan = Run.read(run_folder / "run.json"), Plan.read(run_folder / "plan.json")
+    dataset_folder = workspace.find("datasets", run.dataset)
+    dataset = Dataset.read(dataset_folder / "dataset.json")
+    facts = Fingerprint.read(dataset_folder / "fingerprint.json")
+    networks = [load_weights(plan, run_folder / member.weights) for member in run.members]
+    some = [prepared(case, Path(dataset.root), plan)[0] for case in _spread(_validation(dataset, 0), REFERENCE)]
+    reading = Reading(**choose_backend(networks, plan, some))
+    watch = Watch(plan, dataset, reading, tell)
+    if dataset.folds:
+        inside, rows = _out_of_fold(watch, networks)
+    else:
+        inside = watch.read(networks, dataset.part("val"), "validation")
+        rows = []
+    task = registry.get("tasks", plan.task)
+    decision = task.fit_decision([one.row for one in inside], plan)
+    test = dataset.part("test")
+    part = "test" if test else "cross-validated"
+    if test:
+        previous = sum(1 for _ in workspace.evaluations.glob(f"*/{run.dataset.split('@')[-1]}.test"))
+        seen = watch.read(networks, test, "test")
+        rows = [task.decide(one.row, decision, plan) for one in seen]
+        cases: Sequence[Case] = test
+    else:
+        previous, cases = 0, [one.example.case for one in inside]
+    warnings = _warnings(dataset, previous)
+    evaluation = measured(plan, rows, cases, decision, part, run.name)
+    pictures = worst_and_best(networks, evaluation, cases, watch)
+    evaluation = evaluation.model_copy(
+        update={
+            "dataset": run.dataset,
+            "figures": (*evaluation.figures, *pictures),
+            "accepted": dataset.accepted,
+            "warnings": warnings,
+            "backend": f"{reading.backend} {reading.precision}",
+        }
+    )
+    gate, arrays = fit_gate(plan, facts, [one.example.inputs["features"].astype(float) for one in inside])
+    folder = workspace.evaluations / free_name(workspace.evaluations, run.name)
+    folder.mkdir(parents=True)
+    evaluation.write(folder / "evaluation.json")
+    gate.write(folder / "gate.json")
+    reading.write(folder / "reading.json")
+    write_durably(
+        folder / "gate.safetensors", save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+    )
+    reference = _reference(networks, plan, some)
+    write_durably(folder / "reference.safetensors", save(reference))
+    if test:
+        write_durably(
+            folder / f"{run.dataset.split('@')[-1]}.test", f"{evaluation.evaluated_by} {evaluation.created}\n".encode()
+        )
+    return Evaluated(evaluation, gate, reading, folder)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What every reading of labelled cases needs."""
+
+    plan: Plan
+    dataset: Dataset
+    reading: Reading
+    tell: Tell
+
+    def reader(self, networks: Sequence[Any]) -> Reader:
+        """A reader with the chosen back end."""
+        memory = int(self.plan["memory_gb"] * 0.4e9)
+        return Reader(networks, self.plan, self.reading.backend, self.reading.precision, memory)
+
+    def read(self, networks: Sequence[Any], cases: Sequence[Case], name: str) -> list[Observed]:
+        """Read cases; prepared pixels are not kept beyond the features."""
+
+        def each(done: int, total: int) -> None:
+            self.tell({"event": "progress", "what": f"reading {name}", "done": done, "total": total})
+
+        found = []
+        for one in observe(self.reader(networks), cases, Path(self.dataset.root), self.plan, each):
+            light = Example(one.example.case, _described(one), {}, one.example.geometry, one.example.original)
+            found.append(Observed(light, one.output, one.row))
+        return found
+
+
+def _described(one: Observed) -> Mapping[str, Any]:
+    """Features in place of pixels: what the gate needs, a thousandth of the memory."""
+    return {"features": features(one.example, one.output).astype(np.float32)}
+
+
+def _out_of_fold(watch: Watch, networks: Sequence[Any]) -> tuple[list[Observed], list[Row]]:
+    """Each fold's test cases by its own network, decided by what was fitted on its own validation fold."""
+    task = registry.get("tasks", watch.plan.task)
+    seen: list[Observed] = []
+    rows: list[Row] = []
+    for fold, network in enumerate(networks):
+        name = f"fold {fold + 1} of {len(networks)}"
+        validation = watch.read([network], _validation(watch.dataset, fold), f"{name}, validation")
+        decision = task.fit_decision([one.row for one in validation], watch.plan)
+        members = set(watch.dataset.folds[fold])
+        test = [case for case in watch.dataset.part("train") if unit(case) in members]
+        found = watch.read([network], test, f"{name}, held out")
+        seen += found
+        rows += [task.decide(one.row, decision, watch.plan) for one in found]
+    return seen, rows
+
+
+def _validation(dataset: Dataset, fold: int) -> tuple[Case, ...]:
+    if not dataset.folds:
+        return dataset.part("val")
+    members = set(dataset.folds[(fold + 1) % len(dataset.folds)])
+    return tuple(case for case in dataset.part("train") if unit(case) in members)
+
+
+def _spread(cases: Sequence[Case], count: int) -> list[Case]:
+    return list(cases[:: max(1, len(cases) // count)][:count])
+
+
+def _reference(networks: Sequence[Any], plan: Plan, examples: Sequence[Example]) -> dict[str, Any]:
+    """Prepared inputs with what the plain torch float32 network answers to them."""
+    import torch
+
+    found = {}
+    for number, example in enumerate(examples):
+        inputs = {name: torch.from_numpy(array)[None] for name, array in example.inputs.items()}
+        if "image" in inputs and networks[0].output == "dense":
+            z, y, x = plan["patch"]
+            inputs["image"] = _patch(inputs["image"], (z, y, x))
+        with torch.no_grad():
+            answer = sum(network(inputs) for network in networks) / len(networks)
+        found |= {f"{number}/{name}": value.numpy() for name, value in inputs.items()}
+        found[f"{number}/answer"] = answer.numpy()
+    return found
+
+
+def _patch(image: Any, size: tuple[int, int, int]) -> Any:
+    from diascope.engine.feeding import crop
+
+    start = tuple((have - want) // 2 for have, want in zip(image.shape[2:], size, strict=True))
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(crop(image.numpy(), (start[0], start[1], start[2]), size)))
+
+
+def measured(
+    plan: Plan, rows: Sequence[Row], cases: Sequence[Case], decision: Mapping[str, Any], part: str, release: str
+) -> Evaluation:
+    """Decided rows to an evaluation: every figure with its interval, every covariate with its subgroups."""
+    task = registry.get("tasks", plan.task)
+    scores = task.score(rows, plan)
+    patients = [case.patient for case in cases]
+    found = measures(scores.statistics, patients, seed=plan.seed)
+    ranked = sorted(range(len(rows)), key=lambda i: np.nan_to_num(scores.per_case[i], nan=np.inf))
+    return Evaluation(
+        dataset=plan.dataset,
+        part=part,
+        task=plan.task,
+        release=release,
+        cases=len(cases),
+        patients=len(set(patients)),
+        metrics=found,
+        headline=tuple(name for name in scores.headline if name in found),
+        decision=dict(decision),
+        subgroups=tuple(_subgroups(scores, cases, patients, plan.seed)),
+        cases_ranked=tuple(_ranked(cases[i], float(scores.per_case[i])) for i in ranked),
+        figures=tuple(task.figures(rows, plan, decision)),
+        evaluated_by=getpass.getuser(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _ranked(case: Case, score: float) -> CaseScore:
+    return CaseScore(case=case.id, patient=case.patient, score=None if np.isnan(score) else round(score, 6))
+
+
+def _subgroups(scores: Any, cases: Sequence[Case], patients: Sequence[str], seed: int) -> list[Subgroup]:
+    found = []
+    chosen = [one for one in scores.statistics if one.name in scores.headline]
+    for covariate, values in _covariates(cases).items():
+        for value in sorted(set(values) - {""}):
+            index = np.array([i for i, mine in enumerate(values) if mine == value])
+            people = [patients[i] for i in index]
+            metrics = measures(chosen, patients, index, resamples=400, seed=seed)
+            found.append(
+                Subgroup(covariate=covariate, value=value, cases=len(index), patients=len(set(people)), metrics=metrics)
+            )
+    return found
+
+
+def _covariates(cases: Sequence[Case]) -> dict[str, list[str]]:
+    """Covariate to each case's value in words; numbers are cut at their quartiles."""
+    names = sorted({name for case in cases for name in case.covariates})
+    columns: dict[str, list[Any]] = {name: [case.covariates.get(name) for case in cases] for name in names}
+    if any(case.site for case in cases):
+        columns["site"] = [case.site for case in cases]
+    found = {}
+    for name, values in columns.items():
+        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if numbers and len(set(numbers)) > SUBGROUP_VALUES:
+            found[name] = _quartiles(name, values, numbers)
+        elif 1 < len(set(values) - {None}) <= SUBGROUP_VALUES:
+            found[name] = ["" if v is None else str(v) for v in values]
+        elif Counter(values).most_common(1)[0][1] > len(values) / 10 and 1 < len(set(values) - {None}):
+            common = {v for v, _ in Counter(v for v in values if v is not None).most_common(SUBGROUP_VALUES)}
+            found[name] = [str(v) if v in common else "" for v in values]
+    return found
+
+
+def _quartiles(name: str, values: Sequence[Any], numbers: Sequence[float]) -> list[str]:
+    edges = np.unique(np.quantile(np.array(numbers, float), (0, 0.25, 0.5, 0.75, 1)))
+    words = [f"{a:g} to {b:g}" for a, b in zip(edges, edges[1:], strict=False)]
+    place = [
+        ""
+        if not isinstance(v, int | float)
+        else words[min(int(np.searchsorted(edges, v, "right")) - 1, len(words) - 1)]
+        for v in values
+    ]
+    return place
+
+
+def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:
+    found = [f"accepted by hand: {name}" for name in dataset.accepted]
+    if previous:
+        found.append(
+            f"this test part was evaluated {previous} time{'s' if previous > 1 else ''} before: choices made since may be fitted to it"
+        )
+    if not all(case.patient_known for case in dataset.cases):
+        found.append("the source names no patients: several images of one patient may lie on both sides of a split")
+    return tuple(found)
+
+
+def worst_and_best(
+    networks: Sequence[Any], evaluation: Evaluation, cases: Sequence[Case], watch: Watch
+) -> list[Figure]:
+    """Galleries of the worst, the middle and the best cases, read again, with overlays."""
+    ranked = [one for one in evaluation.cases_ranked if one.score is not None]
+    if not ranked or not watch.plan["image_inputs"]:
+        return []
+    by_id = {case.id: case for case in cases}
+    middle = max(0, len(ranked) // 2 - SHOWN // 2)
+    chosen = {
+        "Worst cases": ranked[:SHOWN],
+        "Middle cases": ranked[middle : middle + SHOWN],
+        "Best cases": ranked[::-1][:SHOWN],
+    }
+    reader = watch.reader(networks)
+    found: list[Figure] = []
+    for title, some in chosen.items():
+        pictures = [_picture(by_id[one.case], one.score, reader, watch, evaluation.decision) for one in some]
+        found.append(Gallery(title=title, pictures=tuple(pictures)))
+    return found
+
+
+def _picture(case: Case, score: float | None, reader: Reader, watch: Watch, decision: Mapping[str, Any]) -> Picture:
+    plan, root = watch.plan, Path(watch.dataset.root)
+    task = registry.get("tasks", plan.task)
+    example, masks = prepared(case, root, plan)
+    prediction = task.decode(reader.read(example), example, decision, plan)
+    ref = case.inputs[plan["image_inputs"][0]]
+    image = formats.read(ref, root) if isinstance(ref, FileRef) else None
+    if image is None:
+        return Picture(png="", caption=case.id, case=case.id)
+    truth = next(iter(masks.values()), None)
+    truth_image = None if truth is None else Image(truth[None], image.geometry, unit="label")
+    said = ", ".join(
+        f"{one.concept} {one.measures['probability'].value:.2f}"
+        for one in prediction.findings
+        if "probability" in one.measures
+    )
+    known = next(
+        (str(v) for k, v in case.targets.items() if k in plan.target.columns and not isinstance(v, FileRef)), ""
+    )
+    words = f"truth: {known}; said: {said}" if known else f"score {score:.3f}" if score is not None else ""
+    return slice_picture(image, prediction.mask, truth_image, plan.target.labels, caption=words, case=case.id)

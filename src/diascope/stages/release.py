@@ -1,0 +1,102 @@
+"""release: what may be used. `candidate` packs a run with its evaluation; `sign` puts a person's name under it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from diascope.core.case import Dataset
+from diascope.core.errors import BadUsage
+from diascope.core.evaluation import Evaluation, Gate, Release
+from diascope.core.plan import Plan
+from diascope.core.record import canonical_json
+from diascope.core.run import Run
+from diascope.engine.progress import Tell, silent
+from diascope.reports.card import model_card
+from diascope.store.releases import INDEX, open_release, write_release
+from diascope.store.workspace import Workspace
+
+
+def candidate(
+    workspace: Workspace, run_folder: Path, evaluation_folder: Path, tell: Tell = silent
+) -> tuple[Release, Path]:
+    """Pack a run and its evaluation into a candidate release.
+
+    Args:
+        workspace: Where `releases/` is.
+        run_folder: Of the run.
+        evaluation_folder: From `evaluate`.
+        tell: Told about progress.
+    """
+    run, plan = Run.read(run_folder / "run.json"), Plan.read(run_folder / "plan.json")
+    dataset = Dataset.read(workspace.find("datasets", run.dataset) / "dataset.json")
+    evaluation = Evaluation.read(evaluation_folder / "evaluation.json")
+    gate = Gate.read(evaluation_folder / "gate.json")
+    reading = _reading(evaluation_folder)
+    name = f"{dataset.name}-{plan.task}"
+    version = str(1 + max((_number(path.name) for path in workspace.releases.glob(f"{name}@*")), default=0))
+    members = tuple(f"weights-{number}.safetensors" for number in range(len(run.members)))
+    evaluation = evaluation.model_copy(update={"release": f"{name}@{version}"})
+    release = Release(
+        name=name,
+        version=version,
+        task=plan.task,
+        target=plan.target,
+        dataset=run.dataset,
+        plan_hash=plan.content_hash(),
+        backend=reading["backend"],
+        precision=reading["precision"],
+        decision=evaluation.decision,
+        gate=gate,
+        members=members,
+        hashes={},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=run.environment,
+    )
+    files: dict[str, bytes | Path] = {
+        "plan.json": (canonical_json(plan.to_json(), indent=1) + "\n").encode(),
+        "evaluation.json": (canonical_json(evaluation.to_json(), indent=1) + "\n").encode(),
+        "gate.safetensors": evaluation_folder / "gate.safetensors",
+        "reference.safetensors": evaluation_folder / "reference.safetensors",
+        "model-card.md": model_card(release, evaluation, plan, dataset).encode(),
+    }
+    for member, trained in zip(members, run.members, strict=True):
+        files[member] = run_folder / trained.weights
+    folder = workspace.releases / release.label
+    written = write_release(folder, release, files)
+    tell({"event": "phase", "message": f"candidate release {written.label}"})
+    return written, folder
+
+
+def sign(workspace: Workspace, name: str, by: str) -> Release:
+    """Sign a candidate with a person's name.
+
+    Raises:
+        BadUsage: When it is signed already, or the name is empty.
+        Tampered: When its bytes were changed.
+    """
+    if not by.strip():
+        raise BadUsage(
+            "a release is signed by a named person", given=repr(by), todo="Use --by 'Family name, given name'"
+        )
+    opened = open_release(workspace.find("releases", name))
+    if opened.release.signed_by:
+        raise BadUsage(f"{opened.release.label} is already signed by {opened.release.signed_by}")
+    signed = opened.release.model_copy(
+        update={"signed_by": by.strip(), "signed_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    )
+    signed.write(opened.folder / INDEX)
+    return signed
+
+
+def _reading(folder: Path) -> dict[str, str]:
+    import json
+
+    content: dict[str, str] = json.loads((folder / "reading.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _number(label: str) -> int:
+    found = re.search(r"@(\d+)$", label)
+    return int(found.group(1)) if found else 0

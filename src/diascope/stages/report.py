@@ -1,0 +1,110 @@
+"""report: everything about one release on one page that opens anywhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import diascope
+from diascope.core.case import Dataset
+from diascope.core.evaluation import Evaluation
+from diascope.core.figure import Chart, Figure, Line
+from diascope.core.plan import Fingerprint, Plan
+from diascope.core.problem import Problems
+from diascope.core.record import write_durably
+from diascope.core.run import Run
+from diascope.engine.log import read_log
+from diascope.reports.content import ReportContent
+from diascope.reports.html import render_report
+from diascope.store.releases import open_release
+
+
+def report(
+    release_folder: Path,
+    run_folder: Path,
+    dataset_folder: Path,
+    path: Path,
+    cost: Mapping[str, float],
+    explanations: Sequence[Figure] = (),
+    lang: str = "en",
+) -> Path:
+    """Write the report of a release.
+
+    Args:
+        release_folder: Of the release.
+        run_folder: Of the run that it was made from.
+        dataset_folder: Of the data set that it was trained on.
+        path: Where to write.
+        cost: Predicted and actual minutes and GB.
+        explanations: Galleries from `explain`.
+        lang: `en` or `zh-CN`.
+    """
+    opened = open_release(release_folder)
+    run, dataset = Run.read(run_folder / "run.json"), Dataset.read(dataset_folder / "dataset.json")
+    content = ReportContent(
+        title=dataset.name,
+        evaluation=opened.evaluation,
+        release=opened.release,
+        plan=opened.plan,
+        fingerprint=Fingerprint.read(dataset_folder / "fingerprint.json"),
+        dataset=dataset,
+        problems=Problems.read(dataset_folder / "problems.json").problems,
+        training=training_figures(run_folder, run),
+        explanations=tuple(explanations),
+        cost=dict(cost),
+        environment={
+            **run.environment,
+            **run.process,
+            "diascope": diascope.__version__,
+            "python": sys.version.split()[0],
+        },
+        reproduce=_commands(opened.plan, dataset, opened.evaluation),
+    )
+    write_durably(path, render_report(content, lang).encode())
+    return path
+
+
+def training_figures(run_folder: Path, run: Run) -> tuple[Figure, ...]:
+    """Loss and validation curves of every member of a run."""
+    losses, watched = [], {}
+    for member in run.members:
+        log = read_log((run_folder / member.weights).parent / "log.jsonl")
+        name = "" if member.fold is None else f"fold {member.fold + 1}"
+        points = [line for line in log if line["event"] == "loss"]
+        for phase in sorted({key for line in points for key in line} - {"step", "event", "learning_rate"}):
+            some = [(line["step"], line[phase]) for line in points if phase in line]
+            losses.append(_line(" ".join(filter(None, (phase, name))), some))
+        for line in log:
+            if line["event"] == "validation":
+                for key, value in line.items():
+                    if key not in ("step", "event"):
+                        watched.setdefault(key, {}).setdefault(name, []).append((line["step"], value))
+    charts: list[Figure] = []
+    if losses:
+        charts.append(Chart(title="Training loss", x_label="step", y_label="loss", lines=tuple(losses)))
+    for metric, lines in watched.items():
+        drawn = tuple(_line(name or metric, points) for name, points in lines.items())
+        charts.append(Chart(title=f"Validation: {metric}", x_label="step", y_label=metric, lines=drawn))
+    return tuple(charts)
+
+
+def _line(label: str, points: Sequence[tuple[float, float]]) -> Line:
+    thin = points[:: max(1, len(points) // 200)]
+    known = [(x, y) for x, y in thin if y == y]
+    return Line(label=label, x=tuple(float(x) for x, _ in known), y=tuple(float(y) for _, y in known))
+
+
+def _commands(plan: Plan, dataset: Dataset, evaluation: Evaluation) -> tuple[str, ...]:
+    chosen = " ".join(
+        f"--set {name}={choice.value}"
+        for name, choice in plan.choices.items()
+        if choice.kind == "by hand" and name not in ("minutes", "memory_gb")
+    )
+    location = dataset.root
+    fit = f"diascope fit {location} --source {dataset.source} --task {dataset.task} --target {dataset.target.name} --minutes {plan['minutes']:g} --seed {plan.seed}"
+    return (
+        f"{fit} {chosen}".strip(),
+        f"diascope evaluate {evaluation.release} FOLDER",
+        f"diascope predict {evaluation.release} STUDY --out DIR",
+    )

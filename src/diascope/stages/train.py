@@ -1,0 +1,145 @@
+"""train: from a plan to a run. Resumable at any moment."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from diascope.core.case import Case, Dataset, FileRef
+from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.plan import Plan
+from diascope.core.run import Member, Run
+from diascope.engine.devices import describe, peak_memory_gb, prepare_process
+from diascope.engine.fit import Part, fit_network
+from diascope.engine.log import read_log
+from diascope.engine.progress import Tell, silent
+from diascope.planning.folding import unit
+from diascope.store.files import file_sha256
+from diascope.store.workspace import Workspace, free_name
+
+
+def train(
+    workspace: Workspace, plan_path: Path, resume: bool = False, devices: int = 1, tell: Tell = silent
+) -> tuple[Run, Path]:
+    """Train what a plan says.
+
+    Args:
+        workspace: Where `runs/` and `datasets/` are.
+        plan_path: The plan's file.
+        resume: Go on with the newest run of this plan.
+        devices: How many processes or GPUs share each batch.
+        tell: Told about progress.
+
+    Returns:
+        The run and its folder.
+
+    Raises:
+        Stopped: On Ctrl-C; says how to resume.
+        DataRefused: When a file changed since curation.
+    """
+    plan = Plan.read(plan_path)
+    dataset_folder = workspace.find("datasets", plan.dataset)
+    dataset = Dataset.read(dataset_folder / "dataset.json")
+    check_sources(dataset)
+    folder = _folder(workspace, plan, plan_path, resume)
+    plan.write(folder / "plan.json")
+    process = prepare_process(plan["threads"] if "threads" in plan.choices else None)
+    began = time.monotonic()
+    members = [
+        _member(plan, dataset, folder, fold, {"resume": resume, "devices": devices}, tell)
+        for fold in (range(len(dataset.folds)) if dataset.folds else [None])
+    ]
+    run = Run(
+        name=folder.name,
+        plan_hash=plan.content_hash(),
+        dataset=dataset_folder.name,
+        members=tuple(members),
+        environment=describe(),
+        process=process,
+        predicted_minutes=round((plan["train_seconds"] or 0.0) / 60, 2) if "train_seconds" in plan.choices else 0.0,
+        actual_minutes=round((time.monotonic() - began) / 60, 2),
+        predicted_gb=plan["predicted_gb"],
+        actual_gb=peak_memory_gb(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    run.write(folder / "run.json")
+    return run, folder
+
+
+def parts(dataset: Dataset, fold: int | None) -> tuple[tuple[Case, ...], tuple[Case, ...], tuple[Case, ...]]:
+    """Training, validation and test cases of the whole set, or of one fold (the next fold validates)."""
+    if fold is None:
+        return dataset.part("train"), dataset.part("val"), dataset.part("test")
+    count = len(dataset.folds)
+    testing, watching = set(dataset.folds[fold]), set(dataset.folds[(fold + 1) % count])
+    inside = dataset.part("train")
+    test = tuple(case for case in inside if unit(case) in testing)
+    val = tuple(case for case in inside if unit(case) in watching)
+    rest = tuple(case for case in inside if unit(case) not in testing | watching)
+    return rest, val, test
+
+
+def _member(
+    plan: Plan, dataset: Dataset, folder: Path, fold: int | None, options: dict[str, Any], tell: Tell
+) -> Member:
+    place = folder if fold is None else folder / f"fold-{fold}"
+    training, validation, _ = parts(dataset, fold)
+
+    def show(facts: dict[str, Any]) -> None:
+        tell({"event": "train", "fold": fold, "folds": len(dataset.folds), **facts})
+
+    weights = fit_network(plan, Part(training, validation, Path(dataset.root)), place, show, options)
+    log = read_log(place / "log.jsonl")
+    changes = [(0, plan["steps"])] + [(line["step"], line["to"]) for line in log if line["event"] == "schedule"]
+    return Member(
+        fold=fold,
+        weights=str(weights.relative_to(folder)),
+        sha256=file_sha256(weights),
+        steps=max((line["step"] for line in log), default=0),
+        changes=tuple(changes),
+        skipped=sum(line["event"] == "skipped" for line in log),
+    )
+
+
+def _folder(workspace: Workspace, plan: Plan, plan_path: Path, resume: bool) -> Path:
+    if resume:
+        if plan_path.name == "plan.json" and plan_path.parent.parent == workspace.runs:
+            return plan_path.parent
+        wanted = plan.content_hash()
+        matching = [
+            path.parent for path in workspace.runs.glob("*/plan.json") if Plan.read(path).content_hash() == wanted
+        ]
+        if not matching:
+            raise BadUsage("there is no run of this plan to resume", given=str(plan_path), todo="Leave out --resume")
+        return max(matching, key=lambda path: (path / "plan.json").stat().st_mtime)
+    return workspace.runs / free_name(workspace.runs, plan_path.stem)
+
+
+def check_sources(dataset: Dataset) -> None:
+    """Refuse to go on when a source file is gone or has another size or content than at curation.
+
+    Raises:
+        DataRefused: Names the file.
+    """
+    root = Path(dataset.root)
+    for case in dataset.cases:
+        for ref in case.inputs.values():
+            if isinstance(ref, FileRef) and (changed := changed_file(ref, root)):
+                raise DataRefused(
+                    f"{changed} of case {case.id} has changed or vanished since the data was checked",
+                    todo="Run diascope fit (or curate) again: the checks must see what is trained on",
+                )
+
+
+def changed_file(ref: FileRef, root: Path) -> str | None:
+    """The file of a reference that is missing, or whose bytes differ from the digest of curation."""
+    from diascope.planning.surveying.reading import file_digest
+
+    for path in ref.paths:
+        if not (root / path).is_file():
+            return path
+    if ref.digest is not None and file_digest(root / path for path in ref.paths) != ref.digest:
+        return ref.paths[0]
+    return None

@@ -1,0 +1,372 @@
+"""Classification: one class for each case, with a calibrated probability."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from diascope.core import registry
+from diascope.core.case import Case, Target
+from diascope.core.figure import Chart, Figure, Grid, Line, Matrix
+from diascope.core.finding import Finding, Measure
+from diascope.core.plan import Choice, Fingerprint, Plan
+from diascope.core.problem import Problem
+from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.engine.network import VectorNetwork
+from diascope.engine.task import Phase, Prediction, Scores, Statistic
+from diascope.evidence.calibration import fit_temperature, probabilities, reliability
+from diascope.evidence.delong import delong
+from diascope.evidence.operating_point import Rule, choose
+from diascope.models import Gives
+
+PROBABILITY = ("auroc", "average_precision", "brier", "ece", "calibration_slope")
+CALL = ("accuracy", "balanced_accuracy", "mcc", "cohen_kappa")
+ONE_AGAINST_REST = ("sensitivity", "specificity", "ppv", "npv", "f1")
+Floats = npt.NDArray[np.float64]
+
+
+class Classification:
+    """One of K classes; the loss is cross-entropy, the probabilities are scaled by one temperature."""
+
+    summary = "one class for each case, with a calibrated probability"
+    needs: Gives = "vector"
+    writes = ("findings", "picture")
+
+    def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        return tuple(target for target in targets if target.kind == "category" and len(target.labels) > 1)
+
+    def problems(self, cases: Sequence[Case], target: Target) -> list[Problem]:
+        known = {label.name for label in target.labels}
+        missing = [case.id for case in cases if case.targets.get(target.columns[0]) is None]
+        strange = [case.id for case in cases if _name(case, target) not in known and case.id not in set(missing)]
+        found = []
+        for cases_found, title in ((missing, "cases without a label"), (strange, "cases with an undeclared label")):
+            if cases_found:
+                found.append(
+                    Problem(
+                        check="target",
+                        severity="warn",
+                        title=f"{len(cases_found)} {title}",
+                        detail="They are left out: nothing can be learnt from them here.",
+                        cases=tuple(cases_found),
+                        exclude=tuple(cases_found),
+                    )
+                )
+        return found
+
+    def stratum(self, case: Case, target: Target) -> str:
+        return _name(case, target)
+
+    def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
+        counts = {label.name: fingerprint.strata.get(label.name, 0) for label in target.labels}
+        rarest, commonest = min(counts.values()), max(counts.values())
+        weights = _weights(list(counts.values()))
+        balance = f"classes have {rarest} to {commonest} training cases"
+        few = sum(counts.values()) < 2000
+        return {
+            "whole": Choice(value=True, kind="fixed", reason="the whole image is seen at once"),
+            "model": Choice(
+                value="resnet", kind="rule", reason="residual network: the strongest from scratch on small sets"
+            ),
+            "loss": Choice(
+                value="cross_entropy",
+                kind="rule",
+                reason=f"{balance}; weighted by the square root of the inverse frequency",
+            ),
+            "class_weights": Choice(value=weights, kind="rule", reason=balance),
+            "label_smoothing": Choice(value=0.05, kind="fixed", reason="labels made by people are not certain"),
+            "mixup": Choice(
+                value=0.2 if few else 0.0,
+                kind="rule",
+                reason="few cases: pairs are mixed (beta 0.2)" if few else "many cases",
+            ),
+            "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
+            "learning_rate": Choice(value=1e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
+            "augment": Choice(
+                value="strong" if few else "light", kind="rule", reason=f"{sum(counts.values())} training cases"
+            ),
+            "operating_point": Choice(
+                value={"name": "youden"},
+                kind="rule",
+                reason="weighs both errors alike; chosen on validation, then locked",
+            ),
+        }
+
+    def encode(self, case: Case, masks: Mapping[str, npt.NDArray[Any]], target: Target) -> dict[str, npt.NDArray[Any]]:
+        number = {label.name: label.value for label in target.labels}.get(_name(case, target))
+        return {} if number is None else {"class": np.array(number, dtype=np.int64)}
+
+    def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
+        return VectorNetwork(encoders, len(plan.target.labels), plan["dropout"])
+
+    def phases(self, plan: Plan) -> tuple[Phase, ...]:
+        return (Phase("network", lambda network: network.parameters(), partial(_loss, plan=plan)),)
+
+    def observe(self, output: Output, example: Example, truth: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Row:
+        logits = [float(value) for value in output.values]
+        return {
+            "case": example.case.id,
+            "patient": example.case.patient,
+            "logits": logits,
+            "class": int(truth["class"]),
+        }
+
+    def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
+        logits, truth = _logits(rows), _truth(rows)
+        temperature = fit_temperature(logits, truth)
+        decision: dict[str, Any] = {
+            "temperature": temperature.value,
+            "calibration": temperature.to_json(),
+            "cases": len(rows),
+        }
+        if len(plan.target.labels) != 2:
+            return {**decision, "rule": {"en": "the most probable class", "zh-CN": "概率最大的类别"}}
+        positive = _positive(plan.target)
+        said = probabilities(logits, temperature.value)[:, positive]
+        point = choose(truth == positive, said, Rule.from_json(plan["operating_point"]))
+        return {**decision, "point": point.to_json(), "rule": point.words}
+
+    def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:
+        said = probabilities(np.array([row["logits"]]), decision["temperature"])[0]
+        call = int(np.argmax(said))
+        if "point" in decision:
+            positive = _positive(plan.target)
+            call = positive if said[positive] >= decision["point"]["threshold"] else 1 - positive
+        return {**row, "probability": [float(value) for value in said], "call": call}
+
+    def score(self, rows: Sequence[Row], plan: Plan) -> Scores:
+        truth, said = _truth(rows), _probability(rows)
+        calls = np.array([row["call"] for row in rows])
+        labels = plan.target.labels
+        binary = len(labels) == 2
+        statistics = [_call_statistic(name, truth, calls) for name in CALL]
+        chosen = [_positive(plan.target)] if binary else [label.value for label in labels]
+        for name in PROBABILITY:
+            statistics += _per_class(name, truth, said, chosen, labels, binary)
+        for name in ONE_AGAINST_REST:
+            statistics += _per_class(name, truth, _one_hot(calls, len(labels)), chosen, labels, binary)
+        right = said[np.arange(len(rows)), truth] if len(rows) else np.zeros(0)
+        headline = (
+            ("auroc", "accuracy", "sensitivity", "specificity")
+            if binary
+            else ("auroc", "accuracy", "balanced_accuracy", "f1")
+        )
+        return Scores(tuple(statistics), headline, np.asarray(right, np.float64))
+
+    def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
+        truth, said = _truth(rows), _probability(rows)
+        labels = plan.target.labels
+        shown = [_positive(plan.target)] if len(labels) == 2 else [label.value for label in labels]
+        names = {label.value: label.name for label in labels}
+        counts = np.zeros((len(labels), len(labels)))
+        for row in rows:
+            counts[row["class"], row["call"]] += 1
+        return (
+            Matrix(
+                title="Confusion matrix",
+                rows=tuple(label.name for label in labels),
+                columns=tuple(label.name for label in labels),
+                counts=tuple(tuple(float(v) for v in line) for line in counts),
+            ),
+            _roc(truth, said, shown, names),
+            _precision_recall(truth, said, shown, names),
+            _reliability(rows, truth, said, shown, names),
+            _class_table(rows, plan),
+        )
+
+    def decode(self, output: Output, example: Example, decision: Mapping[str, Any], plan: Plan) -> Prediction:
+        row = self.decide({"logits": [float(value) for value in output.values]}, decision, plan)
+        rule = decision["rule"]["en"]
+        findings = []
+        for label in plan.target.labels:
+            measures = {
+                "probability": Measure(value=round(row["probability"][label.value], 6), note="calibrated on validation")
+            }
+            status = "present" if row["call"] == label.value else "absent"
+            findings.append(Finding(concept=label.name, code=label.code, status=status, measures=measures, rule=rule))
+        return Prediction(tuple(findings))
+
+
+def _name(case: Case, target: Target) -> str:
+    value = case.targets.get(target.columns[0])
+    return "" if value is None else str(value)
+
+
+def _positive(target: Target) -> int:
+    """Index of the class whose presence is the finding; the second where none is named."""
+    return next((label.value for label in target.labels if label.name == target.positive), 1)
+
+
+def _weights(counts: Sequence[int]) -> list[float]:
+    """Square root of inverse frequency, mean 1 over the cases: rare classes count more, but do not rule."""
+    frequency = np.maximum(np.array(counts, float), 1) / max(1, sum(counts))
+    weights = np.sqrt(1 / (len(counts) * frequency))
+    return [round(float(w), 4) for w in weights / (weights * frequency).sum()]
+
+
+def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
+    loss = registry.get("losses", plan["loss"])
+    options = {"class_weights": plan["class_weights"], "label_smoothing": plan["label_smoothing"]}
+    target, inputs = batch.target["class"], dict(batch.inputs)
+    if plan["mixup"] > 0 and network.training and "image" in inputs and len(target) > 1:
+        share = float(torch.distributions.Beta(plan["mixup"], plan["mixup"]).sample())
+        inputs = {name: share * value + (1 - share) * value.flip(0) for name, value in inputs.items()}
+        soft = nn.functional.one_hot(target, len(plan.target.labels)).float()
+        target = share * soft + (1 - share) * soft.flip(0)
+    result: Tensor = loss(network(inputs), target, options)
+    return result
+
+
+def _logits(rows: Sequence[Row]) -> Floats:
+    return np.array([row["logits"] for row in rows], dtype=np.float64)
+
+
+def _truth(rows: Sequence[Row]) -> npt.NDArray[np.intp]:
+    return np.array([row["class"] for row in rows], dtype=np.intp)
+
+
+def _probability(rows: Sequence[Row]) -> Floats:
+    return np.array([row["probability"] for row in rows], dtype=np.float64)
+
+
+def _one_hot(calls: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
+    return np.eye(classes, dtype=np.intp)[calls]
+
+
+def _call_statistic(name: str, truth: npt.NDArray[Any], calls: npt.NDArray[Any]) -> Statistic:
+    metric = registry.get("metrics", name)
+    return Statistic(name, lambda index: metric(truth[index], calls[index]), metric.unit, metric.better, counts=truth)
+
+
+def _per_class(
+    name: str,
+    truth: npt.NDArray[Any],
+    said: npt.NDArray[Any],
+    chosen: Sequence[int],
+    labels: Sequence[Any],
+    binary: bool,
+) -> list[Statistic]:
+    """One statistic for a two-class target; else one a class, and their mean over the classes that are defined."""
+    metric = registry.get("metrics", name)
+
+    def of(index: npt.NDArray[np.intp], value: int) -> float:
+        return float(
+            metric((truth[index] == value).astype(said.dtype if said.dtype.kind in "iu" else bool), said[index, value])
+        )
+
+    def interval(patients: Sequence[str], value: int) -> tuple[float, float]:
+        _, low, high = delong(truth == value, said[:, value], patients)
+        return low, high
+
+    own = {value: partial(interval, value=value) if name == "auroc" else None for value in chosen}
+    single = {
+        value: Statistic(
+            name if binary else f"{name}/{labels[value].name}",
+            partial(of, value=value),
+            metric.unit,
+            metric.better,
+            own[value],
+            (truth == value).astype(int),
+        )
+        for value in chosen
+    }
+    if binary:
+        return list(single.values())
+
+    def macro(index: npt.NDArray[np.intp]) -> float:
+        values = np.array([of(index, value) for value in chosen])
+        return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
+
+    return [Statistic(name, macro, metric.unit, metric.better), *single.values()]
+
+
+def _roc(truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]) -> Chart:
+    lines = [Line(label="chance", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
+    for value in shown:
+        order = np.argsort(-said[:, value], kind="stable")
+        positive = (truth == value)[order]
+        edge = np.r_[np.flatnonzero(np.diff(said[order, value])), len(order) - 1] if len(order) else np.zeros(0, int)
+        hits, false = np.cumsum(positive)[edge], np.cumsum(~positive)[edge]
+        if len(edge) and hits[-1] and false[-1]:
+            lines.append(_line(names[value], np.r_[0, false / false[-1]], np.r_[0, hits / hits[-1]], "step"))
+    return Chart(
+        title="ROC curve",
+        x_label="1 - specificity",
+        y_label="sensitivity",
+        lines=tuple(lines),
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
+
+
+def _precision_recall(truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]) -> Chart:
+    lines = []
+    for value in shown:
+        order = np.argsort(-said[:, value], kind="stable")
+        positive = (truth == value)[order]
+        if positive.any():
+            hits = np.cumsum(positive)
+            lines.append(_line(names[value], hits / hits[-1], hits / np.arange(1, len(hits) + 1), "step"))
+            share = float(positive.mean())
+            if len(shown) == 1:
+                lines.append(Line(label=f"prevalence {share:.2f}", x=(0.0, 1.0), y=(share, share), style="reference"))
+    return Chart(
+        title="Precision and recall",
+        x_label="sensitivity (recall)",
+        y_label="PPV (precision)",
+        lines=tuple(lines),
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
+
+
+def _reliability(
+    rows: Sequence[Row], truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]
+) -> Chart:
+    lines = [Line(label="perfect", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
+    patients = [str(row["patient"]) for row in rows]
+    for value in shown:
+        bins = reliability(truth == value, said[:, value], patients)
+        band = len(shown) == 1
+        lines.append(
+            Line(
+                label=names[value],
+                x=tuple(one.said for one in bins),
+                y=tuple(float(one.true.value or 0.0) for one in bins),
+                low=tuple(float(one.true.low or 0.0) for one in bins) if band else (),
+                high=tuple(float(one.true.high if one.true.high is not None else 1.0) for one in bins) if band else (),
+            )
+        )
+    return Chart(
+        title="Reliability",
+        x_label="probability that was said",
+        y_label="share that was true",
+        lines=tuple(lines),
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
+
+
+def _class_table(rows: Sequence[Row], plan: Plan) -> Grid:
+    counts = Counter(row["class"] for row in rows)
+    cells = [
+        (label.name, counts[label.value], sum(row["call"] == label.value for row in rows))
+        for label in plan.target.labels
+    ]
+    return Grid(title="Cases of each class", columns=("class", "true", "said"), rows=tuple(cells))
+
+
+def _line(label: str, x: npt.NDArray[Any], y: npt.NDArray[Any], style: Any) -> Line:
+    """At most 300 points: a report is no data store."""
+    thin = np.unique(np.linspace(0, len(x) - 1, min(len(x), 300)).round().astype(int))
+    return Line(label=label, x=tuple(float(v) for v in x[thin]), y=tuple(float(v) for v in y[thin]), style=style)
+
+
+TASK = Classification()
