@@ -53,14 +53,14 @@ class ExampleByExample(torch.autograd.Function):
     """Normalisation and leaky ReLU of one example at a time, so that each stays in the cache between the two.
 
     The ReLU is done in place and its output is what the backward pass needs, so that one tensor less is kept.
-    Statistics are float32, also for bf16 images.
+    Statistics have the precision of the weights: float32, also for bf16 images.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, slope: float) -> Tensor:
         """(B, C, ...) with channels last, to the same shape and layout; a `slope` of 1 is no activation."""
         out = torch.empty_like(x)
-        means, scales = (torch.empty(x.shape[:2], dtype=torch.float32, device=x.device) for _ in range(2))
+        means, scales = (torch.empty(x.shape[:2], dtype=weight.dtype, device=x.device) for _ in range(2))
         for one, y, mean, scale in zip(torch.split(x, 1), torch.split(out, 1), means, scales, strict=True):
             KERNELS.native_batch_norm.out(
                 one, weight, bias, None, None, True, 0.0, epsilon, out=y, save_mean=mean, save_invstd=scale
@@ -93,4 +93,7 @@ class ExampleByExample(torch.autograd.Function):
 
 def _is_channels_last(x: Tensor) -> bool:
     """Whether the example-by-example kernel is meant for this image: on a CPU, and not contiguous as well."""
-    return x.device.type in ("cpu", "meta") and not x.is_contiguous() and x.is_contiguous(memory_format=LAST[x.dim()])
+    if x.device.type == "meta":
+        # Convolutions on this device do not tell layouts; estimates suppose the layout that plans train with.
+        return True
+    return x.device.type == "cpu" and not x.is_contiguous() and x.is_contiguous(memory_format=LAST[x.dim()])
