@@ -87,7 +87,7 @@ def test_bounded_memory_gives_the_same_labels(original: Shape) -> None:
     network, volume = a_network(), a_volume(working)
     free = predict_labels(volume, network, argmax_labels, plan, place)
     need = free.peak_bytes - volume.nbytes - free.labels.nbytes
-    bounds = [int(need * share) for share in (1.0, 0.3, 0.1)]
+    bounds = [int(need * share) for share in (1.0, 0.1, 0.03)]
     for bound in bounds:
         found = predict_labels(volume, network, argmax_labels, replace(plan, memory_bytes=bound), place)
         assert np.array_equal(found.labels, free.labels)
