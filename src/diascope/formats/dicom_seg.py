@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from diascope.core.case import Label
 from diascope.core.errors import BadUsage, UnreadableFile
 from diascope.core.image import Image
+from diascope.core.record import write_durably
 from diascope.formats.dicomio.headers import SUFFIXES, headers, is_segmentation
 from diascope.formats.dicomio.placing import place_on
 from diascope.formats.dicomio.segments import label_image
@@ -82,7 +84,9 @@ class DicomSeg:
             raise BadUsage("a DICOM SEG needs the files of its source series", todo="Pass them as `like`")
         from diascope.formats.dicomio.segwriting import segmentation
 
-        segmentation(image, tuple(like)).save_as(path)
+        content = BytesIO()
+        segmentation(image, tuple(like)).save_as(content)
+        write_durably(path, content.getvalue())
 
 
 FORMAT = DicomSeg()

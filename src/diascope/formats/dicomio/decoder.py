@@ -137,11 +137,15 @@ class Decoder:
     ) -> None:
         self.size = size or min(os.cpu_count() or 1, 2)
         self.seconds, self.memory, self.arguments = seconds, memory, tuple(arguments)
+        self._idle: list[_Child] = []
         self.forget()
 
     def forget(self) -> None:
         """Leave the children to the process that started them (after a fork)."""
-        self._idle: list[_Child] = []
+        for child in self._idle:
+            child.connection.close()
+            child.process.returncode = 0  # not ours to wait for
+        self._idle = []
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(self.size)
 

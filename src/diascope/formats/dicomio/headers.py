@@ -174,7 +174,7 @@ def is_dicom(path: Path) -> bool:
     """Whether a file looks like DICOM by its content. Never raises; a DICOMDIR counts as no image and gives False."""
     head = _head(path)
     if head[128:132] == b"DICM":
-        return DIRECTORY.encode() not in head[:1024] or b"1.2.840.10008.1.3.10." in head[:1024]
+        return DIRECTORY.encode() not in head[:1024]
     # Files without a preamble begin with group 0002 or 0008, little or big endian.
     return len(head) >= 140 and head[:2] in (b"\x02\x00", b"\x08\x00", b"\x00\x08", b"\x00\x02") and _has_element(head)
 

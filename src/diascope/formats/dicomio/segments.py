@@ -12,9 +12,10 @@ from diascope.core.errors import UnreadableFile, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.formats.dicomio.decoder import Job, decoder
 from diascope.formats.dicomio.headers import Instance, Plane
+from diascope.formats.dicomio.stack import axes_of
 
-TOLERANCE = 0.02
-"""A frame may lie this fraction of the slice spacing off the grid."""
+TOLERANCE = 0.1
+"""A frame may lie this fraction of the slice spacing off the grid (positions are rounded in many headers)."""
 
 
 def label_image(one: Instance, wanted: int | None) -> tuple[npt.NDArray[Any], Geometry, tuple[str, ...]]:
@@ -77,19 +78,18 @@ def _grid(one: Instance) -> tuple[list[int], int, Geometry]:
     for number, plane in enumerate(one.planes, 1):
         if plane.orientation is None or not np.allclose(plane.orientation, first.orientation, atol=1e-3):
             raise UnsoundGeometry(f"frame {number} of {one.path.name} has another orientation")
-    axes = np.array(first.orientation).reshape(2, 3)
-    normal = np.cross(*axes)
+    normal, axes = axes_of(first, one.path.name)
     points = np.array([plane.position for plane in one.planes], dtype=np.float64)
     heights = points @ normal
     base = int(heights.argmin())
-    step = _step(first, points, heights)
+    step = _step(first, points, heights, normal)
     along = step / float(step @ normal)
     slots = (heights - heights[base]) / float(step @ normal)
     at = np.rint(slots).astype(int)
-    off = np.abs(slots - at)
     strayed = np.linalg.norm(points - points[base] - (heights - heights[base])[:, None] * along, axis=1)
-    worst = int(np.maximum(off, strayed / np.linalg.norm(step)).argmax())
-    if off[worst] > TOLERANCE * max(1, at.max()) ** 0.5 or strayed[worst] > 0.05:
+    off = np.maximum(np.abs(slots - at), strayed / np.linalg.norm(step))
+    worst = int(off.argmax())
+    if off[worst] > TOLERANCE:
         raise UnsoundGeometry(f"frame {worst + 1} of {one.path.name} does not lie on the grid of the others")
     row, column = first.spacing or (1.0, 1.0)
     affine = np.eye(4)
@@ -97,10 +97,13 @@ def _grid(one: Instance) -> tuple[list[int], int, Geometry]:
     return at.tolist(), int(at.max()) + 1, Geometry(affine, first.spacing is not None, one.frame_of_reference)
 
 
-def _step(first: Plane, points: npt.NDArray[np.float64], heights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _step(
+    first: Plane,
+    points: npt.NDArray[np.float64],
+    heights: npt.NDArray[np.float64],
+    normal: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
     """Millimetres (x, y, z) from slice to slice: measured where frames differ in place, else as declared."""
-    axes = np.array(first.orientation).reshape(2, 3)
-    normal = np.cross(*axes)
     levels = np.unique(np.round(heights, 3))
     if len(levels) == 1:
         return np.asarray(normal * abs(first.between or first.thickness or 1.0))

@@ -16,7 +16,10 @@ SAME_PLACE = 0.01
 """Slices nearer than this fraction of the spacing (or 0.001 mm) are at the same place."""
 
 UNEVEN = 0.02
-"""A gap may differ by this fraction from the median gap (position values are rounded in many headers)."""
+"""A slice may lie this fraction of the spacing off an even stack ..."""
+
+ROUNDED = 0.06
+"""... or these millimetres, but not a tenth of the spacing: many headers round positions to 0.1 mm."""
 
 TILTED = 0.1
 """Degrees between the stacking direction and the slice normal above which it is a gantry tilt."""
@@ -68,7 +71,7 @@ def stack(instances: Sequence[Instance]) -> Stack:
     _refuse_mixture(slices)
     if any(one.plane.position is None or one.plane.orientation is None for one in slices):
         return _without_position(slices)
-    normal, axes = _axes(slices[0])
+    normal, axes = axes_of(slices[0].plane, slices[0].name)
     heights = np.array([np.dot(normal, one.plane.position or ()) for one in slices])
     order = np.argsort(heights, kind="stable")
     slices, heights = [slices[k] for k in order], heights[order]
@@ -104,9 +107,12 @@ def _planes(instance: Instance) -> tuple[Plane, ...]:
 def _refuse_mixture(slices: Sequence[Slice]) -> None:
     """Everything that one volume must share; the odd one out is named."""
     first = slices[0]
+    if first.plane.spacing is not None and min(first.plane.spacing) <= 0:
+        raise UnsoundGeometry("the pixel spacing must be positive", given=f"{first.plane.spacing} in {first.name}")
     for one in slices:
         a, b = one.instance, first.instance
         for what, same in (
+            ("another modality", a.modality == b.modality),
             ("another patient", a.patient_id == b.patient_id),
             ("another series", a.series_uid == b.series_uid),
             ("another frame of reference", a.frame_of_reference == b.frame_of_reference),
@@ -144,16 +150,16 @@ def _without_position(slices: list[Slice]) -> Stack:
     return Stack(tuple(slices), (), geometry, notes=(note,) if slices[0].instance.spacing_is_imager else ())
 
 
-def _axes(one: Slice) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Slice normal, and the directions of growing column and row index; orthonormal.
+def axes_of(plane: Plane, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Slice normal (3,), and the directions of growing column and row index (2, 3); orthonormal.
 
     Raises:
         UnsoundGeometry: When the orientation is not two perpendicular unit vectors.
     """
-    axes = np.array(one.plane.orientation, dtype=np.float64).reshape(2, 3)
+    axes = np.array(plane.orientation, dtype=np.float64).reshape(2, 3)
     lengths = np.linalg.norm(axes, axis=1)
     if not np.allclose(lengths, 1, atol=0.01) or abs(np.dot(*axes)) > 0.01:
-        raise UnsoundGeometry("an image orientation must be two perpendicular unit vectors", given=one.name)
+        raise UnsoundGeometry("an image orientation must be two perpendicular unit vectors", given=name)
     x = axes[0] / lengths[0]
     y = axes[1] - np.dot(axes[1], x) * x
     y /= np.linalg.norm(y)
@@ -192,24 +198,35 @@ def _step(
         plane = slices[0].plane
         thickness = plane.between or plane.thickness
         return normal * abs(thickness or 1.0), [] if thickness else ["one slice of unknown thickness: 1 mm was taken"]
-    gaps = np.diff(points @ normal)
-    usual = float(np.median(gaps))
-    for k, gap in enumerate(gaps):
-        if abs(gap - usual) > max(UNEVEN * usual, 2e-3):
-            missing = round(gap / usual) - 1
-            even = missing >= 1 and abs(gap - (missing + 1) * usual) <= 0.1 * usual
-            what = f"{missing} slice{'s are' if missing > 1 else ' is'} missing" if even else "uneven slice spacing"
-            raise UnsoundGeometry(
-                f"{what}: {gap:.3f} mm between {slices[k].name} and {slices[k + 1].name}, elsewhere {usual:.3f} mm",
-                todo="Export the series again, completely",
-            )
+    _refuse_uneven(slices, points @ normal)
     step = (points[-1] - points[0]) / (len(points) - 1)
-    ideal = points[0] + np.arange(len(points))[:, None] * step
-    off = np.linalg.norm(points - ideal, axis=1)
+    off = np.linalg.norm(points - points[0] - np.arange(len(points))[:, None] * step, axis=1)
     worst = int(off.argmax())
-    if off[worst] > max(0.1 * usual, 0.05):
+    if off[worst] > 2 * _allowance(float(step @ normal)):
         raise UnsoundGeometry(
             f"the slices are not on one line: {slices[worst].name} is {off[worst]:.3f} mm off",
             todo="Read each part apart",
         )
     return step, []
+
+
+def _allowance(spacing: float) -> float:
+    """Millimetres that a slice may lie off."""
+    return max(UNEVEN * spacing, min(ROUNDED, 0.1 * spacing))
+
+
+def _refuse_uneven(slices: Sequence[Slice], heights: npt.NDArray[np.float64]) -> None:
+    """A missing slice, or uneven spacing; names the two slices at the gap."""
+    gaps = np.diff(heights)
+    usual = float(np.median(gaps))
+    off = np.abs(heights - np.linspace(heights[0], heights[-1], len(heights)))
+    if off.max() <= _allowance(usual):
+        return
+    k = int(np.abs(gaps - usual).argmax())
+    missing = round(gaps[k] / usual) - 1
+    even = missing >= 1 and abs(gaps[k] - (missing + 1) * usual) <= 0.1 * usual
+    what = f"{missing} slice{'s are' if missing > 1 else ' is'} missing" if even else "uneven slice spacing"
+    raise UnsoundGeometry(
+        f"{what}: {gaps[k]:.3f} mm between {slices[k].name} and {slices[k + 1].name}, elsewhere {usual:.3f} mm",
+        todo="Export the series again, completely",
+    )
