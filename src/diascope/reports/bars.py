@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
 from diascope.core.figure import Bars
@@ -22,9 +23,15 @@ def bars_body(figure: Bars, words: Words) -> Markup:
     """The drawing of one `Bars` record."""
     if not figure.names:
         return tag("p", words("figure.empty"), class_="empty")
-    if len(figure.names) >= HISTOGRAM_FROM and not figure.low:
+    if _is_distribution(figure):
         return _histogram(figure, words)
     return _rows(figure, words)
+
+
+def _is_distribution(figure: Bars) -> bool:
+    """Many bars without intervals, or bins that are named by their numbers."""
+    numbered = len(figure.names) > 4 and all(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in figure.names)
+    return not figure.low and (numbered or len(figure.names) >= HISTOGRAM_FROM)
 
 
 def shorten(text: str, room: float, size: float = 12.5) -> str:

@@ -52,7 +52,7 @@ def figure_markup(figure: Figure, words: Words) -> Markup:
         case Grid():
             body, kind = grid_body(figure, words), "grid wide"
     note = tag("p", words.phrase(figure.note), class_="note") if figure.note else None
-    title = tag("figcaption", words.phrase(figure.title)) if figure.title else None
+    title = tag("figcaption", words.label(figure.title)) if figure.title else None
     return tag("figure", title, body, note, class_=f"figure {kind}")
 
 
@@ -70,11 +70,11 @@ def _chart_body(figure: Chart, words: Words) -> Markup:
     styles = _styles(figure.lines)
     order = sorted(range(len(figure.lines)), key=lambda at: figure.lines[at].style != "reference")
     marks = [_series(figure.lines[at], styles[at], frame) for at in order]
-    names = ", ".join(words.phrase(line.label) for line in figure.lines if line.label)
-    described = words("chart.described", y=words.phrase(figure.y_label), x=words.phrase(figure.x_label), names=names)
+    names = ", ".join(words.label(line.label) for line in figure.lines if line.label)
+    described = words("chart.described", y=words.label(figure.y_label), x=words.label(figure.x_label), names=names)
     drawing = tag(
         "svg",
-        tag("title", words.phrase(figure.title)),
+        tag("title", words.label(figure.title)),
         tag("desc", described),
         _axes(figure, frame, words),
         marks,
@@ -111,12 +111,12 @@ def _axes(figure: Chart, frame: _Frame, words: Words) -> Markup:
         parts.append(tag("text", text, x=inside, y=y.start + 18, text_anchor="middle", class_="tick"))
     parts.append(tag("line", x1=x.start, x2=x.stop, y1=y.start, y2=y.start, class_="axis"))
     middle = (y.start + y.stop) / 2
-    across = words.phrase(figure.x_label)
+    across = words.label(figure.x_label)
     parts.append(
         tag("text", across, x=(x.start + x.stop) / 2, y=frame.height - 8, text_anchor="middle", class_="label")
     )
     turned = f"rotate(-90 14 {middle:g})"
-    upward = words.phrase(figure.y_label)
+    upward = words.label(figure.y_label)
     parts.append(tag("text", upward, x=14, y=middle, text_anchor="middle", transform=turned, class_="label"))
     return tag("g", parts)
 
@@ -197,7 +197,7 @@ def _legend(lines: tuple[Line, ...], styles: list[str], words: Words) -> Markup:
             else tag("line", x1=1, x2=21, y1=6, y2=6, class_="line")
         )
         key = tag("svg", tag("g", mark, class_=style), viewBox="0 0 22 12", class_="key", aria_hidden="true")
-        items.append(tag("li", key, words.phrase(line.label)))
+        items.append(tag("li", key, words.label(line.label)))
     if len(named) > LEGEND_LIMIT:
         items.append(tag("li", words("figure.more", n=len(named) - LEGEND_LIMIT)))
     return tag("ul", items, class_="legend")
@@ -213,7 +213,8 @@ def _gallery_body(figure: Gallery, words: Words) -> Markup:
             tag("span", caption, class_="caption") if caption else None,
             tag("span", picture.case, class_="case") if picture.case else None,
         ]
-        image = tag("img", src=f"data:image/png;base64,{picture.png}", alt=caption or picture.case or figure.title)
+        told = caption or picture.case or figure.title
+        image = tag("img", src=f"data:image/png;base64,{picture.png}", alt=told) if picture.png else None
         cells.append(tag("div", image, tag("p", *said), class_="cell"))
     colours = dict(pair for picture in figure.pictures for pair in picture.legend)
     return join([swatches(colours, words), tag("div", cells, class_="cells")])

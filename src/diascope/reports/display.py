@@ -95,8 +95,9 @@ def grey_or_colour(image: Image, index: int, view: View) -> npt.NDArray[np.uint8
     else:
         pixels = np.repeat(view.turn(image.array[0, index])[..., None], 3, axis=-1)
         low, high = display_range(image)
-    shown = (pixels.astype(np.float32) - low) / (high - low)
-    return np.asarray((np.nan_to_num(shown).clip(0, 1) * 255).round(), dtype=np.uint8)
+    known = np.nan_to_num(pixels.astype(np.float32), nan=low, posinf=high, neginf=low)
+    shown = ((known - low) / (high - low)).clip(0, 1)
+    return np.asarray((shown * 255).round(), dtype=np.uint8)
 
 
 def display_range(image: Image) -> tuple[float, float]:
@@ -120,7 +121,7 @@ def _percentiles(values: npt.NDArray[Any]) -> tuple[float, float]:
     low, high = (float(end) for end in np.percentile(known[:: max(1, known.size // 200_000)], (0.5, 99.5)))
     if high <= low:
         low, high = float(known.min()), float(known.max())
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    return (low, high) if high > low else (low, low + 1.0)
 
 
 def _is_colour(image: Image) -> bool:

@@ -60,7 +60,7 @@ def plan(content: ReportContent, words: Words) -> Markup | None:
         return None
     rows: list[list[Child]] = []
     for field, choice in choices.items():
-        gloss = words.phrase(field)
+        gloss = words.field(field)
         name: list[Markup] = [tag("code", field)]
         if gloss != field:
             name.append(tag("small", gloss, class_="quiet"))
@@ -99,10 +99,13 @@ def reproduce(content: ReportContent, words: Words) -> Markup:
 
 def _identity(content: ReportContent, words: Words) -> tuple[list[Child], list[list[Child]]]:
     release, evaluation = content.release, content.evaluation
+    read = [evaluation.backend]
+    if release and release.precision not in evaluation.backend:
+        read.append(release.precision)
     rows: list[list[Child]] = [
         [words("fact.dataset"), tag("code", evaluation.dataset)],
         [words("fact.plan_hash"), tag("code", content.plan.content_hash()[:16])],
-        [words("fact.backend"), f"{evaluation.backend}" + (f" · {release.precision}" if release else "")],
+        [words("fact.backend"), " · ".join(read)],
         [words("fact.seed"), str(content.plan.seed)],
     ]
     if release:

@@ -128,7 +128,7 @@ def telling_slice(
         if values is not None:
             amount += (values > 0).sum(axis=(1, 2))
     if not amount.any() and heat is not None:
-        amount = np.nan_to_num(heat.astype(np.float64)).sum(axis=(1, 2))
+        amount = np.where(np.isfinite(heat), heat, 0).astype(np.float64).sum(axis=(1, 2))
     if amount.max() <= 0:
         return shape[0] // 2
     return int(amount.argmax())

@@ -86,7 +86,8 @@ def headline(content: ReportContent, words: Words) -> Markup | None:
 
 def _card(name: str, measure: Measure, evaluation: Evaluation, words: Words) -> Markup:
     between = interval(measure, words)
-    said = words("card.interval", interval=between) if between else words("card.no_interval")
+    together = between.replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
+    said = words("card.interval", interval=together) if between else words("card.no_interval")
     plot = interval_plot(measure, 0.0, 1.0, width=240.0) if _is_share(measure) else tag("div", class_="interval")
     size = f"n = {words.count('patients', evaluation.patients)}"
     unit = tag("span", unit_text(measure.unit), class_="unit") if defined(measure.value) else None
@@ -165,12 +166,13 @@ def all_metrics(content: ReportContent, words: Words) -> Markup | None:
 
 
 def _overall_table(overall: dict[str, Measure], words: Words) -> Markup:
-    head = [words("column.metric"), words("column.value"), words("column.plot"), words("column.note")]
+    head = [words("column.metric"), words("column.value"), words("column.plot")]
     rows: list[list[Child]] = []
     for name, measure in overall.items():
         plot = interval_plot(measure, 0.0, 1.0) if _is_share(measure) else None
-        rows.append([words.metric(name), measure_text(measure, words), plot, words.phrase(measure.note)])
-    return table(head, rows, ("", "number", "plot-cell", "quiet"), class_="metrics")
+        note = tag("small", words.phrase(measure.note)) if measure.note else None
+        rows.append([join([words.metric(name), note]), measure_text(measure, words), plot])
+    return table(head, rows, ("", "number", "plot-cell"), class_="metrics")
 
 
 def _class_table(metrics: dict[str, Measure], words: Words) -> Markup | None:

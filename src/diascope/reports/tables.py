@@ -48,7 +48,7 @@ def grid_body(figure: Grid, words: Words) -> Markup:
         return tag("p", words("figure.empty"), class_="empty")
     width = len(figure.columns)
     kinds = [_kind([row[at] for row in figure.rows if at < len(row)]) for at in range(width)]
-    head = [words.phrase(column) for column in figure.columns]
+    head = [words.label(column) for column in figure.columns]
     digits = [_digits([row[at] for row in figure.rows if at < len(row)]) for at in range(width)]
     rows = [
         [_cell(row[at] if at < len(row) else None, digits[at], words) for at in range(width)] for row in figure.rows
@@ -83,7 +83,7 @@ def matrix_body(figure: Matrix, words: Words) -> Markup:
     if not figure.counts or not figure.columns:
         return tag("p", words("figure.empty"), class_="empty")
     down, across = words.phrase(figure.row_label), words.phrase(figure.column_label)
-    corner = tag("th", f"{down} ↓ · {across} →", scope="col", class_="corner")
+    corner = tag("th", tag("span", f"{across} →"), tag("span", f"{down} ↓"), scope="col", class_="corner")
     head = [corner, *(tag("th", words.phrase(name), scope="col") for name in figure.columns)]
     body = []
     for name, counts in zip(figure.rows, figure.counts, strict=False):

@@ -1,8 +1,8 @@
 """Every fixed word of the reports, in each language; the words themselves are JSON files beside this one.
 
 `words.<language>.json` holds what the pages say. `phrases.<language>.json` holds English sentences that reach a report
-inside a record (titles of figures, warnings, reasons of a plan) with their translation; `{1}` stands for what differs.
-What has no translation there is shown as it was written.
+inside a record (titles of figures, warnings, reasons of a plan) with their translation; `{1}` stands for what differs,
+`{#1}` for a number. What has no translation there is shown as it was written.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from diascope.core.errors import UnknownName
 
 LANGUAGES = ("en", "zh-CN")
 PART = " · "
+_BLANK = re.compile(r"\{(#?)\d\}")
 
 
 class Words:
@@ -53,8 +54,17 @@ class Words:
         for pattern, translation in self._patterns:
             found = pattern.fullmatch(text)
             if found:
-                return translation.format(text, *(self._exact.get(blank, blank) for blank in found.groups()))
+                return translation.format(text, *map(self.phrase, found.groups()))
         return text
+
+    def label(self, text: str) -> str:
+        """The name of an axis, line or column: of a metric where it is one, else a phrase."""
+        is_metric = text.partition("/")[0] in registry.names("metrics")
+        return self.metric(text) if is_metric else self.phrase(text)
+
+    def field(self, name: str) -> str:
+        """What a field of a plan is called; its own name where that is not in the catalogue."""
+        return self._exact.get(f"plan.{name}", name)
 
     def metric(self, name: str) -> str:
         """A metric's name for people; `dice/anterior` is the title of `dice` and the class."""
@@ -91,11 +101,12 @@ def _phrases(lang: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str
     if lang == "en":
         return {}, []
     entries = _load(f"phrases.{lang}.json")
-    exact = {text: said for text, said in entries.items() if "{1}" not in text}
-    patterns = [(_pattern(text), said) for text, said in entries.items() if "{1}" in text]
+    exact = {text: said for text, said in entries.items() if not _BLANK.search(text)}
+    patterns = [(_pattern(text), said) for text, said in entries.items() if _BLANK.search(text)]
     return exact, patterns
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    parts = re.split(r"\{\d\}", text)
-    return re.compile("(.+?)".join(re.escape(part) for part in parts), re.DOTALL)
+    blanks = ["([\\d.,\N{MINUS SIGN}-]+)" if mark else "(.+?)" for mark in _BLANK.findall(text)]
+    literal = [re.escape(part) for part in _BLANK.sub("\0", text).split("\0")]
+    return re.compile("".join(a + b for a, b in zip(literal, [*blanks, ""], strict=True)), re.DOTALL)
