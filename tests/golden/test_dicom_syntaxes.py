@@ -6,14 +6,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from diascope.core.case import Label
 from diascope.core.errors import UnreadableFile
+from diascope.core.image import Image
 from diascope.formats.dicom import FORMAT
+from diascope.formats.dicom_seg import FORMAT as SEG
+from diascope.formats.dicom_seg import place_on
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "dicom"
 
@@ -100,6 +105,36 @@ def test_the_palette_and_the_video_colours() -> None:
     video = FORMAT.read([PYDICOM / "examples_ybr_color.dcm"], "frame:30").array
     expected = pydicom.pixels.pixel_array(PYDICOM / "examples_ybr_color.dcm", index=29)
     np.testing.assert_array_equal(np.moveaxis(video[:, 0], 0, -1), expected)
+
+
+@pytest.mark.real_data
+@needs_data
+@pytest.mark.parametrize("name", ["23x38x3", "24x38x3"])
+def test_dcmqi_segs_lie_on_classic_and_enhanced_sources_alike(name: str) -> None:
+    folder = DATA / "derived" / "dcmqi" / "data" / "segmentations" / name
+    (seg,) = (folder / "seg").iterdir()
+    mask = SEG.read([seg])
+    classic = FORMAT.read(sorted((folder / "image").iterdir()))
+    enhanced = FORMAT.read(sorted((folder / "multiframe").iterdir()))
+    np.testing.assert_array_equal(classic.array, enhanced.array)
+    assert classic.geometry.is_close(enhanced.geometry)
+    placed = place_on(mask, classic.geometry, classic.shape)
+    np.testing.assert_array_equal(placed.array, hd.seg.segread(seg).get_volume(combine_segments=True).array[None, ::-1])
+
+
+@pytest.mark.real_data
+@needs_data
+def test_a_mask_goes_onto_an_enhanced_source_and_back(tmp_path: Path) -> None:
+    (source,) = (DATA / "derived" / "dcmqi" / "data" / "segmentations" / "23x38x3" / "multiframe").iterdir()
+    image = FORMAT.read([source])
+    array = np.zeros(image.array.shape, np.uint8)
+    array[0, 0, 5:9, 2:20] = array[0, 2, 30, 1] = 1
+    labels = (Label(name="Liver", value=1, code="SCT:10200004"),)
+    mask = Image(array, image.geometry, "ct", "label", {"labels": labels})
+    SEG.write(mask, tmp_path / "out.seg", [source])
+    back = SEG.read([tmp_path / "out.seg"])
+    np.testing.assert_array_equal(back.array, array)
+    assert back.geometry.is_close(image.geometry)
 
 
 @pytest.mark.external

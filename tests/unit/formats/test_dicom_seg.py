@@ -144,6 +144,34 @@ def test_a_film_without_a_place_gets_a_seg_of_its_pixels(tmp_path: Path) -> None
     back = FORMAT.read([tmp_path / "film.seg"])
     np.testing.assert_array_equal(back.array, mask.array)
     assert back.attributes["referenced_sop_uids"] == ("1.2.9.1",)
+    placed = place_on(back, mask.geometry, mask.shape)
+    np.testing.assert_array_equal(placed.array, mask.array)
+    assert "PatientOrientation" in pydicom.dcmread(tmp_path / "film.seg")  # type 2C without a position
+
+
+def test_names_in_chinese_stay_what_they_are(tmp_path: Path) -> None:
+    sources = a_source(tmp_path, PatientName="王^小东", SpecificCharacterSet="GB18030")
+    mask = a_mask(DICOM.read(sources), labels=(Label(name="肝", value=1),))
+    FORMAT.write(mask, tmp_path / "out.seg", sources)
+    assert str(pydicom.dcmread(tmp_path / "out.seg").PatientName) == "王^小东"
+    assert FORMAT.read([tmp_path / "out.seg"]).attributes["labels"] == (Label(name="肝", value=1),)
+
+
+def test_a_mask_on_the_upright_grid_of_a_tilted_series_goes_back_to_its_slices(tmp_path: Path) -> None:
+    sources = a_source(tmp_path)
+    for k, path in enumerate(sources):
+        one = pydicom.dcmread(path)
+        one.ImagePositionPatient = [0, 0.7 * k, 2 * k]
+        one.PixelData = bytes([255 if row == 3 else 0 for row in range(6) for _ in range(8)])
+        one.save_as(path)
+    image = DICOM.read(sources)
+    assert "gantry tilt" in image.history[0]
+    mask = replace(a_mask(image), array=(image.array > 100).astype(np.uint8))
+    FORMAT.write(mask, tmp_path / "out.seg", sources)
+    seg = hd.seg.segread(tmp_path / "out.seg")
+    for source in sources:
+        plane = seg.get_pixels_by_source_instance([pydicom.dcmread(source).SOPInstanceUID], combine_segments=True)[0]
+        assert np.unique(np.argwhere(plane)[:, 0]).tolist() == [3]
 
 
 def test_label_values_become_segment_numbers_without_gaps(tmp_path: Path) -> None:

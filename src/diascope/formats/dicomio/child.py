@@ -122,6 +122,7 @@ def main() -> None:
     warnings.simplefilter("ignore")  # odd files warn; what matters is refused or recorded
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     with socket.socket(fileno=int(sys.argv[1])) as connection:
+        wire.send(connection, {"ok": {"ready": True}})
         Child(connection, faults="--faults" in sys.argv).serve()
 
 

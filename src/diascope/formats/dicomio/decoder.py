@@ -28,11 +28,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from diascope.core.errors import UnreadableFile
+from diascope.core.errors import DiascopeError, UnreadableFile
 from diascope.formats.dicomio import wire
 
 SECONDS = 30.0
 """Time limit for one file; a file gets one second more for each MB that it has."""
+
+START = 120.0
+"""Time limit for a child to start (0.6 s on an idle machine)."""
 
 MEMORY = 4 << 30
 """Address space that a child may have, besides the memory it shares with its parent (Linux; RELIABILITY B4)."""
@@ -257,7 +260,7 @@ class Decoder:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
             if child is None or child.process.poll() is not None:
-                child = _Child(self.memory, self.arguments)
+                child = _started(self.memory, self.arguments)
             try:
                 yield child
             except BaseException:
@@ -275,6 +278,18 @@ def decoder() -> Decoder:
     atexit.register(shared.close)
     os.register_at_fork(after_in_child=shared.forget)
     return shared
+
+
+def _started(memory: int, arguments: Sequence[str]) -> _Child:
+    """A new child that has imported what it needs, so that this does not count in the time limit of a file."""
+    child = _Child(memory, arguments)
+    try:
+        child.reply(START)
+    except wire.HangupError as error:
+        raise DiascopeError(
+            f"the DICOM decoder process did not start ({error})", todo="Is the installation of diascope complete?"
+        ) from error
+    return child
 
 
 def _ok(reply: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from diascope.core.case import Label
-from diascope.core.errors import BadUsage, UnsoundGeometry
+from diascope.core.errors import BadUsage, DataRefused, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.formats.dicomio.decoder import decoder
@@ -41,10 +42,24 @@ def segmentation(image: Image, like: Sequence[Path]) -> Any:
     grid = (len(stacked.slices), first.rows, first.columns)
     mask = _on_source(image, stacked.geometry, grid)
     labels = _labels(image)
-    numbers = _renumbered(mask, labels)
-    sources, numbers = _sources(stacked, numbers)
-    algorithm = image.attributes.get("algorithm")
-    size = len(labels) * numbers.size // 8
+    sources, numbers = _sources(stacked, _renumbered(mask, labels))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # highdicom's warnings quote the patient's name
+            seg = _highdicom(sources, numbers, labels, image.attributes.get("algorithm"))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DataRefused(
+            f"no DICOM SEG can refer to this source: {error}", given=f"{first.path.name} and its series"
+        ) from error
+    if first.position is None:
+        # Type 2C of the General Image module where there is no position: empty means unknown.
+        seg.PatientOrientation = sources[0].get("PatientOrientation")
+    return seg
+
+
+def _highdicom(
+    sources: list[Any], numbers: npt.NDArray[Any], labels: Sequence[Label], algorithm: dict[str, Any] | None
+) -> Any:
     return hd.seg.Segmentation(
         source_images=sources,
         pixel_array=numbers,
@@ -61,8 +76,7 @@ def segmentation(image: Image, like: Sequence[Path]) -> Any:
         content_label="SEGMENTATION",
         content_description="Not a medical device",
         series_description=f"{algorithm['name']} segmentation"[:64] if algorithm else "Segmentation",
-        omit_empty_frames=size > EVERY_FRAME,
-        use_extended_offset_table=False,
+        omit_empty_frames=len(labels) * numbers.size // 8 > EVERY_FRAME,
     )
 
 
@@ -119,6 +133,7 @@ def _instances(stacked: Stack) -> list[Instance]:
 def _dataset(content: dict[str, Any], instance: Instance) -> Any:
     """A data set from DICOM JSON, with the attributes of type 2 that a SEG copies and sloppy writers leave out."""
     dataset = pydicom.Dataset.from_json(content)
+    dataset.SpecificCharacterSet = "ISO_IR 192"  # JSON is Unicode, whatever the file had
     for name in (
         "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
         "StudyTime", "ReferringPhysicianName",
