@@ -30,7 +30,7 @@ def bars_body(figure: Bars, words: Words) -> Markup:
 
 def _is_distribution(figure: Bars) -> bool:
     """Many bars without intervals, or bins that are named by their numbers."""
-    numbered = len(figure.names) > 4 and all(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in figure.names)
+    numbered = len(figure.names) > 4 and all(re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", name) for name in figure.names)
     return not figure.low and (numbered or len(figure.names) >= HISTOGRAM_FROM)
 
 

@@ -205,13 +205,13 @@ def _legend(lines: tuple[Line, ...], styles: list[str], words: Words) -> Markup:
 
 def _gallery_body(figure: Gallery, words: Words) -> Markup:
     if not figure.pictures:
-        return tag("p", words("figure.empty"), class_="empty")
+        return join([]) if figure.note else tag("p", words("figure.empty"), class_="empty")
     cells = []
     for picture in figure.pictures:
         caption = words.phrase(picture.caption)
         said = [
             tag("span", caption, class_="caption") if caption else None,
-            tag("span", picture.case, class_="case") if picture.case else None,
+            tag("span", picture.case, class_="case") if picture.case not in caption else None,
         ]
         told = caption or picture.case or figure.title
         image = tag("img", src=f"data:image/png;base64,{picture.png}", alt=told) if picture.png else None

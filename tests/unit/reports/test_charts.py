@@ -122,6 +122,19 @@ def test_gallery_explains_its_colours_once() -> None:
     assert fragment.count("data:image/png;base64,AA==") == 3
 
 
+def test_empty_gallery_says_why_once() -> None:
+    fragment = draw(Gallery(title="g", pictures=(), note="hidden, because it failed"), "en")
+    assert "hidden, because it failed" in fragment
+    assert "no defined values" not in fragment
+
+
+def test_case_is_not_named_twice() -> None:
+    pictures = (Picture(png="AA==", caption="a/1 | b/2", case="a/1"), Picture(png="", caption="score 0.5", case="c"))
+    fragment = draw(Gallery(title="g", pictures=pictures), "en")
+    assert fragment.count('class="case"') == 1
+    assert fragment.count("<img") == 1
+
+
 def test_colour_that_is_none_is_left_out() -> None:
     picture = Picture(png="AA==", caption="", legend=(("bad", 'red" onload="x'), ("good", "#00ff00")))
     fragment = draw(Gallery(title="g", pictures=(picture,)), "en")
