@@ -24,6 +24,8 @@ from diascope.backends import Runner
 from diascope.core.errors import DoesNotFit
 from diascope.engine.windows import Placement, Rows, Shape, WindowPlan, axis_weights, window_starts
 
+__all__ = ["DenseResult", "Placement", "Reduce", "WindowPlan", "argmax_labels", "predict_labels"]
+
 Reduce = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Scores (K, z, y, x) float32, not to be changed, to labels (z, y, x) uint8 and the probability of each."""
 
@@ -50,7 +52,9 @@ class DenseResult:
     peak_bytes: int
 
 
-def predict_labels(volume: Tensor, runner: Runner, reduce: Reduce, plan: WindowPlan, place: Placement) -> DenseResult:
+def predict_labels(
+    volume: Tensor, runner: Runner, reduce: Reduce, plan: WindowPlan, original: Placement | Shape
+) -> DenseResult:
     """Label every voxel of the original grid.
 
     Args:
@@ -58,11 +62,13 @@ def predict_labels(volume: Tensor, runner: Runner, reduce: Reduce, plan: WindowP
         runner: (B, C, *patch) to scores (B, K, *patch).
         reduce: Scores of a part of the original grid to labels and their probability.
         plan: Windows, blending, memory.
-        place: Where the original grid lies in the working grid.
+        original: Where the original grid lies in the working grid; only its (Z, Y, X) where both fill the same box.
 
     Raises:
         DoesNotFit: When not even a strip of one row fits `plan.memory_bytes`.
     """
+    z, y, x = volume.shape[1:]
+    place = original if isinstance(original, Placement) else Placement.same_box((z, y, x), original)
     with torch.inference_mode():
         sweep = _Sweep(_Windows(volume, runner, plan), reduce, plan, place)
         return sweep.run()

@@ -152,6 +152,14 @@ def test_original_voxels_outside_of_a_cropped_or_padded_working_grid() -> None:
     assert (found.labels[1:5] == 1).all()
 
 
+def test_the_original_shape_alone_means_the_same_box() -> None:
+    volume, network, plan = a_volume((9, 10, 11)), a_network(), WindowPlan((8, 8, 8))
+    place = Placement.same_box((9, 10, 11), (12, 13, 14))
+    expected = predict_labels(volume, network, argmax_labels, plan, place)
+    found = predict_labels(volume, network, argmax_labels, plan, (12, 13, 14))
+    assert np.array_equal(found.labels, expected.labels)
+
+
 def test_mirrored_views_are_averaged() -> None:
     network, volume = a_network(), a_volume((10, 12, 14))
     shape = (10, 12, 14)

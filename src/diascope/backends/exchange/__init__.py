@@ -1,0 +1,1 @@
+"""Network files that other programs read."""

@@ -1,0 +1,1 @@
+"""Whether one way of running a network may stand in for another."""
