@@ -209,9 +209,10 @@ def _gallery_body(figure: Gallery, words: Words) -> Markup:
     cells = []
     for picture in figure.pictures:
         caption = words.phrase(picture.caption)
+        named = ("", *(part.strip() for part in caption.split("|")))
         said = [
             tag("span", caption, class_="caption") if caption else None,
-            tag("span", picture.case, class_="case") if picture.case not in caption else None,
+            tag("span", picture.case, class_="case") if picture.case not in named else None,
         ]
         told = caption or picture.case or figure.title
         image = tag("img", src=f"data:image/png;base64,{picture.png}", alt=told) if picture.png else None
