@@ -20,15 +20,17 @@ Seen = Sequence[tuple[Case, InputFactsOfCase]]
 
 def families(seen: Seen) -> dict[str, Floats]:
     """Name of a family to its features (N, D); families in which nothing varies are left out."""
+    if not seen:
+        return {}
     facts = [of for _, of in seen]
     found = {
         "file size": _columns([(np.log1p(of.file_bytes), of.file_bytes / np.prod(of.shape)) for of in facts]),
         "aspect and size": _columns([_extent(of) for of in facts]),
         "borders": _columns([of.border for of in facts]),
-        "corners": np.stack([_corners(of) for of in facts]) if facts else np.zeros((0, 0)),
+        "corners": np.stack([_corners(of) for of in facts]),
         "header": _header(seen),
     }
-    varying = {name: values[:, _varies(values)] for name, values in found.items() if values.size}
+    varying = {name: values[:, _varies(values)] for name, values in found.items()}
     return {name: values for name, values in varying.items() if values.shape[1]}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -62,8 +62,11 @@ def _out_of_fold(
     """Probability (N, K) of each class, from a model that did not see the case's patient."""
     classes = np.unique(truth)
     guessed = np.full((len(truth), len(classes)), 1 / len(classes))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for train, test in folds.split(features, truth, keys):
+    patients, first, patient_of = np.unique(keys, return_index=True, return_inverse=True)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    for _, held_out in folds.split(patients, truth[first]):
+        test = np.flatnonzero(np.isin(patient_of, held_out))
+        train = np.setdiff1d(np.arange(len(truth)), test)
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced"))
         model.fit(features[train], truth[train])
         guessed[np.ix_(test, np.searchsorted(classes, model.classes_))] = model.predict_proba(features[test])

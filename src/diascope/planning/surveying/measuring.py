@@ -15,7 +15,7 @@ from diascope.core.image import Image
 from diascope.planning.surveying.facts import InputFactsOfCase
 
 SAMPLE = 1 << 15
-"""Percentiles of larger images are taken from a strided sub-sample of at least half as many values."""
+"""Percentiles of larger images are taken from a strided sub-sample of at least so many values."""
 CHUNK = 1 << 20
 """Values that are converted at a time, so that a large volume is never held as float64."""
 SIDE = 64
@@ -138,7 +138,7 @@ def _sampled(array: Array, masked: Array | None) -> tuple[Moments, list[float], 
     moments = _moments(array.reshape(-1))
     sample = _finite(_strided(array.reshape(-1), array.shape[-1]))
     low, median, high = np.percentile(sample, (0.5, 50, 99.5)).tolist() if sample.size else (0.0, 0.0, 0.0)
-    foreground = tuple(_foreground(channel, masked) for channel in array.reshape(array.shape[0], -1))
+    foreground = tuple(_foreground(channel, masked, array.shape[-1]) for channel in array.reshape(array.shape[0], -1))
     return moments, [low, median, high], foreground
 
 
@@ -165,10 +165,10 @@ def _moments(flat: Array) -> Moments:
 
 
 def _strided(flat: Array, width: int) -> Array:
-    """A sub-sample whose stride shares no factor with the row length, so that it is not one column."""
+    """At least `SAMPLE` values whose stride shares no factor with the row length, so that they are not one column."""
     stride = max(1, flat.size // SAMPLE)
-    while stride > 1 and math.gcd(stride, width) > 1:
-        stride += 1
+    while math.gcd(stride, width) > 1:
+        stride -= 1
     return flat[::stride]
 
 
@@ -179,11 +179,11 @@ def _finite(values: Array) -> Array:
     return values if finite.all() else values[finite]
 
 
-def _foreground(channel: Array, masked: Array | None) -> Quartet:
+def _foreground(channel: Array, masked: Array | None, width: int) -> Quartet:
     if masked is not None and masked.size:
         values = _finite(channel[masked[:: max(1, masked.size // SAMPLE)]])
     else:
-        values = _finite(_strided(channel, 1))
+        values = _finite(_strided(channel, width))
         inside = values[values > values.min()] if values.size else values
         values = inside if inside.size else values
     if not values.size:
