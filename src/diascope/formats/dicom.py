@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
-from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.formats.dicomio.decoder import Job, decoder
 from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation
@@ -185,10 +184,3 @@ def _attributes(stacked: Stack) -> dict[str, Any]:
         "photometric": one.photometric,
     }
     return {key: value for key, value in found.items() if value not in (None, "")}
-
-
-def source_grid(paths: Sequence[Path]) -> tuple[Stack, tuple[int, int, int], Geometry]:
-    """Slices in order, (Z, Y, X) and geometry of a source series, without reading pixels (as stored: not upright)."""
-    stacked = stack(headers(paths))
-    first = stacked.slices[0].instance
-    return stacked, (len(stacked.slices), first.rows, first.columns), stacked.geometry

@@ -60,7 +60,8 @@ class DicomSeg:
             "sop_uids": (one.sop_uid,),
             "sop_class": one.sop_class,
             "referenced_series_uid": one.referenced_series_uids[0] if one.referenced_series_uids else None,
-            "referenced_sop_uids": one.referenced_sop_uids or tuple(dict.fromkeys(p.source for p in one.planes)),
+            "referenced_sop_uids": one.referenced_sop_uids
+            or tuple(dict.fromkeys(plane.source for plane in one.planes if plane.source)),
         }
         algorithm = next((part for part in one.segments if part.algorithm), None)
         if algorithm is not None:

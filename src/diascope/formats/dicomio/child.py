@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import signal
 import socket
 import sys
 import time
@@ -32,7 +33,7 @@ class Child:
 
     Args:
         connection: To the parent.
-        faults: Whether the requests that break this process on purpose are served (tests of the parent).
+        faults: Whether files with certain names break this process on purpose (tests of the parent).
     """
 
     def __init__(self, connection: socket.socket, faults: bool) -> None:
@@ -85,20 +86,9 @@ class Child:
             for job in request["jobs"]:
                 self.answer(lambda job=job: self._decode(job, memory, request))  # type: ignore[misc]
 
-    def do_fault(self, request: dict[str, Any], _: int | None) -> None:
-        """Break in the way that was asked for; only with `--faults`."""
-        if not self.faults:
-            self.answer(lambda: {"refused": True})
-        elif request["kind"] == "segfault":
-            ctypes.string_at(0)
-        elif request["kind"] == "spin":
-            time.sleep(3600)
-        elif request["kind"] == "panic":
-            self.answer(_panic)
-        else:
-            self.answer(lambda: {"bytes": len(bytearray(64 << 30))})
-
     def _parse(self, path: str, keep: bool) -> Parsed:
+        if self.faults:
+            _break(Path(path).stem)
         parsed = Parsed(Path(path))
         if keep and len(self.kept) < KEPT_FILES:
             self.kept[path] = parsed
@@ -112,13 +102,21 @@ class Child:
         return {}
 
 
-def _panic() -> dict[str, Any]:
-    """What a Rust extension does: raise something that is not an `Exception`."""
-    raise BaseException("panicked at 'index out of bounds'")
+def _break(kind: str) -> None:
+    """Do what a file named `segfault`, `spin`, `panic` or `memory` asks for (RELIABILITY B4)."""
+    if kind == "segfault":
+        ctypes.string_at(0)
+    elif kind == "spin":
+        time.sleep(3600)
+    elif kind == "panic":  # what a Rust extension raises is not an `Exception`
+        raise BaseException("panicked at 'index out of bounds'")
+    elif kind == "memory":
+        bytearray(64 << 30)
 
 
 def main() -> None:
     """Serve on the socket whose descriptor is the first argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which may want to finish its step
     warnings.simplefilter("ignore")  # odd files warn; what matters is refused or recorded
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     with socket.socket(fileno=int(sys.argv[1])) as connection:

@@ -202,20 +202,6 @@ class Decoder:
             memory = mmap.mmap(descriptor, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
         return np.frombuffer(memory, dtype=dtype).reshape(shape)
 
-    def request(self, message: dict[str, Any], path: Path) -> dict[str, Any]:
-        """One request that is answered once.
-
-        Raises:
-            UnreadableFile: About `path`, when it fails.
-        """
-        with self._child() as child:
-            try:
-                wire.send(child.connection, message)
-                reply = child.reply(self.seconds)
-            except (wire.HangupError, OSError) as error:
-                raise UnreadableFile(path, str(error)) from error
-        return _ok(reply, path)
-
     def _each(self, message: dict[str, Any], paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any] | str]]:
         """Ask about each path; a child that fails is replaced and goes on with the path after."""
         rest = list(paths)
