@@ -49,7 +49,7 @@ def masthead(content: ReportContent, words: Words) -> Markup:
         "header",
         tag("p", tag("strong", "Diascope"), words("masthead.report"), class_="brand"),
         tag("div", tag("h1", content.title), _seal(content, words), class_="title"),
-        tag("p", part_sentence(evaluation, words), class_="sentence"),
+        tag("p", part_sentence(content, words), class_="sentence"),
         tag("p", words("part.few"), class_="sentence is-warn") if evaluation.patients < SMALL_GROUP else None,
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
     )
@@ -65,13 +65,21 @@ def _seal(content: ReportContent, words: Words) -> Markup:
     return tag("span", words("seal.unsigned"), class_="seal unsigned")
 
 
-def part_sentence(evaluation: Evaluation, words: Words) -> str:
+def part_sentence(content: ReportContent, words: Words) -> str:
     """On whom this was measured, in one honest sentence."""
+    evaluation = content.evaluation
     cases, patients = words.count("cases", evaluation.cases), words.count("patients", evaluation.patients)
     key = evaluation.part if evaluation.part in PARTS else "other"
-    if key == "test" and evaluation.accepted:
+    if key in ("test", "cross-validated") and not patients_known(content):
+        key = "unknown"
+    elif key == "test" and evaluation.accepted:
         key = "accepted"
     return words(f"part.{key}", cases=cases, patients=patients, part=evaluation.part)
+
+
+def patients_known(content: ReportContent) -> bool:
+    """Whether the source says who the patients are; otherwise every case counts as its own."""
+    return all(case.patient_known for case in content.dataset.cases)
 
 
 def headline(content: ReportContent, words: Words) -> Markup | None:
@@ -80,16 +88,17 @@ def headline(content: ReportContent, words: Words) -> Markup | None:
     names = [name for name in evaluation.headline if name in evaluation.metrics] or list(evaluation.metrics)[:3]
     if not names:
         return None
-    cards = [_card(name, evaluation.metrics[name], evaluation, words) for name in names[:6]]
+    known = patients_known(content) or evaluation.part == "external"
+    size = words.count("patients", evaluation.patients) if known else words.count("cases", evaluation.cases)
+    cards = [_card(name, evaluation.metrics[name], size, words) for name in names[:6]]
     return tag("div", cards, class_="cards", id="headline")
 
 
-def _card(name: str, measure: Measure, evaluation: Evaluation, words: Words) -> Markup:
+def _card(name: str, measure: Measure, size: str, words: Words) -> Markup:
     between = interval(measure, words)
     together = between.replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
     said = words("card.interval", interval=together) if between else words("card.no_interval")
     plot = interval_plot(measure, 0.0, 1.0, width=240.0) if _is_share(measure) else tag("div", class_="interval")
-    size = f"n = {words.count('patients', evaluation.patients)}"
     unit = tag("span", unit_text(measure.unit), class_="unit") if defined(measure.value) else None
     return tag(
         "div",
@@ -97,7 +106,7 @@ def _card(name: str, measure: Measure, evaluation: Evaluation, words: Words) -> 
         tag("p", value_text(measure), unit, class_="big"),
         tag("p", said + unit_text(measure.unit if between else ""), class_="between"),
         plot,
-        tag("p", size, class_="quiet"),
+        tag("p", f"n = {size}", class_="quiet"),
         tag("p", words.phrase(measure.note), class_="note") if measure.note else None,
         class_="card",
     )
@@ -109,7 +118,7 @@ def _is_share(measure: Measure) -> bool:
 
 
 def performance(content: ReportContent, words: Words) -> Markup | None:
-    """Curves, matrices and bars of the task, and how it decides."""
+    """Curves, matrices and bars of the task."""
     shown = [figure for figure in content.evaluation.figures if not isinstance(figure, Gallery | Grid)]
     if not shown:
         return None

@@ -233,6 +233,15 @@ def test_sentence_is_careful_after_an_accepted_finding() -> None:
     assert "accepted by hand may weaken this" in page
 
 
+def test_unknown_patients_are_not_claimed() -> None:
+    content = a_content()
+    cases = tuple(case.model_copy(update={"patient_known": False}) for case in content.dataset.cases)
+    page = render_report(replace(content, dataset=content.dataset.model_copy(update={"cases": cases})))
+    assert "Nobody knows which patients they show" in page
+    assert "n = 60 cases" in page
+    assert "n = 45 patients" not in page
+
+
 def test_few_patients_are_called_a_hint() -> None:
     page = render_report(a_content(evaluation=an_evaluation(patients=12)))
     assert "Too few patients for intervals" in page
