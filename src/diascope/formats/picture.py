@@ -45,6 +45,7 @@ class Picture:
     def read(self, paths: Sequence[Path], item: str | None = None) -> Image:
         path = only(paths)
         with foreign(path), PIL.Image.open(path) as picture:
+            _refuse_cut_png(picture, path)
             notes = _turn_to_page(picture, path, None if item == "index" else item)
             if item == "index":
                 array = _indices(picture, path)
@@ -75,6 +76,12 @@ class Picture:
             content, "PNG", pnginfo=text
         )
         write_durably(path, content.getvalue())
+
+
+def _refuse_cut_png(picture: PIL.Image.Image, path: Path) -> None:
+    """Pillow accepts a PNG without its last chunk, IEND; a file that was cut off must not pass."""
+    if picture.format == "PNG" and b"IEND" not in path.read_bytes()[-4096:]:
+        raise UnreadableFile(path, "the end of the file (IEND) is missing: it was cut off")
 
 
 def _turn_to_page(picture: PIL.Image.Image, path: Path, item: str | None) -> list[str]:

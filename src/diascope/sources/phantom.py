@@ -1,4 +1,4 @@
-"""Invented CT patients with a lesion in the liver, from an address: `phantom`, or `phantom:SEED:COUNT:FOLDER` or less."""
+"""Invented CT patients: `phantom`, `phantom:SEED`, `phantom:SEED:COUNT`, `phantom:SEED:COUNT:FOLDER`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIAGNOSIS = Target(
     kind="category",
     columns=("diagnosis",),
     labels=tuple(Label(name=name, value=value) for value, name in enumerate(DIAGNOSES)),
-    positive="malignant",
+    positive="abscess",
 )
 ORGANS = Target(
     name="organs",
@@ -102,7 +102,7 @@ def _case(folder: Path, row: dict[str, str]) -> Case:
         inputs={"image": FileRef(format="dicom", paths=tuple(slices), modality="ct")},
         targets={"diagnosis": row["diagnosis"], "organs": FileRef(format="dicom_seg", paths=(f"seg/{patient}.dcm",))},
         site=row["site"],
-        covariates={"age": int(row["age"]), "sex": row["sex"], "site": row["site"]},
+        covariates={"age": int(row["age"]), "sex": row["sex"]},
     )
 
 

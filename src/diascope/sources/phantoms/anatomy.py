@@ -1,8 +1,8 @@
 """The invented body: organs as ellipsoids in patient millimetres (LPS, origin near the middle), drawn at random.
 
-Two kinds of lesion carry the diagnosis. A benign one has one density throughout; a malignant one has a dense rim and a
-necrotic core. Size, side, outline, contrast and texture are drawn from the same distributions for both, and stomach,
-gallbladder, bone and air are brighter and darker than any lesion: no statistic of the whole image tells.
+Two kinds of lesion carry the diagnosis. A cyst has one density throughout; an abscess is riddled with small bubbles of
+gas. Number, size, side, outline, contrast and texture are drawn from the same distributions for both, and the gas in
+stomach, lungs and around the body outweighs every bubble: no statistic of the whole image tells.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Part:
         turn: (3, 3) rotation of its axes.
         shell: Thickness in mm of an outer layer of another density; 0 where there is none.
         shell_hu: Density of that layer.
+        gas: Where the pattern is above this many standard deviations there is a bubble; None: no bubbles.
         texture: Standard deviation in HU of a smooth random pattern inside.
         bumps: Relative height of lobes on its outline.
         waves: (6, 4) wave vectors (1/mm) and phases of texture and lobes.
@@ -40,6 +41,7 @@ class Part:
     turn: npt.NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
     shell: float = 0.0
     shell_hu: float = 0.0
+    gas: float | None = None
     texture: float = 0.0
     bumps: float = 0.0
     waves: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((6, 4)))
@@ -51,10 +53,10 @@ class Body:
     """One invented patient: parts in the order in which they are painted, later over earlier."""
 
     parts: tuple[Part, ...]
-    malignant: bool
+    infected: bool
 
 
-def draw_body(rng: np.random.Generator, malignant: bool) -> Body:
+def draw_body(rng: np.random.Generator, infected: bool) -> Body:
     """Draw one patient; every measure varies, and left and right differ as in a person."""
     size = rng.uniform(0.93, 1.05)
     width, depth = 108 * size * rng.uniform(0.96, 1.04), 80 * size * rng.uniform(0.96, 1.04)
@@ -67,8 +69,8 @@ def draw_body(rng: np.random.Generator, malignant: bool) -> Body:
     liver = _liver(rng, size)
     parts = [*outside, *_chest(rng, size), *_back(rng, depth - fat), *_left(rng, size), *liver]
     parts += _gallbladder(rng, size)
-    parts.append(_lesion(rng, liver, malignant))
-    return Body(tuple(parts), malignant)
+    parts += [_lesion(rng, liver, infected) for _ in range(int(rng.integers(1, 4)))]
+    return Body(tuple(parts), infected)
 
 
 def _liver(rng: np.random.Generator, size: float) -> list[Part]:
@@ -95,30 +97,24 @@ def _liver(rng: np.random.Generator, size: float) -> list[Part]:
     return [right, left]
 
 
-def _lesion(rng: np.random.Generator, liver: list[Part], malignant: bool) -> Part:
-    """One lesion inside either lobe: 26 to 38 mm across, brighter or darker than the liver in its rim."""
+def _lesion(rng: np.random.Generator, liver: list[Part], infected: bool) -> Part:
+    """One lesion inside either lobe: 28 to 40 mm across, brighter or darker than the liver."""
     lobe = liver[0] if rng.random() < 0.6 else liver[1]
-    radius = rng.uniform(13, 19) if lobe is liver[0] else rng.uniform(13, 16)
-    semi = np.asarray(lobe.semi)
+    radius = rng.uniform(14, 20) if lobe is liver[0] else rng.uniform(14, 17)
+    room = np.maximum(np.asarray(lobe.semi) - 1.1 * radius, 0)
     direction = rng.normal(size=3)
     direction *= rng.random() ** (1 / 3) / np.linalg.norm(direction)
-    centre = np.asarray(lobe.centre) + lobe.turn @ (direction * np.maximum(semi - 1.12 * radius, 0))
-    contrast = rng.uniform(55, 95)
-    shell = rng.uniform(4.5, 6.0) * radius / 16
-    if malignant:
-        rim, core = lobe.hu + contrast, lobe.hu - rng.uniform(55, 95)
-    else:
-        rim = core = lobe.hu + (contrast if rng.random() < 0.5 else -contrast)
+    x, y, z = np.asarray(lobe.centre) + lobe.turn @ (direction * room)
+    contrast = rng.uniform(60, 110) * rng.choice([-1, 1])
     return Part(
-        (float(centre[0]), float(centre[1]), float(centre[2])),
+        (float(x), float(y), float(z)),
         _scaled(rng, (radius, radius, radius), 1.0, 0.08),
-        core,
+        lobe.hu + contrast,
         _turn(rng, 180),
-        shell=shell if malignant else 0.0,
-        shell_hu=rim,
+        gas=rng.uniform(0.7, 1.0) if infected else None,
         texture=rng.uniform(3, 9),
-        bumps=rng.uniform(0, 0.06),
-        waves=_waves(rng, 8),
+        bumps=rng.uniform(0, 0.05),
+        waves=_waves(rng, 13),
         label=LESION,
     )
 

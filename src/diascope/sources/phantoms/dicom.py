@@ -166,6 +166,8 @@ def _pin(file: Any, study: Study) -> None:
     organisation = study.uid("dimensions")
     for item in (*file.DimensionOrganizationSequence, *file.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation
+    for item in file.get("ContributingEquipmentSequence", []):
+        item.ContributionDateTime = f"{study.date}120000"
     for name in ("SeriesDate", "ContentDate", "InstanceCreationDate", "AcquisitionDate"):
         if name in file:
             setattr(file, name, study.date)

@@ -15,13 +15,13 @@ from diascope.sources.phantoms.scanner import SCANNERS, draw_protocol, scan
 
 LABELS = "labels.csv"
 COLUMNS = ("SeriesInstanceUID", "StudyInstanceUID", "PatientID", "diagnosis", "age", "sex", "site")
-DIAGNOSES = ("benign", "malignant")
+DIAGNOSES = ("cyst", "abscess")
 
 
 def generate(folder: Path, count: int = 60, seed: int = 0) -> Path:
     """Write `count` invented patients, one CT study each, with DICOM SEG and `labels.csv`.
 
-    The same seed gives the same pixels and UIDs, whatever the count; half of each pair of patients is malignant.
+    The same seed gives the same pixels and UIDs, whatever the count; half of each pair of patients has an abscess.
 
     Args:
         folder: Where to write; made if missing.
@@ -50,10 +50,10 @@ def generate(folder: Path, count: int = 60, seed: int = 0) -> Path:
 
 def _write_patient(folder: Path, seed: int, number: int) -> dict[str, Any]:
     rng = np.random.default_rng([seed, number])
-    malignant = _is_malignant(seed, number)
+    infected = is_infected(seed, number)
     scanner = SCANNERS[int(rng.integers(len(SCANNERS)))]
     age, sex = int(rng.integers(25, 86)), str(rng.choice(["F", "M"]))
-    body, protocol = draw_body(rng, malignant), draw_protocol(rng, scanner)
+    body, protocol = draw_body(rng, infected), draw_protocol(rng, scanner)
     study = Study(f"PHANTOM-{seed:04d}-{number:04d}", age, sex, scanner, protocol, number)
     seen = scan(rng, body, scanner, protocol)
     slices = write_ct(study, seen.hu, folder / "ct" / study.patient)
@@ -62,14 +62,14 @@ def _write_patient(folder: Path, seed: int, number: int) -> dict[str, Any]:
         "SeriesInstanceUID": study.uid("series"),
         "StudyInstanceUID": study.uid("study"),
         "PatientID": study.patient,
-        "diagnosis": DIAGNOSES[malignant],
+        "diagnosis": DIAGNOSES[infected],
         "age": age,
         "sex": sex,
         "site": scanner.site,
     }
 
 
-def _is_malignant(seed: int, number: int) -> bool:
+def is_infected(seed: int, number: int) -> bool:
     """One of each pair of patients, so that any set is balanced; which one is drawn apart from everything else."""
     first = bool(np.random.default_rng([seed, number // 2, 1]).integers(2))
     return first != bool(number % 2)

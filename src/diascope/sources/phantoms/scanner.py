@@ -15,7 +15,7 @@ Values = npt.NDArray[np.float32]
 Box = tuple[slice, slice, slice]
 FINE = 2
 """Samples per voxel and axis: a voxel is the mean of eight, which is what partial volume is."""
-AIR = -1000.0
+AIR, GAS = -1000.0, -920.0
 BEYOND = 120.0
 """Half length in mm that no volume here reaches."""
 
@@ -109,6 +109,8 @@ def _paint(part: Part, grid: Geometry, hu: Values, labels: npt.NDArray[np.uint8]
         density[distance > 1 - part.shell / min(part.semi)] = part.shell_hu
     if wave is not None:
         density += np.float32(part.texture) * wave
+    if wave is not None and part.gas is not None:
+        density[wave > part.gas] = GAS
     np.copyto(hu[box], density, where=inside)
     if part.label is not None:
         labels[box][inside] = part.label
