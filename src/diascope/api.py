@@ -1,0 +1,327 @@
+"""The verbs as typed functions: what the command line does, without its printing.
+
+Each takes a workspace (a folder, `diascope-workspace` by default) in which everything is written, and returns the
+records that it made. Errors are those of `core/errors.py`. What may be said about the data and the work is the same
+everywhere, so it is written down once, in `DataOptions` and `FitOptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from diascope.core.errors import UnknownName
+from diascope.core.evaluation import Evaluation, Release
+from diascope.core.finding import Findings
+from diascope.core.plan import Plan
+from diascope.engine.progress import Tell, silent
+from diascope.planning.budget import DEFAULT_MINUTES, Budget
+from diascope.sources import Request, SourceOptions
+from diascope.stages.check import Checked
+from diascope.store.releases import OpenRelease
+from diascope.store.releases import open_release as verified
+from diascope.store.workspace import Workspace
+from diascope.workflows.fit import Fitted
+
+Location = str | Path
+WORKSPACE = Path("diascope-workspace")
+
+
+class DataOptions(TypedDict, total=False):
+    """What may be said about a data set."""
+
+    source: str
+    """Layout, where several fit: a name of `diascope list sources`."""
+    task: str
+    """What to learn: a name of `diascope list tasks`, or `auto`."""
+    target: str
+    """Column or mask to learn."""
+    patient: str
+    """Column that holds the patient."""
+    site: str
+    """Column that holds the site."""
+    folds: int
+    """Cross-validate with this many folds."""
+    seed: int
+    """Of all randomness."""
+    accept: Sequence[str]
+    """Findings of the data check that are accepted; recorded in the evaluation."""
+
+
+class FitOptions(DataOptions, total=False):
+    """What may be said about a data set and about the work."""
+
+    minutes: float
+    """Wall-clock minutes for everything."""
+    memory: float
+    """Peak memory, GB."""
+    settings: Mapping[str, Any]
+    """Plan fields set by hand."""
+
+
+class Opened:
+    """A release whose bytes were verified.
+
+    Args:
+        opened: From `store/releases.py`.
+    """
+
+    def __init__(self, opened: OpenRelease) -> None:
+        self.folder, self.release = opened.folder, opened.release
+        self.plan, self.evaluation = opened.plan, opened.evaluation
+
+    def predict(
+        self, location: Location, out: Location, backend: str | None = None, memory: float | None = None
+    ) -> list[Findings]:
+        """Read studies; see `predict`."""
+        from diascope.stages.predict import predict as run
+
+        return run(self.folder, str(location), Path(out), backend, memory)
+
+    def explain(self, location: Location, out: Location, explainer: str = "grad_cam", seed: int = 0) -> dict[str, Any]:
+        """Show what in the image led to the answer; see `explain`."""
+        return explain(self.folder, location, out, explainer=explainer, seed=seed)
+
+
+def check(
+    location: Location,
+    workspace: Location = WORKSPACE,
+    tell: Tell = silent,
+    lang: str = "en",
+    **options: Unpack[DataOptions],
+) -> Checked:
+    """Audit a data set: what is wrong with it, before anything is trained.
+
+    Args:
+        location: Folder, file or address of the data.
+        workspace: Where the report goes.
+        tell: Told about progress.
+        lang: Language of the report: `en` or `zh-CN`.
+        **options: See `DataOptions`.
+    """
+    from diascope.stages.check import check as run
+
+    return run(Workspace(Path(workspace)), request(location, options), tell, lang)
+
+
+def fit(
+    location: Location,
+    workspace: Location = WORKSPACE,
+    tell: Tell = silent,
+    lang: str = "en",
+    **options: Unpack[FitOptions],
+) -> Fitted:
+    """The main job: check, plan, train, evaluate, and pack a candidate release with its report.
+
+    Args:
+        location: Folder, file or address of the data.
+        workspace: Everything is written there; held for this process while it works.
+        tell: Told about progress.
+        lang: Language of the report: `en` or `zh-CN`.
+        **options: See `FitOptions`.
+
+    Returns:
+        The evaluation, the release and where everything is.
+
+    Raises:
+        DataRefused: When the data must not be trained on.
+        DoesNotFit: When nothing fits the time or memory.
+    """
+    from diascope.workflows.fit import fit as run
+
+    place = Workspace(Path(workspace))
+    with place.locked():
+        return run(place, request(location, options), _budget(options), options.get("settings", {}), tell, lang)
+
+
+def plan(
+    location: Location, workspace: Location = WORKSPACE, tell: Tell = silent, **options: Unpack[FitOptions]
+) -> tuple[Plan, Path]:
+    """Check a data set, freeze it, and write a plan that a person can read and edit.
+
+    Returns:
+        The plan and its file.
+    """
+    from diascope.workflows.prepare import prepare
+
+    place = Workspace(Path(workspace))
+    with place.locked():
+        return prepare(place, request(location, options), _budget(options), options.get("settings", {}), tell)
+
+
+def train(
+    plan_file: Location,
+    workspace: Location = WORKSPACE,
+    resume: bool = False,
+    devices: int = 1,
+    tell: Tell = silent,
+    lang: str = "en",
+) -> Fitted | None:
+    """Train what a plan says, then evaluate it and pack a candidate release.
+
+    Args:
+        plan_file: From `plan`.
+        workspace: The one that the plan was made in.
+        resume: Go on where the newest run of this plan was stopped.
+        devices: Processes or GPUs that share each batch.
+        tell: Told about progress.
+        lang: Language of the report.
+
+    Returns:
+        What was made; None on every process but the first of a distributed run.
+    """
+    from diascope.workflows.train_plan import train_plan
+
+    place = Workspace(Path(workspace))
+    with place.locked():
+        return train_plan(place, Path(plan_file), (resume, devices), tell, lang)
+
+
+def evaluate(
+    release: Location,
+    location: Location,
+    workspace: Location = WORKSPACE,
+    tell: Tell = silent,
+    **options: Unpack[DataOptions],
+) -> tuple[Evaluation, Path]:
+    """External validation: measure a release on other labelled data.
+
+    Returns:
+        The evaluation and its file.
+    """
+    from diascope.stages.validate import validate
+
+    return validate(Workspace(Path(workspace)), str(release), request(location, options), tell)
+
+
+def predict(
+    release: Location, location: Location, out: Location, workspace: Location = WORKSPACE, backend: str | None = None
+) -> list[Findings]:
+    """Read new studies: findings, masks, pictures, DICOM SEG.
+
+    Args:
+        release: Name or folder of a release.
+        location: File, folder, DICOM series or study.
+        out: Folder for the answers, one folder a case.
+        workspace: Where the name is looked up.
+        backend: A name of `diascope list backends`; it must reproduce the release's decisions first.
+    """
+    return open_release(release, workspace).predict(location, out, backend)
+
+
+def explain(
+    release: Location,
+    location: Location,
+    out: Location,
+    workspace: Location = WORKSPACE,
+    explainer: str = "grad_cam",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Show what in the image led to the answer (only where the sanity check passes).
+
+    Args:
+        release: Name or folder of a release.
+        location: File, folder, DICOM series or study.
+        out: Folder for the maps.
+        workspace: Where the name is looked up.
+        explainer: A name of `diascope list explainers`.
+        seed: Of the randomised weights of the sanity check.
+    """
+    from diascope.stages.explain import explain as run
+
+    found: dict[str, Any] = run(_release(release, workspace), str(location), Path(out), (explainer, seed))
+    return found
+
+
+def compare(
+    releases: tuple[Location, Location],
+    location: Location,
+    workspace: Location = WORKSPACE,
+    tell: Tell = silent,
+    **options: Unpack[DataOptions],
+) -> dict[str, Any]:
+    """Compare two releases on the same cases, with paired intervals.
+
+    Args:
+        releases: Names or folders of two releases of the same task.
+        location: Labelled data that neither was trained on.
+        workspace: Where names are looked up.
+        tell: Told about progress.
+        **options: See `DataOptions`.
+    """
+    from diascope.stages.compare import compare as run
+
+    place, (one, other) = Workspace(Path(workspace)), releases
+    found: dict[str, Any] = run(place, (str(one), str(other)), request(location, options), tell)
+    return found
+
+
+def release(candidate: Location, by: str, workspace: Location = WORKSPACE) -> Release:
+    """Sign a candidate with your name, so that it may be served.
+
+    Args:
+        candidate: Name or folder of a candidate release.
+        by: Who signs it.
+        workspace: Where the name is looked up.
+    """
+    from diascope.stages.release import sign
+
+    return sign(Workspace(Path(workspace)), str(candidate), by)
+
+
+def export(release: Location, to: str, out: Location | None = None, workspace: Location = WORKSPACE) -> dict[str, Any]:
+    """Write a release's network for other programs, after it gave the same answers.
+
+    Args:
+        release: Name or folder of a release.
+        to: `onnx` or `openvino`.
+        out: Folder; `exports/` in the workspace by default.
+        workspace: Where the name is looked up.
+    """
+    from diascope.stages.export import export as run
+
+    place = Workspace(Path(workspace))
+    folder = None if out is None else Path(out)
+    found: dict[str, Any] = run(place, place.find("releases", str(release)), to, folder)
+    return found
+
+
+def open_release(release: Location, workspace: Location = WORKSPACE) -> Opened:
+    """Verify the bytes of a release and open it; runs no pickle.
+
+    Args:
+        release: Name or folder of a release.
+        workspace: Where the name is looked up; not touched where a folder is given.
+
+    Raises:
+        Tampered: When a file is missing, added or changed.
+    """
+    return Opened(verified(_release(release, workspace)))
+
+
+def request(location: Location, options: Mapping[str, Any]) -> Request:
+    """What the user said about a data set, as the record that the stages take.
+
+    Raises:
+        UnknownName: When there is no such option; names the closest.
+    """
+    known = {*DataOptions.__annotations__, *FitOptions.__annotations__}
+    for name in options:
+        if name not in known:
+            raise UnknownName("option", name, known)
+    of_source = {name: options[name] for name in ("target", "patient", "site", "seed") if name in options}
+    of_request = {name: options[name] for name in ("source", "task", "folds", "seed") if name in options}
+    accept = tuple(options.get("accept", ()))
+    return Request(location=str(location), options=SourceOptions(**of_source), accept=accept, **of_request)
+
+
+def _budget(options: FitOptions) -> Budget:
+    return Budget(
+        minutes=options.get("minutes", DEFAULT_MINUTES), memory_gb=options.get("memory"), folds=options.get("folds")
+    )
+
+
+def _release(release: Location, workspace: Location) -> Path:
+    folder = Path(release)
+    return folder.resolve() if folder.is_dir() else Workspace(Path(workspace)).find("releases", str(release))
