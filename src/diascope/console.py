@@ -27,8 +27,8 @@ class Console:
     def __init__(self, quiet: bool, as_json: bool) -> None:
         self.quiet, self.as_json = quiet, as_json
         self.err, self.out = (
-            Rich(stderr=True, highlight=False),
-            Rich(highlight=False, soft_wrap=not sys.stdout.isatty()),
+            Rich(stderr=True, highlight=False, soft_wrap=True),
+            Rich(highlight=False, soft_wrap=True),
         )
         self._line = ""
         self._began: dict[str, float] = {}

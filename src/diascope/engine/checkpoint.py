@@ -55,7 +55,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
     Returns:
         Tensors, facts, and a line for each damaged checkpoint that was passed over.
     """
-    passed = []
+    passed: list[str] = []
     for path in sorted(folder.glob("step-*"), reverse=True):
         try:
             facts: dict[str, Any] = json.loads((path / "state.json").read_text())

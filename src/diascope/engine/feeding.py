@@ -220,7 +220,8 @@ def _stacked(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
 def crop(array: npt.NDArray[Any], start: tuple[int, int, int], size: tuple[int, ...]) -> npt.NDArray[Any]:
     """A patch (..., Z, Y, X) from `start` (may be negative) of `size`; outside is the lowest value (0 for masks)."""
     inside = tuple(slice(max(s, 0), max(s, 0) + n - max(-s, 0)) for s, n in zip(start, size, strict=True))
-    part = array[(..., *inside)]
+    whole: tuple[Any, ...] = (Ellipsis, *inside)
+    part = array[whole]
     before = [max(-s, 0) for s in start]
     after = [n - b - have for n, b, have in zip(size, before, part.shape[-3:], strict=True)]
     if not any(before) and not any(after):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from safetensors.torch import load, save
 from torch import nn
 
@@ -122,16 +123,24 @@ def _seconds_used(folder: Path) -> float:
 
 
 def make_fabric(plan: Plan, devices: int = 1) -> Fabric:
-    """Fabric for this plan: device, precision and distribution are its business."""
-    if torch.cuda.is_available():
-        precision = "bf16-mixed" if plan["precision"] == "bf16" else "32-true"
-        strategy: Any = "ddp" if devices > 1 else "auto"
-        fabric = Fabric(accelerator="cuda", devices=devices, precision=precision, strategy=strategy)
-    else:
-        strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=True) if devices > 1 else "auto"
-        precision = "bf16-mixed" if plan["precision"] == "bf16" else "32-true"
-        fabric = Fabric(accelerator="cpu", devices=devices, precision=precision, strategy=strategy)
-    if devices > 1:
+    """Fabric for this plan: device, precision and distribution are its business.
+
+    One process with one device needs no strategy; several processes (`--devices`, or `torchrun`) share each batch by DDP.
+    """
+    gpu = torch.cuda.is_available()
+    world = max(devices, int(os.environ.get("WORLD_SIZE", "1")))
+    strategy: Any = "auto"
+    if world > 1:
+        strategy = DDPStrategy(process_group_backend="nccl" if gpu else "gloo", find_unused_parameters=True)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
+    fabric = Fabric(
+        accelerator="cuda" if gpu else "cpu",
+        devices=local,
+        num_nodes=max(1, world // local),
+        precision="bf16-mixed" if plan["precision"] == "bf16" else "32-true",
+        strategy=strategy,
+    )
+    if world > 1:
         fabric.launch()
     return fabric
 
@@ -179,7 +188,7 @@ def poisoned(example: Example) -> None:
             )
 
 
-def _watched(cases: Sequence[Case], root: Path, plan: Plan) -> list[tuple[Example, Mapping[str, Any]]]:
+def _watched(cases: Sequence[Case], root: Path, plan: Plan) -> Sequence[tuple[Example, Mapping[str, Any]]]:
     chosen = cases[:: max(1, len(cases) // WATCHED)][:WATCHED]
     found = []
     for case in chosen:

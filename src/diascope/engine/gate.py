@@ -78,8 +78,8 @@ def fit_gate(plan: Plan, facts: Fingerprint, rows: Sequence[Floats]) -> tuple[Ga
 def _rule(name: str, plan: Plan, facts: Fingerprint) -> GateRule:
     one = facts.inputs[name]
     physical = one.physical and one.dimensions == 3
-    low = tuple(round(v / SLACK, 4) for v in one.spacings[0]) if physical else None
-    high = tuple(round(v * SLACK, 4) for v in one.spacings[4]) if physical else None
+    low = _scaled(one.spacings[0], 1 / SLACK) if physical else None
+    high = _scaled(one.spacings[4], SLACK) if physical else None
     return GateRule(
         input=name,
         modality=one.modality,
@@ -88,6 +88,11 @@ def _rule(name: str, plan: Plan, facts: Fingerprint) -> GateRule:
         spacing_low=low,
         spacing_high=high,
     )
+
+
+def _scaled(steps: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
+    z, y, x = (round(step * factor, 4) for step in steps)
+    return z, y, x
 
 
 def _fit_distance(table: Floats) -> dict[str, Floats]:

@@ -201,8 +201,8 @@ def _one_step(training: Training, state: State, fabric: Fabric, batch: Batch, lo
 def _all_agree(fabric: Fabric, finite: bool) -> bool:
     if fabric.world_size == 1:
         return finite
-    share = fabric.all_reduce(torch.tensor(float(finite)), reduce_op="mean")
-    return bool(float(share) == 1.0)
+    agreed = fabric.all_reduce(torch.tensor(float(finite)), reduce_op="mean")
+    return isinstance(agreed, torch.Tensor) and float(agreed) == 1.0
 
 
 def _skip(training: Training, state: State, batch: Batch, phase: Phase, log: RunLog) -> None:
@@ -241,7 +241,8 @@ def _average(state: State, step: int, decay: float) -> None:
     """Exponential moving average of the weights, short at first (Polyak 1992; warm-up as in TensorFlow's EMA)."""
     weight = 1 - min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
-        mine, theirs = list(state.average.parameters()), list(state.network.parameters())
+        mine: list[Tensor] = list(state.average.parameters())
+        theirs: list[Tensor] = list(state.network.parameters())
         torch._foreach_lerp_(mine, theirs, weight)
         for own, other in zip(state.average.buffers(), state.network.buffers(), strict=True):
             own.copy_(other)

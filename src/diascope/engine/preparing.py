@@ -20,7 +20,7 @@ from diascope.core.plan import Plan
 from diascope.engine.batch import Example
 from diascope.engine.feeding import Stored
 from diascope.formats.dicomio.placing import place_on
-from diascope.transforms.spatial.grid import onto
+from diascope.transforms.resampling.volume import onto
 
 LIES_ON = 0.01
 """Millimetres by which the corners of mask and image may differ (rounding in headers)."""

@@ -12,7 +12,9 @@ from diascope.backends import Runner
 from diascope.core import registry
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example, Output
-from diascope.engine.sliding import WindowPlan, predict_labels
+from diascope.engine.network import Reduce
+from diascope.engine.sliding import predict_labels
+from diascope.engine.windows import Placement, WindowPlan
 
 
 class Reader:
@@ -90,9 +92,9 @@ class Reader:
             skip_empty=self.plan["skip_empty"],
             memory_bytes=self.memory_bytes,
         )
-        shape = example.original[1] if example.original else (volume.shape[1], volume.shape[2], volume.shape[3])
         runner = self._runner(torch.zeros((1, volume.shape[0], *patch)))
-        result = predict_labels(volume, runner, self.networks[0].reduce, window, shape)
+        reduce: Reduce = self.networks[0].reduce  # type: ignore[assignment]
+        result = predict_labels(volume, runner, reduce, window, _placed(example, volume))
         return Output(np.asarray(result.labels), dict(result.confidence))
 
     def _runner(self, example: Tensor) -> Runner:
@@ -103,6 +105,13 @@ class Reader:
             members = [backend.compile(Flat(network), example, self.precision) for network in self.networks]
             self._runners[key] = members[0] if len(members) == 1 else lambda images: _mean([m(images) for m in members])
         return self._runners[key]
+
+
+def _placed(example: Example, volume: Tensor) -> Placement:
+    z, y, x = volume.shape[1:]
+    if example.original is None or example.geometry is None:
+        return Placement.same_box((z, y, x), (z, y, x))
+    return Placement.between(example.geometry, *example.original)
 
 
 class Flat(nn.Module):
@@ -121,17 +130,16 @@ class Flat(nn.Module):
 def _joined(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
     if network.output != "vector":
         return network(inputs)  # type: ignore[no-any-return]
-    with torch.no_grad() if not torch.jit.is_tracing() else torch.enable_grad():
-        features = network.features(inputs)  # type: ignore[operator]
-        answer = network.head(features) if hasattr(network, "head") else network(inputs)  # type: ignore[operator]
-    return torch.cat([answer, features], dim=1)
+    features = network.features(inputs)  # type: ignore[operator]
+    head = getattr(network, "head", None)
+    return torch.cat([network(inputs) if head is None else head(features), features], dim=1)
 
 
 def _split_outputs(answer: Tensor, network: nn.Module, inputs: dict[str, Tensor]) -> list[Output]:
     answer = answer.detach().float()
     if answer.ndim > 2:
         return [Output(one.numpy()) for one in answer]
-    width = network.head.out_features if hasattr(network, "head") else answer.shape[1]
+    width = int(getattr(getattr(network, "head", None), "out_features", answer.shape[1]))
     return [Output(one[:width].numpy().copy(), {}, one[width:].numpy().copy()) for one in answer]
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from diascope.backends import Runner
-from diascope.core.errors import DoesNotFit
+from diascope.core.errors import DiascopeError, DoesNotFit
 from diascope.engine.windows import Placement, Rows, Shape, WindowPlan, axis_weights, window_starts
 
 __all__ = ["DenseResult", "Placement", "Reduce", "WindowPlan", "argmax_labels", "predict_labels"]
@@ -29,6 +29,8 @@ __all__ = ["DenseResult", "Placement", "Reduce", "WindowPlan", "argmax_labels", 
 Reduce = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Scores (K, z, y, x) float32, not to be changed, to labels (z, y, x) uint8 and the probability of each."""
 
+TINY = 1e-20
+"""Far below the smallest product of blending weights (about 1e-11): keeps voxels that no window covers finite."""
 CHUNK_BYTES = 1 << 25
 """Scores at the original resolution that exist at once (less where little memory is allowed)."""
 
@@ -307,13 +309,17 @@ class _Sweep:
             uncovered = None
             if self.plan.skip_empty:
                 covered = scores[-1]
-                uncovered, scores = covered <= 0, scores[:-1] / covered
+                uncovered, scores = covered <= 0, scores[:-1] / covered.clamp(min=TINY)
             self._keep(*self.reduce(scores), uncovered, part)
 
     def _keep(self, labels: Tensor, probability: Tensor, uncovered: Tensor | None, part: list[Rows]) -> None:
         if uncovered is not None:
             labels = labels.masked_fill(uncovered, 0)
         self.labels[*(slice(*rows) for rows in part)] = labels.numpy()
+        if not torch.isfinite(probability).all():
+            raise DiascopeError(
+                "the network gave scores that are not finite", given=f"original rows {part}", todo="Train it again"
+            )
         said = slice(None) if uncovered is None else ~uncovered.flatten()
         flat, sure = labels.flatten()[said].to(torch.int64), probability.flatten()[said]
         self.counts += torch.bincount(flat, minlength=256).numpy()

@@ -49,7 +49,7 @@ class Statistic:
         name: Key in the evaluation (`auroc`, `dice/anterior`).
         of: Indices of cases (with repeats) to a value; nan where undefined.
         unit: UCUM.
-        better: Which way is better.
+        better: Which way is better; `nearer` to the metric's best value, for those that can overshoot.
         interval: Its own 95 % interval from patient keys (clustered DeLong), instead of the bootstrap; None otherwise.
         counts: (N,) stratum of each case where a class count limits what may be claimed; None otherwise.
     """
@@ -57,7 +57,7 @@ class Statistic:
     name: str
     of: Callable[[npt.NDArray[np.intp]], float]
     unit: str = "1"
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower", "nearer"] = "higher"
     interval: Callable[[Sequence[str]], tuple[float, float]] | None = None
     counts: npt.NDArray[Any] | None = None
 

@@ -18,7 +18,7 @@ class Metric(Protocol):
     kind: Literal["probability", "call", "mask"]
     """`probability`: truth (N,) bool, probability (N,) float. `call`: truth (N,) int class, said (N,) int class.
     `mask`: truth and said (Z, Y, X) bool, with `spacing` in mm."""
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", "nearer"]
     perfect: float
     """Its best value."""
     unit: str

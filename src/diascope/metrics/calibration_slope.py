@@ -15,5 +15,6 @@ def calibration_slope(truth: Array, said: Array) -> float:
 METRIC: Metric = Definition(
     calibration_slope,
     kind="probability",
+    better="nearer",
     title={"en": "Calibration slope", "zh-CN": "校准斜率"},
 )

@@ -24,13 +24,3 @@ class Budget(Record):
     folds: int | None = None
     """By hand: that many folds; None: by rule."""
 
-
-class Shares(Record):
-    """Where the seconds go."""
-
-    prepare: float
-    train: float
-    """All folds together, validation included."""
-    read: float
-    """Reading the validation and test parts."""
-    report: float

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from diascope.core.case import Case, Dataset, TableRef
 from diascope.core.errors import DataRefused
@@ -71,8 +72,8 @@ def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
         channels=channels,
         dimensions=dimensions,
         physical=all(one.physical for one in seen),
-        shapes=tuple(_triple(np.quantile(shapes, q, axis=0, method="nearest"), int) for q in QUANTILES),
-        spacings=tuple(_triple(np.quantile(steps, q, axis=0), float) for q in QUANTILES),
+        shapes=tuple(_whole(np.quantile(shapes, q, axis=0, method="nearest")) for q in QUANTILES),
+        spacings=tuple(_triple(np.quantile(steps, q, axis=0)) for q in QUANTILES),
         intensity=_intensity([one for one in seen if one.channels == channels], channels),
         per_case={"mean": (float(means.mean()), float(means.std())), "std": (float(stds.mean()), float(stds.std()))},
         integer=all(np.dtype(one.dtype).kind in "iu" for one in seen),
@@ -122,6 +123,11 @@ def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, fl
     return found
 
 
-def _triple(values: np.ndarray, kind: type) -> tuple[int, int, int] | tuple[float, float, float]:  # type: ignore[type-arg]
-    z, y, x = (kind(value) for value in values)
+def _whole(values: npt.NDArray[np.float64]) -> tuple[int, int, int]:
+    z, y, x = (int(value) for value in values)
+    return z, y, x
+
+
+def _triple(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    z, y, x = (float(value) for value in values)
     return z, y, x

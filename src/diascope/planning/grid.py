@@ -87,7 +87,7 @@ def patch_grid(facts: InputFacts) -> Grid:
     return Grid(prepare, _triple(steps), fitted_patch(median, facts.dimensions, steps), reason)
 
 
-def fitted_patch(size: Sequence[float] | np.ndarray, dimensions: int, steps: np.ndarray) -> tuple[int, int, int]:  # type: ignore[type-arg]
+def fitted_patch(size: Sequence[float] | np.ndarray, dimensions: int, steps: np.ndarray) -> tuple[int, int, int]:
     """The largest patch within the voxel limit that keeps the image's proportions; a multiple of 8 (or of 1 along a short axis)."""
     patch = np.array(size, float)
     limit = PATCH_VOXELS[2 if dimensions == 2 else 3]
@@ -107,11 +107,11 @@ def round_to(value: float, multiple: int) -> int:
     return int(np.ceil((value - 0.1 * multiple) / multiple) * multiple)
 
 
-def _triple(values: np.ndarray) -> tuple[float, float, float]:  # type: ignore[type-arg]
+def _triple(values: np.ndarray) -> tuple[float, float, float]:
     z, y, x = (float(value) for value in values)
     return z, y, x
 
 
-def _triple_int(values: np.ndarray) -> tuple[int, int, int]:  # type: ignore[type-arg]
+def _triple_int(values: np.ndarray) -> tuple[int, int, int]:
     z, y, x = (int(value) for value in values)
     return z, y, x

@@ -16,11 +16,9 @@ from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
 from diascope.engine.building import build_network, input_specs
 from diascope.engine.devices import Capabilities, candidates, capabilities
-from diascope.engine.feeding import Feed, Stored
 from diascope.engine.preparing import stored_cases
 from diascope.models import InputSpec
 from diascope.planning.budget import RESERVE, Budget
-from diascope.planning.folding import folds_by_rule
 from diascope.planning.grid import Grid, patch_grid, whole_grid
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
@@ -285,4 +283,3 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-__all__ = ["Draft", "Feed", "Stored", "folds_by_rule", "make_plan", "parse_settings"]

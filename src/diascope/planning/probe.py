@@ -89,7 +89,7 @@ def _seconds_per_step(
                 network.zero_grad(set_to_none=True)
                 with torch.autocast("cpu", torch.bfloat16, enabled=arithmetic.precision == "bf16"):
                     loss = phase.loss(network, batch)
-                loss.float().backward()
+                torch.autograd.backward(loss.float())
             times.append(time.monotonic() - start)
     finally:
         torch.set_num_threads(before)

@@ -9,7 +9,7 @@ from typing import Any
 
 from diascope.checks.judging.verdict import verdict
 from diascope.core import registry
-from diascope.core.case import Target
+from diascope.core.case import Case, Target
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.problem import Problem
 from diascope.core.record import write_durably
@@ -89,14 +89,23 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True) -> Loo
     def progress(done: int, total: int) -> None:
         tell({"event": "progress", "what": "reading", "done": done, "total": total})
 
-    survey = take_survey(listing.cases, listing.root, target, progress=progress)
+    cases = tuple(_without_answer(case, target) for case in listing.cases)
+    survey = take_survey(cases, listing.root, target, progress=progress)
     tell({"event": "phase", "message": "checking"})
     problems = [*listing.problems]
     for _, check in registry.each("checks"):
         problems += check.look(survey)
     if task is not None and target is not None:
-        problems += registry.get("tasks", task).problems(listing.cases, target)
-    return Looked(name, listing.cases, listing.notes, task, target, survey, tuple(problems))
+        problems += registry.get("tasks", task).problems(cases, target)
+    return Looked(name, cases, listing.notes, task, target, survey, tuple(problems))
+
+
+def _without_answer(case: Case, target: Target | None) -> Case:
+    """A case whose covariates do not hold the target: else probes and subgroups would see the answer."""
+    if target is None:
+        return case
+    kept = {name: value for name, value in case.covariates.items() if name not in target.columns}
+    return case.model_copy(update={"covariates": kept})
 
 
 def choose_target(listing: Listing, request: Request, need: bool) -> tuple[str | None, Target | None]:

@@ -262,13 +262,13 @@ def _covariates(cases: Sequence[Case]) -> dict[str, list[str]]:
     columns: dict[str, list[Any]] = {name: [case.covariates.get(name) for case in cases] for name in names}
     if any(case.site for case in cases):
         columns["site"] = [case.site for case in cases]
-    found = {}
+    found: dict[str, list[str]] = {}
     for name, values in columns.items():
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
         if numbers and len(set(numbers)) > SUBGROUP_VALUES:
             found[name] = _quartiles(name, values, numbers)
         elif 1 < len(set(values) - {None}) <= SUBGROUP_VALUES:
-            found[name] = ["" if v is None else str(v) for v in values]
+            found[name] = ["missing" if v is None else str(v) for v in values]
         elif Counter(values).most_common(1)[0][1] > len(values) / 10 and 1 < len(set(values) - {None}):
             common = {v for v, _ in Counter(v for v in values if v is not None).most_common(SUBGROUP_VALUES)}
             found[name] = [str(v) if v in common else "" for v in values]
@@ -288,7 +288,7 @@ def _quartiles(name: str, values: Sequence[Any], numbers: Sequence[float]) -> li
 
 
 def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:
-    found = [f"accepted by hand: {name}" for name in dataset.accepted]
+    found = []
     if previous:
         found.append(
             f"this test part was evaluated {previous} time{'s' if previous > 1 else ''} before: choices made since may be fitted to it"

@@ -67,7 +67,8 @@ def report(
 
 def training_figures(run_folder: Path, run: Run) -> tuple[Figure, ...]:
     """Loss and validation curves of every member of a run."""
-    losses, watched = [], {}
+    losses: list[Line] = []
+    watched: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for member in run.members:
         log = read_log((run_folder / member.weights).parent / "log.jsonl")
         name = "" if member.fold is None else f"fold {member.fold + 1}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from diascope.engine.task import Phase, Prediction, Scores, Statistic
 from diascope.evidence.calibration import fit_temperature, probabilities, reliability
 from diascope.evidence.delong import delong
 from diascope.evidence.operating_point import Rule, choose
+from diascope.evidence.proportions import proportion
 from diascope.models import Gives
 
 PROBABILITY = ("auroc", "average_precision", "brier", "ece", "calibration_slope")
@@ -189,7 +190,7 @@ class Classification:
             measures = {
                 "probability": Measure(value=round(row["probability"][label.value], 6), note="calibrated on validation")
             }
-            status = "present" if row["call"] == label.value else "absent"
+            status: Literal["present", "absent"] = "present" if row["call"] == label.value else "absent"
             findings.append(Finding(concept=label.name, code=label.code, status=status, measures=measures, rule=rule))
         return Prediction(tuple(findings))
 
@@ -237,12 +238,29 @@ def _probability(rows: Sequence[Row]) -> Floats:
 
 
 def _one_hot(calls: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
-    return np.eye(classes, dtype=np.intp)[calls]
+    table: npt.NDArray[np.intp] = np.eye(classes, dtype=np.intp)[calls]
+    return table
 
 
 def _call_statistic(name: str, truth: npt.NDArray[Any], calls: npt.NDArray[Any]) -> Statistic:
     metric = registry.get("metrics", name)
-    return Statistic(name, lambda index: metric(truth[index], calls[index]), metric.unit, metric.better, counts=truth)
+    interval = partial(_share_interval, truth == calls, np.ones(len(truth), bool)) if name == "accuracy" else None
+    return Statistic(name, lambda index: metric(truth[index], calls[index]), metric.unit, metric.better, interval, truth)
+
+
+def _share_interval(right: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_], patients: Sequence[str]) -> tuple[float, float]:
+    """Wilson's interval by patient of the share that is right among some cases: it has a width at 0 and 1 too."""
+    _, low, high = proportion(right[among], [patient for patient, mine in zip(patients, among, strict=True) if mine])
+    return low, high
+
+
+def _own_interval(name: str, truth: npt.NDArray[np.bool_], said: npt.NDArray[Any]) -> Callable[[Sequence[str]], tuple[float, float]] | None:
+    """The interval that a metric brings itself: DeLong for AUROC, Wilson for shares, the bootstrap (None) for the rest."""
+    if name == "auroc":
+        return lambda patients: delong(truth, said, patients)[1:]
+    called = said.astype(bool)
+    shares = {"sensitivity": (called, truth), "specificity": (~called, ~truth), "ppv": (truth, called), "npv": (~truth, ~called)}
+    return partial(_share_interval, *shares[name]) if name in shares else None
 
 
 def _per_class(
@@ -261,11 +279,7 @@ def _per_class(
             metric((truth[index] == value).astype(said.dtype if said.dtype.kind in "iu" else bool), said[index, value])
         )
 
-    def interval(patients: Sequence[str], value: int) -> tuple[float, float]:
-        _, low, high = delong(truth == value, said[:, value], patients)
-        return low, high
-
-    own = {value: partial(interval, value=value) if name == "auroc" else None for value in chosen}
+    own = {value: _own_interval(name, truth == value, said[:, value]) for value in chosen}
     single = {
         value: Statistic(
             name if binary else f"{name}/{labels[value].name}",

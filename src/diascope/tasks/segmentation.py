@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, Label, Target
+from diascope.core.errors import UnsoundGeometry
 from diascope.core.figure import Bars, Figure, Grid
 from diascope.core.finding import Finding, Measure, Place
 from diascope.core.image import Image
@@ -92,10 +93,11 @@ class Segmentation:
         return (Phase("network", lambda network: network.parameters(), partial(_loss, plan=plan)),)
 
     def observe(self, output: Output, example: Example, truth: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Row:
-        row: Row = {"case": example.case.id, "volume": {}}
+        physical = example.original is not None and example.original[0].physical
+        row: Row = {"case": example.case.id, "physical": physical}
         mask = truth["mask"]
         valid = np.ones(mask.shape, bool) if plan.target.ignore is None else mask != plan.target.ignore
-        assert_same_shape(mask, output.values, example.case.id)
+        _check_shape(mask, output.values, example.case.id)
         spacing = example.original[0].steps if example.original else (1.0, 1.0, 1.0)
         for label in plan.target.labels:
             values = label.members or (label.value,)
@@ -119,10 +121,11 @@ class Segmentation:
             plugin = registry.get("metrics", metric)
             columns = {label.name: _column(rows, f"{metric}/{label.name}") for label in plan.target.labels}
             mean = partial(_mean_over_labels, tuple(columns.values()))
-            statistics.append(Statistic(f"{metric}", mean, plugin.unit, plugin.better))
+            unit = plugin.unit if all(row["physical"] for row in rows) or plugin.unit != "mm" else "{pixels}"
+            statistics.append(Statistic(f"{metric}", mean, unit, plugin.better))
             if len(columns) > 1:
                 statistics += [
-                    Statistic(f"{metric}/{name}", partial(_mean, column), plugin.unit, plugin.better)
+                    Statistic(f"{metric}/{name}", partial(_mean, column), unit, plugin.better)
                     for name, column in columns.items()
                 ]
         dice = np.stack([_column(rows, f"dice/{label.name}") for label in plan.target.labels])
@@ -148,7 +151,7 @@ class Segmentation:
                     unit="cases",
                 )
             )
-        cells = [
+        cells: list[tuple[str | float | int | None, ...]] = [
             (
                 name,
                 *(
@@ -190,18 +193,21 @@ def _finding(label: Label, output: Output, geometry: Any, decision: Mapping[str,
             value=round(output.confidence[label.value], 4), note="mean probability of its voxels, not calibrated"
         )
     place = Place(
-        start=tuple(int(v) for v in start),
-        stop=tuple(int(v) for v in stop),
-        centre_mm=tuple(round(float(v), 2) for v in geometry.to_mm(centre)) if geometry.physical else None,
+        start=(int(start[0]), int(start[1]), int(start[2])),
+        stop=(int(stop[0]), int(stop[1]), int(stop[2])),
+        centre_mm=_rounded(geometry.to_mm(centre)) if geometry.physical else None,
     )
     return Finding(concept=label.name, code=label.code, status="present", measures=measures, place=place, rule=rule)
 
 
-def assert_same_shape(truth: npt.NDArray[Any], said: npt.NDArray[Any], case: str) -> None:
+def _rounded(point: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (round(float(value), 2) for value in point)
+    return x, y, z
+
+
+def _check_shape(truth: npt.NDArray[Any], said: npt.NDArray[Any], case: str) -> None:
     """Raise when a mask does not lie on the image's grid."""
     if truth.shape != said.shape:
-        from diascope.core.errors import UnsoundGeometry
-
         raise UnsoundGeometry(f"the mask of {case} is {truth.shape}, its image {said.shape}", todo="Run diascope check")
 
 

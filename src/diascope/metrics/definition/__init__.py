@@ -31,7 +31,7 @@ class Definition:
     compute: Callable[[Array, Array], float]
     kind: Literal["probability", "call", "mask"]
     title: dict[str, str]
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower", "nearer"] = "higher"
     perfect: float = 1.0
     unit: str = "1"
 
