@@ -72,8 +72,7 @@ def convert(network: nn.Module, example: Tensor) -> Any:
     with torch.no_grad(), warnings.catch_warnings():
         # The converter traces, which torch calls deprecated and (for norms that look at shapes) inexact; what comes
         # out is for one shape only and is compared with torch.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.simplefilter("ignore")
         model = openvino.convert_model(plain, example_input=example.detach().cpu().float())
     model.reshape(list(example.shape))
     return model

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from diascope.core.errors import DoesNotFit
+from diascope.core.errors import DiascopeError, DoesNotFit
 from diascope.engine.sliding import DenseResult, argmax_labels, predict_labels
 from diascope.engine.windows import Placement, Shape, WindowPlan, window_starts
 from diascope.transforms.resampling.volume import resize
@@ -158,6 +158,11 @@ def test_the_original_shape_alone_means_the_same_box() -> None:
     expected = predict_labels(volume, network, argmax_labels, plan, place)
     found = predict_labels(volume, network, argmax_labels, plan, (12, 13, 14))
     assert np.array_equal(found.labels, expected.labels)
+
+
+def test_scores_that_are_not_finite_are_no_finding() -> None:
+    with pytest.raises(DiascopeError, match="not finite"):
+        predict_labels(a_volume((8, 8, 8)), lambda x: x * torch.nan, argmax_labels, WindowPlan((8, 8, 8)), (8, 8, 8))
 
 
 def test_mirrored_views_are_averaged() -> None:
