@@ -69,7 +69,7 @@ def draw_body(rng: np.random.Generator, infected: bool) -> Body:
     liver = _liver(rng, size)
     parts = [*outside, *_chest(rng, size), *_back(rng, depth - fat), *_left(rng, size), *liver]
     parts += _gallbladder(rng, size)
-    parts += [_lesion(rng, liver, infected) for _ in range(int(rng.integers(1, 4)))]
+    parts += [_lesion(rng, liver, infected) for _ in range(int(rng.integers(2, 5)))]
     return Body(tuple(parts), infected)
 
 
@@ -111,10 +111,10 @@ def _lesion(rng: np.random.Generator, liver: list[Part], infected: bool) -> Part
         _scaled(rng, (radius, radius, radius), 1.0, 0.08),
         lobe.hu + contrast,
         _turn(rng, 180),
-        gas=rng.uniform(0.7, 1.0) if infected else None,
+        gas=rng.uniform(0.4, 0.7) if infected else None,
         texture=rng.uniform(3, 9),
         bumps=rng.uniform(0, 0.05),
-        waves=_waves(rng, 13),
+        waves=_waves(rng, 17),
         label=LESION,
     )
 
