@@ -70,13 +70,14 @@ def test_every_command_and_option_exists(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
-def test_python_in_it_is_python(path):
-    for language, text in blocks(path):
-        if language == "python" and text.startswith(">>>"):
-            examples = doctest.DocTestParser().get_doctest(text, {}, path.name, str(path), 0)
-            assert doctest.DocTestRunner(verbose=False).run(examples).failed == 0
-        elif language == "python":
+def test_python_in_it_is_python_and_its_examples_are_right(path):
+    python = [text for language, text in blocks(path) if language == "python"]
+    examples = "\n\n".join(text for text in python if text.startswith(">>>"))
+    for text in python:
+        if not text.startswith(">>>"):
             ast.parse(text)
+    test = doctest.DocTestParser().get_doctest(examples, {}, path.name, str(path), 0)
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])

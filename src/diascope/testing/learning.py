@@ -1,0 +1,166 @@
+"""Promises of what torch runs: losses, models, transforms, explainers, back ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from diascope.core import registry
+from diascope.core.geometry import Geometry
+from diascope.models import InputSpec
+from diascope.testing.keeping import kept
+
+SPECS = (
+    InputSpec("image", channels=3, dimensions=2, shape=(1, 24, 32)),
+    InputSpec("image", channels=1, dimensions=3, shape=(16, 8, 24)),
+    InputSpec("table", channels=5, dimensions=0, outputs=2),
+)
+PARAMS: Mapping[str, Mapping[str, Any]] = {
+    "resample": {"shape": (5, 6, 7)},
+    "crop_pad": {"shape": (5, 9, 7)},
+    "intensity": {"rule": "z-score"},
+    "mirror": {"axes": (0, 1, 2)},
+}
+"""For transforms that do nothing, or are meaningless, without params."""
+
+
+def loss(name: str, plugin: Any, folder: Path) -> None:
+    """A finite scalar with finite gradients whatever the logits, lowest when right."""
+    kept(plugin.kind in ("category", "mask"), f"{name}.kind is one of its family's", plugin.kind)
+    size = (6,) if plugin.kind == "category" else (2, 4, 5, 6)
+    target = torch.randint(0, 3, size, generator=torch.Generator().manual_seed(0))
+    right = nn.functional.one_hot(target, 3).movedim(-1, 1).float() * 30
+    guess = torch.randn(right.shape, generator=torch.Generator().manual_seed(1))
+    values = [float(plugin(logits, target, {})) for logits in (right, guess, right.roll(1, dims=1))]
+    kept(values[0] < values[1] < values[2], f"{name} is lowest when right and highest when wrong", values)
+    for scale in (1e4, 1e30):
+        logits = (right * scale).requires_grad_()
+        value = plugin(logits, target, {})
+        value.backward()
+        kept(value.shape == () and torch.isfinite(value), f"{name} is a finite scalar for extreme logits", scale)
+        gradient = logits.grad
+        kept(gradient is not None and torch.isfinite(gradient).all(), f"{name}'s gradient is finite", scale)
+
+
+def model(name: str, plugin: Any, folder: Path) -> None:
+    """Any size its stride divides, the same answer twice, equal when saved and reloaded, an honest estimate."""
+    fitting = [spec for spec in SPECS if spec.kind in plugin.takes and spec.dimensions in plugin.dimensions]
+    kept(plugin.gives in ("vector", "pyramid", "dense", "image", "answer"), f"{name}.gives", plugin.gives)
+    kept(plugin.fitted in ("gradient", "once"), f"{name}.fitted", plugin.fitted)
+    for spec in fitting:
+        options = plugin.options(spec)
+        torch.manual_seed(0)
+        module = plugin.build(spec, options)
+        if plugin.fitted == "once":
+            _fit(plugin, module, spec, options)
+        example = _example(plugin, spec, options)
+        first, second = (_answers(module.eval(), example) for _ in range(2))
+        kept(all(map(torch.equal, first, second)), f"{name} gives the same answer twice")
+        kept(all(bool(torch.isfinite(one).all()) for one in first), f"{name}'s answer is finite")
+        other = plugin.build(spec, options)
+        other.load_state_dict(load(save({key: value.contiguous() for key, value in module.state_dict().items()})))
+        kept(all(map(torch.equal, first, _answers(other.eval(), example))), f"{name} saved and reloaded is equal")
+        cost = plugin.cost(spec, options)
+        kept(cost.gflop >= 0 and cost.activation_bytes >= 0, f"{name} estimates its cost")
+
+
+def _fit(plugin: Any, module: nn.Module, spec: InputSpec, options: Mapping[str, Any]) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, spec.channels)).astype(np.float32)
+    rows[3, 1] = np.nan
+    target = {
+        "class": (rows[:, 0] > 0).astype(np.int64),
+        "time": np.exp(-rows[:, 0]),
+        "event": np.ones(40, np.int64),
+    }
+    plugin.fit(module, rows, target, options)
+
+
+def _example(plugin: Any, spec: InputSpec, options: Mapping[str, Any]) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    if spec.dimensions == 0:
+        return torch.randn((2, spec.channels), generator=generator)
+    size = [step * 3 if spec.dimensions == 3 or axis else 1 for axis, step in enumerate(plugin.stride(options))]
+    return torch.randn((2, spec.channels, *size), generator=generator)
+
+
+def _answers(module: nn.Module, example: Tensor) -> list[Tensor]:
+    with torch.no_grad():
+        answer = module(example)
+    return list(answer) if isinstance(answer, list | tuple) else [answer]
+
+
+def transform(name: str, plugin: Any, folder: Path) -> None:
+    """It leaves its input as it was, keeps masks masks, and replays what was drawn."""
+    kept(plugin.scope in ("case", "batch"), f"{name}.scope is one of its family's", plugin.scope)
+    images = torch.randn((4, 2, 6, 8, 10), generator=torch.Generator().manual_seed(0))
+    masks = (images[:, :1] > 0).to(torch.uint8) * 3
+    before = images.clone(), masks.clone()
+    params = PARAMS.get(name, {})
+    if plugin.scope == "case":
+        place = Geometry.from_spacing((2.0, 1.0, 0.5))
+        image, there = plugin.apply(images[0], place, params, is_mask=False)
+        mask, also_there = plugin.apply(masks[0], place, params, is_mask=True)
+        kept(image.shape[1:] == mask.shape[1:] and there.is_close(also_there), f"{name} keeps image and mask together")
+    else:
+        drawn = plugin.draw(np.random.default_rng(5), 4, (6, 8, 10), {**params, "probability": 1.0})
+        image, mask = plugin.apply(images, masks, drawn)
+        kept(torch.equal(image, plugin.apply(images, masks, drawn)[0]), f"{name} replays what was drawn")
+        kept(plugin.spatial or torch.equal(mask, masks), f"{name} moves masks only where it says so")
+    kept(set(mask.unique().tolist()) <= {0, 3}, f"{name} keeps the values of masks")
+    kept(torch.equal(images, before[0]) and torch.equal(masks, before[1]), f"{name} leaves its input as it was")
+
+
+class Small(nn.Module):
+    """Two convolutions and a pooled answer: for explainers (a mapping of inputs) and for back ends (one tensor)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv3d(1, 6, 3, padding=1), nn.ReLU(), nn.Conv3d(6, 8, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, inputs: Tensor | dict[str, Tensor]) -> Tensor:
+        """(B, 2)."""
+        image = inputs["image"] if isinstance(inputs, dict) else inputs
+        scores: Tensor = self.head(self.encoder(image).flatten(2).mean(2))
+        return scores
+
+
+def _network() -> tuple[nn.Module, Tensor]:
+    """Fresh weights, and noise with a bright block in another place of each image."""
+    torch.manual_seed(11)
+    images = torch.randn((3, 1, 6, 10, 12), generator=torch.Generator().manual_seed(2)) * 0.1
+    for number in range(3):
+        images[number, :, 1:4, 2 + number : 6 + number, 3 * number : 3 * number + 4] += 5
+    network = Small().eval()
+    with torch.no_grad():
+        network.head.weight.abs_()  # More of anything raises the answer, so that there is something to explain.
+    return network, images
+
+
+def explainer(name: str, plugin: Any, folder: Path) -> None:
+    """A map of the image's size in 0..1, unchanged by the rest of the batch; the network is left as it was."""
+    network, images = _network()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    maps = plugin.explain(network, images, 1)
+    kept(maps.shape == (3, 6, 10, 12), f"{name} gives a map of the image's size", maps.shape)
+    kept(bool(maps.min() >= 0 and maps.max() <= 1), f"{name}'s maps lie in 0..1")
+    alone = plugin.explain(network, images[1:2], 1)[0]
+    kept(np.allclose(maps[1], alone, atol=1e-4), f"{name}'s map of one image does not depend on the others")
+    same = all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    kept(same and not network.training, f"{name} leaves the network as it was")
+
+
+def backend(name: str, plugin: Any, folder: Path) -> None:
+    """Float32 gives what torch gives, for any number of examples."""
+    if not plugin.is_available():
+        return
+    network, images = _network()
+    expected = registry.get("backends", "torch").compile(network, images, "fp32")(images)
+    found = plugin.compile(network, images, "fp32")(images)
+    kept(torch.allclose(expected, found, atol=1e-4), f"{name} in float32 gives what torch gives")
