@@ -1,8 +1,8 @@
 """One training step: Diascope's network and arithmetic against what a user gets today, in turns on one machine.
 
 The other side is `baselines/train_step_monai.py` (frozen: MONAI's networks, float32, contiguous, default allocator,
-eager). Each measurement is a process of its own; both sides alternate, so that a busy machine hurts both. Ours is chosen
-as a plan chooses it: the candidates for this machine are timed and the fastest is taken; for volumes also compiled.
+eager). Each measurement is a process of its own; both sides alternate, so that a busy machine hurts both. Ours is what
+a plan would choose: the candidates for this machine are timed and the fastest is taken; for volumes also compiled.
 
     python benchmarks/train_step.py                              # three workloads, three rounds
     python benchmarks/train_step.py --workloads unet3d --rounds 1
