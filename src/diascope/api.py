@@ -190,9 +190,9 @@ def evaluate(
     Returns:
         The evaluation and its file.
     """
-    from diascope.stages.validate import validate
+    from diascope.workflows.external import evaluate_release
 
-    return validate(Workspace(Path(workspace)), str(release), request(location, options), tell)
+    return evaluate_release(Workspace(Path(workspace)), str(release), request(location, options), tell)
 
 
 def predict(
@@ -228,9 +228,9 @@ def explain(
         explainer: A name of `diascope list explainers`.
         seed: Of the randomised weights of the sanity check.
     """
-    from diascope.stages.explain import explain as run
+    from diascope.workflows.explaining import explain_location
 
-    found: dict[str, Any] = run(_release(release, workspace), str(location), Path(out), (explainer, seed))
+    found: dict[str, Any] = explain_location(_release(release, workspace), str(location), Path(out), (explainer, seed))
     return found
 
 
@@ -250,11 +250,10 @@ def compare(
         tell: Told about progress.
         **options: See `DataOptions`.
     """
-    from diascope.stages.compare import compare as run
+    from diascope.workflows.external import compare_releases
 
     place, (one, other) = Workspace(Path(workspace)), releases
-    found: dict[str, Any] = run(place, (str(one), str(other)), request(location, options), tell)
-    return found
+    return compare_releases(place, (str(one), str(other)), request(location, options), tell)
 
 
 def release(candidate: Location, by: str, workspace: Location = WORKSPACE) -> Release:

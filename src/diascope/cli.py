@@ -178,11 +178,11 @@ def evaluate(
     quiet: QuietOption = False,
 ) -> None:
     """External validation: measure a release on other labelled data."""
-    from diascope.stages.validate import validate
+    from diascope.workflows.external import evaluate_release
 
     console, place = Console(quiet, as_json), _workspace(workspace)
     request = _request(source_folder, source, "auto", (target, patient, site), None, seed, accept)
-    found, path = validate(place, release, request, console.tell)
+    found, path = evaluate_release(place, release, request, console.tell)
     console.finish(
         {"evaluation": found.model_dump(mode="json", exclude={"figures", "cases_ranked"}), "file": str(path)},
         lambda: console.show_evaluation(found, path),
@@ -222,10 +222,10 @@ def explain(
     quiet: QuietOption = False,
 ) -> None:
     """Show what in the image led to the answer (only where the sanity check passes)."""
-    from diascope.stages.explain import explain as run_explain
+    from diascope.workflows.explaining import explain_location
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    found = run_explain(place.find("releases", release), location, out, (explainer, seed))
+    found = explain_location(place.find("releases", release), location, out, (explainer, seed))
     console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
 
 
@@ -244,11 +244,11 @@ def compare(
     quiet: QuietOption = False,
 ) -> None:
     """Compare two releases on the same cases, with paired intervals."""
-    from diascope.stages.compare import compare as run_compare
+    from diascope.workflows.external import compare_releases
 
     console, place = Console(quiet, as_json), _workspace(workspace)
     request = _request(source_folder, source, "auto", (target, patient, None), None, seed, accept)
-    found = run_compare(place, (one, other), request, console.tell)
+    found = compare_releases(place, (one, other), request, console.tell)
     console.finish(found, lambda: console.show_comparison(found))
 
 

@@ -133,7 +133,8 @@ class Console:
         evaluation = made.evaluation
         part = "cross-validated" if evaluation.part == "cross-validated" else f"{evaluation.part} part"
         self.out.print(
-            f"\n[bold]{escape(made.release.label)}[/] · {part}: {evaluation.cases} cases, {evaluation.patients} patients"
+            f"\n[bold]{escape(made.release.label)}[/] · {part}: "
+            f"{evaluation.cases} cases, {evaluation.patients} patients"
         )
         self.show_metrics(evaluation, evaluation.headline)
         for warning in evaluation.warnings:

@@ -1,0 +1,1 @@
+"""Nouns, registry and errors: no torch, no file formats, no web."""

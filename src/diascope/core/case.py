@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from diascope.core.record import Record
+from diascope.core.record import Field, Record
 
 Scalar = str | float | int | bool | None
 Split = Literal["train", "val", "test"]
@@ -32,7 +32,7 @@ class TableRef(Record):
 
     kind: Literal["table"] = "table"
     values: dict[str, Scalar]
-    units: dict[str, str] = {}
+    units: dict[str, str] = Field(default_factory=dict)
 
 
 class Step(Record):
@@ -53,14 +53,14 @@ class Case(Record):
     patient_known: bool = True
     """False where the source gives no patient and each case counts as its own."""
     inputs: dict[str, FileRef | TableRef]
-    targets: dict[str, FileRef | Scalar] = {}
+    targets: dict[str, FileRef | Scalar] = Field(default_factory=dict)
     """Target column to a scalar (class, time, event, value) or a mask file."""
     split: Split | None = None
     """The split that the source gives, None where it gives none."""
     group: str | None = None
     """A further key that must not straddle splits (a study, a lesion, a near-duplicate cluster)."""
     site: str | None = None
-    covariates: dict[str, Scalar] = {}
+    covariates: dict[str, Scalar] = Field(default_factory=dict)
     """Age, sex, scanner, ...: subgroup tables and shortcut probes use them."""
     earlier: tuple[str, ...] = ()
     """Ids of the same patient's earlier cases, oldest first."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from diascope.core.case import Target
 from diascope.core.figure import Figure
 from diascope.core.finding import Measure
-from diascope.core.record import Record
+from diascope.core.record import Field, Record
 
 
 class Subgroup(Record):
@@ -67,7 +67,7 @@ class GateRule(Record):
     spacing_low: tuple[float, float, float] | None = None
     spacing_high: tuple[float, float, float] | None = None
     """Millimetres (z, y, x); None where the training images had none."""
-    intensity: dict[str, tuple[float, float]] = {}
+    intensity: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Statistic to its allowed range over the whole image."""
 
 
@@ -105,7 +105,7 @@ class Release(Record):
     signed_by: str | None = None
     signed_at: str | None = None
     created: str = ""
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from diascope.core.record import Record
+from diascope.core.record import Field, Record
 
 
 class Measure(Record):
@@ -38,7 +38,7 @@ class Finding(Record):
     """Name of the label, or of what was measured."""
     code: str | None = None
     status: Literal["present", "absent", "measured", "abstained"]
-    measures: dict[str, Measure] = {}
+    measures: dict[str, Measure] = Field(default_factory=dict)
     """`probability` (calibrated), `volume`, ..."""
     place: Place | None = None
     rule: str = ""
@@ -66,5 +66,5 @@ class Findings(Record):
     reviewed: Literal["not reviewed"] = "not reviewed"
     notes: tuple[str, ...] = ()
     """What was corrected or noticed while reading."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """What was written beside it: `mask`, `picture`, `dicom_seg`."""

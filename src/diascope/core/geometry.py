@@ -104,14 +104,14 @@ class Geometry:
         """Voxel indices (..., 3) as (z, y, x) to points (..., 3) as (x, y, z) in mm."""
         if not self.physical:
             raise NotPhysical("this image has no millimetres", todo="Use voxel indices")
-        return np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return np.asarray(np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3])
 
     def to_voxel(self, points: npt.ArrayLike) -> Array:
         """Points (..., 3) as (x, y, z) in mm to (fractional) voxel indices (..., 3) as (z, y, x)."""
         if not self.physical:
             raise NotPhysical("this image has no millimetres", todo="Use voxel indices")
         inverse = np.linalg.inv(self.affine)
-        return np.asarray(points, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
+        return np.asarray(np.asarray(points, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3])
 
     def voxel_volume(self) -> float:
         """Volume of one voxel in mm³ (also where the axes are sheared)."""

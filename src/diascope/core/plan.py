@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from diascope.core.case import Target
 from diascope.core.errors import UnknownName
-from diascope.core.record import Record
+from diascope.core.record import Field, Record
 
 
 class InputFacts(Record):
@@ -42,7 +42,7 @@ class Fingerprint(Record):
     inputs: dict[str, InputFacts]
     strata: dict[str, int]
     """Cases in each stratum (class, or which structures are present) in the training part."""
-    label_volumes: dict[str, float] = {}
+    label_volumes: dict[str, float] = Field(default_factory=dict)
     """Median number of voxels of each structure in a mask."""
     bytes_decoded: int
     """Memory that all decoded training images take as float32."""

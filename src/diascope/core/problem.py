@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from diascope.core.figure import Figure
 from diascope.core.finding import Measure
-from diascope.core.record import Record
+from diascope.core.record import Field, Record
 
 Severity = Literal["refuse", "warn", "note"]
 
@@ -27,7 +27,7 @@ class Problem(Record):
     """Ids that the repair takes out of the data set."""
     groups: tuple[tuple[str, ...], ...] = ()
     """Ids that must stay on one side of a split (near duplicates where patients are unknown)."""
-    measures: dict[str, Measure] = {}
+    measures: dict[str, Measure] = Field(default_factory=dict)
     figure: Figure | None = None
 
 

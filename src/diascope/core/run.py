@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from diascope.core.record import Record
+from diascope.core.record import Field, Record
 
 
 class Member(Record):
@@ -41,4 +41,4 @@ class Run(Record):
     actual_gb: float
     """Peak resident memory of the process."""
     created: str
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = Field(default_factory=dict)

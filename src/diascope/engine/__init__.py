@@ -1,0 +1,1 @@
+"""The loop, fitting, feeding, reading, checkpoints, devices, and the TASK protocol."""

@@ -1,7 +1,7 @@
 """Feeding the loop: prepared cases in one memory-mapped file, and batches that depend on the seed and the step alone.
 
-Nothing here remembers where it was: the batch of step n is computed from (seed, n), so a run that was killed goes on with
-exactly the batches that it would have seen (Philox counters, as in "Parallel random numbers: as easy as 1, 2, 3", SC11).
+Nothing here remembers where it was: the batch of step n is computed from (seed, n), so a run that was killed goes on
+with exactly the batches that it would have seen (Philox counters, "Parallel random numbers: as easy as 1, 2, 3", SC11).
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def crop(array: npt.NDArray[Any], start: tuple[int, int, int], size: tuple[int, 
     """A patch (..., Z, Y, X) from `start` (may be negative) of `size`; outside is the lowest value (0 for masks)."""
     inside = tuple(slice(max(s, 0), max(s, 0) + n - max(-s, 0)) for s, n in zip(start, size, strict=True))
     whole: tuple[Any, ...] = (Ellipsis, *inside)
-    part = array[whole]
+    part: npt.NDArray[Any] = array[whole]
     before = [max(-s, 0) for s in start]
     after = [n - b - have for n, b, have in zip(size, before, part.shape[-3:], strict=True)]
     if not any(before) and not any(after):

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +120,13 @@ def _fit_by_gradient(plan: Plan, part: Part, folder: Path, show: Show, options: 
 
 def _seconds_used(folder: Path) -> float:
     lines = read_log(folder / "clock.jsonl")
-    return float(sum(max(0.0, b["seconds"] - a["seconds"]) for a, b in zip(lines, lines[1:], strict=False)))
+    return float(sum(max(0.0, b["seconds"] - a["seconds"]) for a, b in pairwise(lines)))
 
 
 def make_fabric(plan: Plan, devices: int = 1) -> Fabric:
     """Fabric for this plan: device, precision and distribution are its business.
 
-    One process with one device needs no strategy; several processes (`--devices`, or `torchrun`) share each batch by DDP.
+    One process with one device needs no strategy; several (`--devices`, or `torchrun`) share each batch by DDP.
     """
     gpu = torch.cuda.is_available()
     world = max(devices, int(os.environ.get("WORLD_SIZE", "1")))

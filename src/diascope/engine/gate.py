@@ -24,7 +24,7 @@ COMPONENTS = 24
 
 
 def features(example: Example, output: Output) -> Floats:
-    """What the distance is measured on: how grey values are distributed and how they change, and the encoder's features."""
+    """What the distance is measured on: how grey values are distributed and change, and the encoder's features."""
     image = example.inputs.get("image")
     if image is None:
         values = [np.nan_to_num(np.ravel(array), nan=0.0) for _, array in sorted(example.inputs.items())]

@@ -1,4 +1,4 @@
-"""The log of a run: `log.jsonl` holds what is the same in every run of a plan, `clock.jsonl` what is not (time, memory)."""
+"""The log of a run: `log.jsonl` is the same in every run of a plan, `clock.jsonl` (time, memory) is not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The one training loop, in plain sight, on Lightning Fabric.
 
-It asks the task for phases and never which task it is. It counts steps, never the clock: `pace.py` may change the number of
-steps, but only through a change that is logged and stored, so that a resume and a replay obey it.
+It asks the task for phases and never which task it is. It counts steps, never the clock: `pace.py` may change the number
+of steps, but only through a change that is logged and stored, so that a resume and a replay obey it.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def run_loop(training: Training, fabric: Fabric) -> State:
         TrainingFailed: When too many steps had a loss that is not finite; names the cases.
         Stopped: On Ctrl-C, after a checkpoint was written; says how to resume.
     """
-    plan, log = training.plan, RunLog(training.folder, fabric.global_rank == 0)
+    log = RunLog(training.folder, fabric.global_rank == 0)
     state = State(training, fabric)
     start = _resumed(training, state, log)
     step = start

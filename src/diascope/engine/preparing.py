@@ -1,4 +1,4 @@
-"""One case from file to working grid. Training, evaluation and reading all go through `prepare`: the same code, the same bits."""
+"""One case from file to working grid. Training, evaluation and reading all go through `prepare`: the same bits."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Reader:
             yield from self._vectors(waiting)
 
     def _vectors(self, examples: Sequence[Example]) -> list[Output]:
-        """The batch is filled up to one fixed size, so that every back end runs one shape (and batch size changes nothing)."""
+        """The batch is filled up to one fixed size: every back end runs one shape, and batch size changes nothing."""
         size = self.plan["read_batch"]
         inputs = {
             name: torch.from_numpy(np.stack([example.inputs[name] for example in examples]))

@@ -19,7 +19,7 @@ class HausdorffDistance95:
     """
 
     kind: Literal["probability", "call", "mask"] = "mask"
-    better: Literal["higher", "lower"] = "lower"
+    better: Literal["higher", "lower", "nearer"] = "lower"
     perfect = 0.0
     unit = "mm"
     title: dict[str, str] = {"en": "95 % Hausdorff distance", "zh-CN": "95% 豪斯多夫距离"}  # noqa: RUF012

@@ -10,7 +10,7 @@ from diascope.core.image import Image
 
 IntensityRule = Literal["window", "z-score", "scale", "grey", "rgb"]
 """`window`: clip to percentiles of the training foreground, then z-score with their mean and deviation (CT, physical
-units); `z-score`: per image (MR); `scale`: per image, 0.5 to 99.5 percentiles to 0..1; `grey`/`rgb`: fixed range 0..255."""
+units); `z-score`: per image (MR); `scale`: per image, 0.5 to 99.5 percentiles to 0..1; `grey`/`rgb`: fixed 0..255."""
 
 
 @dataclass(frozen=True)

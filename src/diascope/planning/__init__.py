@@ -1,0 +1,1 @@
+"""From what the data is to what will be done and why."""

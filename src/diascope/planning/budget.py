@@ -23,4 +23,3 @@ class Budget(Record):
     """What was used before the plan was made (reading, checks)."""
     folds: int | None = None
     """By hand: that many folds; None: by rule."""
-

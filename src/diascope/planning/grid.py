@@ -88,7 +88,7 @@ def patch_grid(facts: InputFacts) -> Grid:
 
 
 def fitted_patch(size: Sequence[float] | np.ndarray, dimensions: int, steps: np.ndarray) -> tuple[int, int, int]:
-    """The largest patch within the voxel limit that keeps the image's proportions; a multiple of 8 (or of 1 along a short axis)."""
+    """The largest patch within the voxel limit with the image's proportions; a multiple of 8 (4 along short axes)."""
     patch = np.array(size, float)
     limit = PATCH_VOXELS[2 if dimensions == 2 else 3]
     axes = (1, 2) if dimensions == 2 else (0, 1, 2)

@@ -18,7 +18,7 @@ from diascope.engine.building import build_network, input_specs
 from diascope.engine.devices import Capabilities, candidates, capabilities
 from diascope.engine.preparing import stored_cases
 from diascope.models import InputSpec
-from diascope.planning.budget import RESERVE, Budget
+from diascope.planning.budget import Budget
 from diascope.planning.grid import Grid, patch_grid, whole_grid
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
@@ -281,5 +281,3 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             found[field.removeprefix("plan.")] = value
     return found
-
-

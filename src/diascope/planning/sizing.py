@@ -65,7 +65,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
             break
     if chosen is None or chosen[4] > draft.choices["memory_gb"].value:
         raise DoesNotFit(
-            f"the smallest network needs {chosen[4] if chosen else 0:.1f} GB, {draft.choices['memory_gb'].value:.1f} GB are allowed",
+            f"the smallest network needs {chosen[4] if chosen else 0:.1f} GB",
+            given=f"{draft.choices['memory_gb'].value:.1f} GB are allowed",
             todo="Raise --memory, or train on smaller images: --set prepare=[...]",
         )
     options, shape, batch, gflop, need = chosen
@@ -85,9 +86,9 @@ def narrowed(options: dict[str, Any], share: float) -> dict[str, Any]:
     """The options with fewer channels: `features` (a list) or `width` (a number), in multiples of 8."""
     changed = dict(options)
     if "features" in options:
-        changed["features"] = [max(8, int(round(width * share / 8)) * 8) for width in options["features"]]
+        changed["features"] = [max(8, round(width * share / 8) * 8) for width in options["features"]]
     if "width" in options:
-        changed["width"] = max(8, int(round(options["width"] * share / 8)) * 8)
+        changed["width"] = max(8, round(options["width"] * share / 8) * 8)
     return changed
 
 

@@ -13,7 +13,7 @@ from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
 from diascope.planning.probe import Probe
 
 EPOCHS_WHOLE = 60
-"""Beyond this many passes over whole images a network from scratch only learns them by heart (measured: benchmarks/)."""
+"""Beyond this many passes over whole images a network from scratch mostly learns them by heart."""
 EPOCHS_PATCHES = 4000
 VALIDATIONS = 8
 
@@ -24,7 +24,7 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     batch, cases = draft.choices["batch"].value, len(dataset.part("train"))
     prepare = 1.2 * len(dataset.cases) * facts.seconds_per_case
     read_one = _read_seconds(draft, facts, found) + facts.seconds_per_case
-    # Every case is read about once after training: validation for the decision, test (or out of fold) for the evaluation.
+    # Every case is read about once after training: validation for the decision, test (or held out) for the figures.
     read = read_one * (len(dataset.cases) if folds > 1 else len(dataset.part("val")) + len(dataset.part("test")))
     watch = VALIDATIONS * min(WATCHED, max(1, len(dataset.part("val")))) * _read_seconds(draft, facts, found) * folds
     left = RESERVE * budget.minutes * 60 - budget.spent_seconds - prepare - read - watch - REPORT_SECONDS

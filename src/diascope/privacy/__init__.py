@@ -1,0 +1,1 @@
+"""Pseudonyms and, later, de-identification."""

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from safetensors.numpy import save
 
-from diascope import formats
 from diascope.core import registry
-from diascope.core.case import Case, Dataset, FileRef
-from diascope.core.evaluation import CaseScore, Evaluation, Gate, Subgroup
-from diascope.core.figure import Figure, Gallery, Picture
-from diascope.core.image import Image
+from diascope.core.case import Case, Dataset
+from diascope.core.evaluation import Evaluation, Gate
 from diascope.core.plan import Fingerprint, Plan
 from diascope.core.record import Record, write_durably
 from diascope.core.run import Run
@@ -26,19 +20,15 @@ from diascope.engine.batch import Example, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import features, fit_gate
+from diascope.engine.measuring import measured
 from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
 from diascope.engine.reading import Reader
 from diascope.engine.scoring import Observed, observe
-from diascope.evidence.intervals import measures
 from diascope.planning.folding import unit
-from diascope.reports.pictures import slice_picture
+from diascope.reports.galleries import worst_and_best
 from diascope.store.workspace import Workspace, free_name
 
-SHOWN = 4
-"""Cases in each of the galleries: worst, middle, best."""
-SUBGROUP_VALUES = 6
-"""A covariate with more values than this is cut at its quartiles (numbers) or left out (text)."""
 REFERENCE = 4
 """Validation cases that a release keeps, so that another back end can prove itself."""
 
@@ -97,7 +87,7 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
         previous, cases = 0, [one.example.case for one in inside]
     warnings = _warnings(dataset, previous)
     evaluation = measured(plan, rows, cases, decision, part, run.name)
-    pictures = worst_and_best(networks, evaluation, cases, watch)
+    pictures = worst_and_best(watch.reader(networks), evaluation, cases, Path(dataset.root))
     evaluation = evaluation.model_copy(
         update={
             "dataset": run.dataset,
@@ -211,133 +201,11 @@ def _patch(image: Any, size: tuple[int, int, int]) -> Any:
     return torch.from_numpy(np.ascontiguousarray(crop(image.numpy(), (start[0], start[1], start[2]), size)))
 
 
-def measured(
-    plan: Plan, rows: Sequence[Row], cases: Sequence[Case], decision: Mapping[str, Any], part: str, release: str
-) -> Evaluation:
-    """Decided rows to an evaluation: every figure with its interval, every covariate with its subgroups."""
-    task = registry.get("tasks", plan.task)
-    scores = task.score(rows, plan)
-    patients = [case.patient for case in cases]
-    found = measures(scores.statistics, patients, seed=plan.seed)
-    ranked = sorted(range(len(rows)), key=lambda i: np.nan_to_num(scores.per_case[i], nan=np.inf))
-    return Evaluation(
-        dataset=plan.dataset,
-        part=part,
-        task=plan.task,
-        release=release,
-        cases=len(cases),
-        patients=len(set(patients)),
-        metrics=found,
-        headline=tuple(name for name in scores.headline if name in found),
-        decision=dict(decision),
-        subgroups=tuple(_subgroups(scores, cases, patients, plan.seed)),
-        cases_ranked=tuple(_ranked(cases[i], float(scores.per_case[i])) for i in ranked),
-        figures=tuple(task.figures(rows, plan, decision)),
-        evaluated_by=getpass.getuser(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _ranked(case: Case, score: float) -> CaseScore:
-    return CaseScore(case=case.id, patient=case.patient, score=None if np.isnan(score) else round(score, 6))
-
-
-def _subgroups(scores: Any, cases: Sequence[Case], patients: Sequence[str], seed: int) -> list[Subgroup]:
-    found = []
-    chosen = [one for one in scores.statistics if one.name in scores.headline]
-    for covariate, values in _covariates(cases).items():
-        for value in sorted(set(values) - {""}):
-            index = np.array([i for i, mine in enumerate(values) if mine == value])
-            people = [patients[i] for i in index]
-            metrics = measures(chosen, patients, index, resamples=400, seed=seed)
-            found.append(
-                Subgroup(covariate=covariate, value=value, cases=len(index), patients=len(set(people)), metrics=metrics)
-            )
-    return found
-
-
-def _covariates(cases: Sequence[Case]) -> dict[str, list[str]]:
-    """Covariate to each case's value in words; numbers are cut at their quartiles."""
-    names = sorted({name for case in cases for name in case.covariates})
-    columns: dict[str, list[Any]] = {name: [case.covariates.get(name) for case in cases] for name in names}
-    if any(case.site for case in cases):
-        columns["site"] = [case.site for case in cases]
-    found: dict[str, list[str]] = {}
-    for name, values in columns.items():
-        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-        if numbers and len(set(numbers)) > SUBGROUP_VALUES:
-            found[name] = _quartiles(name, values, numbers)
-        elif 1 < len(set(values) - {None}) <= SUBGROUP_VALUES:
-            found[name] = ["missing" if v is None else str(v) for v in values]
-        elif Counter(values).most_common(1)[0][1] > len(values) / 10 and 1 < len(set(values) - {None}):
-            common = {v for v, _ in Counter(v for v in values if v is not None).most_common(SUBGROUP_VALUES)}
-            found[name] = [str(v) if v in common else "" for v in values]
-    return found
-
-
-def _quartiles(name: str, values: Sequence[Any], numbers: Sequence[float]) -> list[str]:
-    edges = np.unique(np.quantile(np.array(numbers, float), (0, 0.25, 0.5, 0.75, 1)))
-    words = [f"{a:g} to {b:g}" for a, b in zip(edges, edges[1:], strict=False)]
-    place = [
-        ""
-        if not isinstance(v, int | float)
-        else words[min(int(np.searchsorted(edges, v, "right")) - 1, len(words) - 1)]
-        for v in values
-    ]
-    return place
-
-
 def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:
-    found = []
+    found: list[str] = []
     if previous:
-        found.append(
-            f"this test part was evaluated {previous} time{'s' if previous > 1 else ''} before: choices made since may be fitted to it"
-        )
+        times = "once" if previous == 1 else f"{previous} times"
+        found.append(f"this test part was evaluated {times} before: choices made since may be fitted to it")
     if not all(case.patient_known for case in dataset.cases):
         found.append("the source names no patients: several images of one patient may lie on both sides of a split")
     return tuple(found)
-
-
-def worst_and_best(
-    networks: Sequence[Any], evaluation: Evaluation, cases: Sequence[Case], watch: Watch
-) -> list[Figure]:
-    """Galleries of the worst, the middle and the best cases, read again, with overlays."""
-    ranked = [one for one in evaluation.cases_ranked if one.score is not None]
-    if not ranked or not watch.plan["image_inputs"]:
-        return []
-    by_id = {case.id: case for case in cases}
-    middle = max(0, len(ranked) // 2 - SHOWN // 2)
-    chosen = {
-        "Worst cases": ranked[:SHOWN],
-        "Middle cases": ranked[middle : middle + SHOWN],
-        "Best cases": ranked[::-1][:SHOWN],
-    }
-    reader = watch.reader(networks)
-    found: list[Figure] = []
-    for title, some in chosen.items():
-        pictures = [_picture(by_id[one.case], one.score, reader, watch, evaluation.decision) for one in some]
-        found.append(Gallery(title=title, pictures=tuple(pictures)))
-    return found
-
-
-def _picture(case: Case, score: float | None, reader: Reader, watch: Watch, decision: Mapping[str, Any]) -> Picture:
-    plan, root = watch.plan, Path(watch.dataset.root)
-    task = registry.get("tasks", plan.task)
-    example, masks = prepared(case, root, plan)
-    prediction = task.decode(reader.read(example), example, decision, plan)
-    ref = case.inputs[plan["image_inputs"][0]]
-    image = formats.read(ref, root) if isinstance(ref, FileRef) else None
-    if image is None:
-        return Picture(png="", caption=case.id, case=case.id)
-    truth = next(iter(masks.values()), None)
-    truth_image = None if truth is None else Image(truth[None], image.geometry, unit="label")
-    said = ", ".join(
-        f"{one.concept} {one.measures['probability'].value:.2f}"
-        for one in prediction.findings
-        if "probability" in one.measures
-    )
-    known = next(
-        (str(v) for k, v in case.targets.items() if k in plan.target.columns and not isinstance(v, FileRef)), ""
-    )
-    words = f"truth: {known}; said: {said}" if known else f"score {score:.3f}" if score is not None else ""
-    return slice_picture(image, prediction.mask, truth_image, plan.target.labels, caption=words, case=case.id)

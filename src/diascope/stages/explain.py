@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,22 @@ from torch import nn
 from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef
-from diascope.core.figure import Figure, Gallery
+from diascope.core.errors import BadUsage
+from diascope.core.figure import Gallery
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
+from diascope.engine.fit import load_weights
 from diascope.engine.preparing import prepared
 from diascope.explainers.sanity import weights_check
 from diascope.reports.pictures import slice_picture
+from diascope.store.releases import open_release
 
 EXPLAINER = "grad_cam"
 
 
 def explain_cases(
-    network: nn.Module, plan: Plan, cases: Sequence[Case], root: Path, seed: int = 0
-) -> tuple[Figure, ...]:
+    network: nn.Module, plan: Plan, cases: Sequence[Case], root: Path, setting: tuple[str, int] = (EXPLAINER, 0)
+) -> tuple[Gallery, ...]:
     """A gallery of explained cases, or a line that says why there is none.
 
     Args:
@@ -32,16 +36,17 @@ def explain_cases(
         plan: How cases are prepared.
         cases: A few.
         root: Folder that relative paths start at.
-        seed: Of the randomised weights.
+        setting: Name of the explainer, seed of the randomised weights.
     """
     if str(network.output) != "vector" or not plan["image_inputs"] or plan["table_inputs"] or not cases:
         return ()
-    explainer = registry.get("explainers", EXPLAINER)
+    name, seed = setting
+    explainer = registry.get("explainers", name)
     examples = [prepared(case, root, plan)[0] for case in cases]
     images = torch.stack([torch.from_numpy(example.inputs["image"]) for example in examples])
     chosen = _outputs(network, images)
     result = weights_check(network, explainer, images, chosen[0], seed)
-    title = "What the network looked at (Grad-CAM)"
+    title = f"What the network looked at ({name})"
     alike = "undefined" if result.similarity is None else f"{result.similarity:.2f}"
     words = (
         f"sanity check: maps of the trained and of randomised weights correlate by {alike} (limit {result.limit:.2f})"
@@ -85,3 +90,38 @@ def _grey(image: Any) -> Any:
     from dataclasses import replace
 
     return replace(image, modality="unknown", unit="a.u.")
+
+
+def explain(release: Path, cases: Sequence[tuple[Case, Path]], out: Path, setting: tuple[str, int]) -> dict[str, Any]:
+    """Explain what a release says about some cases, as pictures in a folder.
+
+    Args:
+        release: Its folder.
+        cases: Each with the folder that its paths start at.
+        out: Folder for the pictures.
+        setting: Name of the explainer, seed of the randomised weights.
+
+    Returns:
+        `sanity` in words and `pictures`, the files that were written.
+
+    Raises:
+        BadUsage: When the release's answers are places themselves.
+    """
+    opened = open_release(release)
+    network = load_weights(opened.plan, opened.folder / opened.release.members[0])
+    files: list[str] = []
+    words = ""
+    for case, root in cases:
+        figures = explain_cases(network, opened.plan, [case], root, setting)
+        if not figures:
+            raise BadUsage(
+                "this release says where by itself, or reads no image: there is nothing to explain with a map",
+                todo="Look at the mask that diascope predict writes",
+            )
+        words = figures[0].note
+        for picture in figures[0].pictures:
+            out.mkdir(parents=True, exist_ok=True)
+            name = "".join(c if c.isalnum() or c in "-_" else "-" for c in case.id)[:80] or "case"
+            (out / f"{name}.png").write_bytes(base64.b64decode(picture.png))
+            files.append(str(out / f"{name}.png"))
+    return {"sanity": words, "pictures": files}

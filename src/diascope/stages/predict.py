@@ -18,7 +18,6 @@ from diascope.core.case import Case, FileRef
 from diascope.core.errors import BadUsage, DataRefused, DiascopeError, OutOfScope
 from diascope.core.finding import Finding, Findings
 from diascope.core.image import Image
-from diascope.engine.batch import Example
 from diascope.engine.devices import prepare_process
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import broken_rules, distance, features
@@ -71,7 +70,7 @@ class Predictor:
             _prove(self.reader, self.opened)
         self.distance = self.opened.arrays("gate.safetensors")
 
-    def read(self, incoming: Incoming) -> tuple[Prediction, Example, Mapping[str, Image]]:
+    def read(self, incoming: Incoming) -> tuple[Prediction, Mapping[str, Image]]:
         """What the release says about a case.
 
         Raises:
@@ -95,7 +94,7 @@ class Predictor:
                     ],
                 )
         task = registry.get("tasks", plan.task)
-        return task.decode(output, example, release.decision, plan), example, images
+        return task.decode(output, example, release.decision, plan), images
 
 
 def predict(
@@ -255,7 +254,7 @@ def _prove(reader: Reader, opened: OpenRelease) -> None:
 
 
 def _written(predictor: Predictor, one: Incoming, out: Path) -> Findings:
-    prediction, example, images = predictor.read(one)
+    prediction, images = predictor.read(one)
     folder = out / _safe(one.case.id)
     folder.mkdir(parents=True, exist_ok=True)
     files = _files(predictor, prediction, images, (folder, one))

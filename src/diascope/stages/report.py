@@ -97,15 +97,18 @@ def _line(label: str, points: Sequence[tuple[float, float]]) -> Line:
 
 
 def _commands(plan: Plan, dataset: Dataset, evaluation: Evaluation) -> tuple[str, ...]:
-    chosen = " ".join(
+    settings = [
         f"--set {name}={choice.value}"
         for name, choice in plan.choices.items()
-        if choice.kind == "by hand" and name not in ("minutes", "memory_gb")
-    )
-    location = dataset.root
-    fit = f"diascope fit {location} --source {dataset.source} --task {dataset.task} --target {dataset.target.name} --minutes {plan['minutes']:g} --seed {plan.seed}"
+        if choice.kind == "by hand" and name not in ("minutes", "memory_gb", "folds")
+    ]
+    words = [
+        f"diascope fit {dataset.root} --source {dataset.source} --task {dataset.task} --target {dataset.target.name}",
+        f"--minutes {plan['minutes']:g} --seed {plan.seed}",
+        *settings,
+    ]
     return (
-        f"{fit} {chosen}".strip(),
+        " ".join(words),
         f"diascope evaluate {evaluation.release} FOLDER",
         f"diascope predict {evaluation.release} STUDY --out DIR",
     )

@@ -1,0 +1,1 @@
+"""The workspace, releases on disk, hashes."""

@@ -245,21 +245,32 @@ def _one_hot(calls: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
 def _call_statistic(name: str, truth: npt.NDArray[Any], calls: npt.NDArray[Any]) -> Statistic:
     metric = registry.get("metrics", name)
     interval = partial(_share_interval, truth == calls, np.ones(len(truth), bool)) if name == "accuracy" else None
-    return Statistic(name, lambda index: metric(truth[index], calls[index]), metric.unit, metric.better, interval, truth)
+    return Statistic(
+        name, lambda index: metric(truth[index], calls[index]), metric.unit, metric.better, interval, truth
+    )
 
 
-def _share_interval(right: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_], patients: Sequence[str]) -> tuple[float, float]:
+def _share_interval(
+    right: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_], patients: Sequence[str]
+) -> tuple[float, float]:
     """Wilson's interval by patient of the share that is right among some cases: it has a width at 0 and 1 too."""
     _, low, high = proportion(right[among], [patient for patient, mine in zip(patients, among, strict=True) if mine])
     return low, high
 
 
-def _own_interval(name: str, truth: npt.NDArray[np.bool_], said: npt.NDArray[Any]) -> Callable[[Sequence[str]], tuple[float, float]] | None:
-    """The interval that a metric brings itself: DeLong for AUROC, Wilson for shares, the bootstrap (None) for the rest."""
+def _own_interval(
+    name: str, truth: npt.NDArray[np.bool_], said: npt.NDArray[Any]
+) -> Callable[[Sequence[str]], tuple[float, float]] | None:
+    """The interval that a metric brings itself: DeLong for AUROC, Wilson for shares; None is the bootstrap."""
     if name == "auroc":
         return lambda patients: delong(truth, said, patients)[1:]
     called = said.astype(bool)
-    shares = {"sensitivity": (called, truth), "specificity": (~called, ~truth), "ppv": (truth, called), "npv": (~truth, ~called)}
+    shares = {
+        "sensitivity": (called, truth),
+        "specificity": (~called, ~truth),
+        "ppv": (truth, called),
+        "npv": (~truth, ~called),
+    }
     return partial(_share_interval, *shares[name]) if name in shares else None
 
 

@@ -16,12 +16,12 @@ from diascope.engine.devices import peak_memory_gb
 from diascope.engine.fit import load_weights
 from diascope.engine.progress import Tell, silent
 from diascope.planning.budget import Budget
+from diascope.sources import Request
 from diascope.stages.evaluate import evaluate_run
 from diascope.stages.explain import explain_cases
 from diascope.stages.release import candidate
 from diascope.stages.report import report
 from diascope.stages.train import train
-from diascope.sources import Request
 from diascope.store.workspace import Workspace
 from diascope.workflows.prepare import prepare
 
@@ -116,4 +116,4 @@ def _explained(run_folder: Path, run: Run, made: Plan, dataset: Dataset, evaluat
     by_id = {case.id: case for case in dataset.cases}
     cases = [by_id[name] for name in wanted][:EXPLAINED]
     network = load_weights(made, run_folder / run.members[0].weights)
-    return explain_cases(network, made, cases, Path(dataset.root), made.seed)
+    return explain_cases(network, made, cases, Path(dataset.root))

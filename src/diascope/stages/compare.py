@@ -1,0 +1,76 @@
+"""compare: two releases on the same cases, with paired intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from diascope.core import registry
+from diascope.core.case import Case
+from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.record import canonical_json, write_durably
+from diascope.engine.aligning import aligned
+from diascope.engine.fit import load_weights
+from diascope.engine.progress import Tell, silent
+from diascope.engine.reading import Reader
+from diascope.engine.scoring import observe
+from diascope.engine.task import Scores
+from diascope.evidence.comparison import compare as paired
+from diascope.planning.looked import Looked
+from diascope.store.releases import OpenRelease, open_release
+from diascope.store.workspace import Workspace, free_name
+
+
+def compare(workspace: Workspace, releases: tuple[Path, Path], looked: Looked, tell: Tell = silent) -> dict[str, Any]:
+    """Compare two releases.
+
+    Args:
+        workspace: Where `evaluations/` is.
+        releases: Two release folders.
+        looked: Labelled data, checked.
+        tell: Told about progress.
+
+    Returns:
+        `releases`, `cases`, `patients`, and for each metric `one`, `other`, `difference` (a measure), `p`, `method`.
+
+    Raises:
+        BadUsage: When the releases are for different tasks.
+        DataRefused: When the data has no target that both know.
+    """
+    one, other = (open_release(folder) for folder in releases)
+    if one.release.task != other.release.task:
+        raise BadUsage("the two releases are for different tasks", given=f"{one.release.task}, {other.release.task}")
+    if looked.target is None:
+        raise DataRefused("the data has no labels to compare with")
+    excluded = {case for problem in looked.problems for case in problem.exclude} | set(looked.survey.unreadable)
+    kept = [case for case in looked.cases if case.id not in excluded]
+    scores = [_scores(opened, kept, looked, tell) for opened in (one, other)]
+    patients = [case.patient for case in kept]
+    found = paired(scores[0].statistics, scores[1].statistics, patients)
+    content = {
+        "releases": [one.release.label, other.release.label],
+        "cases": len(kept),
+        "patients": len(set(patients)),
+        "metrics": {name: result.model_dump(mode="json") for name, result in found.items()},
+    }
+    name = free_name(workspace.evaluations, f"{one.release.label}-against-{other.release.label}", ".json")
+    path = workspace.evaluations / f"{name}.json"
+    write_durably(path, (canonical_json(content, indent=1) + "\n").encode())
+    return {**content, "file": str(path)}
+
+
+def _scores(opened: OpenRelease, cases: Sequence[Case], looked: Looked, tell: Tell) -> Scores:
+    plan, release = opened.plan, opened.release
+    if looked.target is None:
+        raise DataRefused("the data has no labels to compare with")
+    task = registry.get("tasks", plan.task)
+    networks = [load_weights(plan, opened.folder / member) for member in release.members]
+    reader = Reader(networks, plan, release.backend, release.precision, int(plan["memory_gb"] * 0.4e9))
+
+    def each(done: int, total: int) -> None:
+        tell({"event": "progress", "what": f"reading with {release.label}", "done": done, "total": total})
+
+    seen = observe(reader, aligned(cases, looked.target, plan), looked.survey.root, plan, each)
+    scores: Scores = task.score([task.decide(row.row, release.decision, plan) for row in seen], plan)
+    return scores

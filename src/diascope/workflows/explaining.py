@@ -1,0 +1,23 @@
+"""explaining: find what lies at a location as `predict` does, then explain it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from diascope.stages.explain import explain
+from diascope.stages.predict import incoming
+from diascope.store.releases import open_release
+
+
+def explain_location(release: Path, location: str, out: Path, setting: tuple[str, int]) -> dict[str, Any]:
+    """Explain everything at a location.
+
+    Args:
+        release: Folder of the release.
+        location: File, folder, DICOM series or study.
+        out: Folder for the pictures.
+        setting: Name of the explainer, seed of the randomised weights.
+    """
+    opened = open_release(release)
+    return explain(release, [(one.case, one.root) for one in incoming(location, opened)], out, setting)
