@@ -105,7 +105,7 @@ def _lesion(rng: np.random.Generator, liver: list[Part], infected: bool) -> Part
     direction = rng.normal(size=3)
     direction *= rng.random() ** (1 / 3) / np.linalg.norm(direction)
     x, y, z = np.asarray(lobe.centre) + lobe.turn @ (direction * room)
-    contrast = rng.uniform(60, 110) * rng.choice([-1, 1])
+    contrast = rng.uniform(85, 140) * rng.choice([-1, 1])
     return Part(
         (float(x), float(y), float(z)),
         _scaled(rng, (radius, radius, radius), 1.0, 0.08),
