@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
 from diascope.core import registry
@@ -15,13 +18,18 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
     """What each encoder is built for: `image` for all stacked image inputs, and each table by its name."""
     specs = {}
     if plan["image_inputs"]:
-        channels = sum(plan["channels"].values())
+        channels = sum(count * _views(plan["intensity"][name]) for name, count in plan["channels"].items())
         z, y, x = plan["patch"]
         steps = tuple(plan["spacing"])
         specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
     for name in plan["table_inputs"]:
         specs[name] = InputSpec("table", len(plan["columns"][name]), 0)
     return specs
+
+
+def _views(intensity: Mapping[str, Any]) -> int:
+    """How many channels the intensity rule makes of one."""
+    return len(intensity["windows"]) if intensity["rule"] == "windows" else 1
 
 
 def build_network(plan: Plan) -> nn.Module:

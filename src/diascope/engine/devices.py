@@ -136,7 +136,7 @@ def candidates(machine: Capabilities, dimensions: Literal[0, 2, 3]) -> tuple[Ari
     half = Arithmetic("bf16", channels_last=True, threads=machine.cores)
     if machine.cuda or machine.amx:
         return half, last
-    return (half, last, plain) if machine.avx512_bf16 else (last, plain)
+    return (last, half, plain) if machine.avx512_bf16 else (last, plain)
 
 
 def usable_cores() -> int:

@@ -1,7 +1,7 @@
 """The one training loop, in plain sight, on Lightning Fabric.
 
-It asks the task for phases and never which task it is. It counts steps, never the clock: `pace.py` may change the number
-of steps, but only through a change that is logged and stored, so that a resume and a replay obey it.
+It asks the task for phases and never which task it is. It counts steps, never the clock: `pace.py` may change their
+number, but only through a change that is logged and stored, so that a resume and a replay obey it.
 """
 
 from __future__ import annotations

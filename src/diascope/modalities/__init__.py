@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from diascope.core.image import Image
 
-IntensityRule = Literal["window", "z-score", "scale", "grey", "rgb"]
+IntensityRule = Literal["window", "windows", "z-score", "scale", "grey", "rgb"]
 """`window`: clip to percentiles of the training foreground, then z-score with their mean and deviation (CT, physical
 units); `z-score`: per image (MR); `scale`: per image, 0.5 to 99.5 percentiles to 0..1; `grey`/`rgb`: fixed 0..255."""
 

@@ -49,7 +49,7 @@ class Model(Protocol):
     A built module has `gives` and `channels`: for `vector` it maps (B, C, Z, Y, X) to (B, D), `channels == (D,)`; for
     `pyramid` to a list of maps fine to coarse; for `dense` to a list of decoder maps, full resolution first, one
     for each entry of `channels` (coarser ones are used for deep supervision in training; in `eval()` it returns the
-    first only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, without a head.
+    first only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, headless.
     2-D models take Z = 1 arrays as well: (B, C, 1, Y, X) in, and dense maps come out with Z = 1.
     """
 

@@ -27,6 +27,8 @@ from diascope.planning.timing import timed
 
 Kind = Literal["fixed", "rule", "measured", "by hand"]
 PROBE_CASES = 12
+VIEWS = 3
+"""Display windows that a whole image without a mask is shown in."""
 
 
 @dataclass
@@ -109,13 +111,17 @@ def _inputs(draft: Draft, facts: Fingerprint) -> None:
     draft.put(
         "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"
     )
-    rules = {name: _intensity(facts.inputs[name]) for name in images}
+    rules = {name: _intensity(facts.inputs[name], bool(facts.label_volumes)) for name in images}
     words = "; ".join(f"{name}: {rule['rule']} ({facts.inputs[name].modality})" for name, rule in rules.items())
     draft.put("intensity", rules, "rule", words or "no image input")
 
 
-def _intensity(facts: InputFacts) -> dict[str, Any]:
-    rule = registry.get("modalities", facts.modality).intensity
+def _intensity(facts: InputFacts, masked: bool) -> dict[str, Any]:
+    modality = registry.get("modalities", facts.modality)
+    rule = modality.intensity
+    if rule == "window" and not masked and modality.windows:
+        # Without a mask nobody says which tissue matters, and air would set the scale: see it as a reader does.
+        return {"rule": "windows", "windows": [[one.centre, one.width] for one in modality.windows[:VIEWS]]}
     if rule == "window":
         return {"rule": rule, **{key: list(facts.intensity[key]) for key in ("low", "high", "mean", "std")}}
     if rule in ("grey", "rgb") and facts.integer:
@@ -236,7 +242,7 @@ def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budge
         "rule",
         "torch.compile pays for volumes, more than 5 minutes, where a compiler is present",
     )
-    draft.put("seconds_per_step", round(found.seconds_per_step, 4), "measured", "median of the probe's steps")
+    draft.put("seconds_per_step", round(found.seconds_per_step, 4), "measured", "the fastest of the probe's steps")
 
 
 def _at_once(draft: Draft, dataset: Dataset, facts: Fingerprint, seed: int) -> Plan:

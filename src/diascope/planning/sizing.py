@@ -24,7 +24,7 @@ WITH_AMX = 4.0
 ON_GPU = 20_000.0
 LEAN = (1.0, 0.75, 0.5, 0.375, 0.25)
 """Shares of a model's own width that are tried, widest first."""
-WANTED_STEPS = {True: 600, False: 1200}
+WANTED_STEPS = {True: 1500, False: 3000}
 """Steps that a schedule should have: whole images, patches. More steps beat more width (NUMBERS.md)."""
 BASE_GB = 0.9
 """Interpreter, libraries, kept allocator."""
@@ -51,7 +51,7 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     train_cases = sum(facts.strata.values())
     speed = _throughput(machine)
     seconds = 0.7 * budget.minutes * 60 / max(1, draft.choices["folds"].value)
-    wanted = WANTED_STEPS[whole] * min(1.0, budget.minutes / 10)
+    wanted = WANTED_STEPS[whole] * min(1.0, budget.minutes / 15)
     chosen = None
     for lean, batch, shape in _ladder(spec, grid, whole, train_cases):
         one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, spec.spacing)
@@ -119,9 +119,16 @@ def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:
     images = draft.choices["image_inputs"].value
     if images:
         dimensions = facts.inputs[images[0]].dimensions
-        return InputSpec("image", sum(draft.choices["channels"].value.values()), dimensions, grid.shape, grid.steps)
+        return InputSpec("image", _channels(draft), dimensions, grid.shape, grid.steps)
     name = draft.choices["table_inputs"].value[0]
     return InputSpec("table", facts.inputs[name].channels, 0)
+
+
+def _channels(draft: Any) -> int:
+    intensity = draft.choices["intensity"].value
+    return sum(
+        count * len(intensity[name].get("windows", [None])) for name, count in draft.choices["channels"].value.items()
+    )
 
 
 def _divisible(shape: tuple[int, int, int], stride: tuple[int, int, int], dimensions: int) -> tuple[int, int, int]:

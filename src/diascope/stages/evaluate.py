@@ -179,7 +179,7 @@ def _reference(networks: Sequence[Any], plan: Plan, examples: Sequence[Example])
     """Prepared inputs with what the plain torch float32 network answers to them."""
     import torch
 
-    found = {}
+    found: dict[str, Any] = {}
     for number, example in enumerate(examples):
         inputs = {name: torch.from_numpy(array)[None] for name, array in example.inputs.items()}
         if "image" in inputs and networks[0].output == "dense":

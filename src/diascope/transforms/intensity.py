@@ -40,6 +40,13 @@ def _window(volume: Tensor, params: Params) -> Tensor:
     return _standard(clipped, mean, std)
 
 
+def _windows(volume: Tensor, params: Params) -> Tensor:
+    """Each channel once in each display window, -1 (below) to 1 (above): what a reader sees by turning the window."""
+    if "windows" not in params:
+        raise BadUsage("the intensity rule 'windows' needs 'windows'", given=dict(params))
+    return torch.cat([((volume - centre) / (width / 2)).clamp(-1, 1) for centre, width in params["windows"]])
+
+
 def _z_score(volume: Tensor, params: Params) -> Tensor:
     std, mean = torch.std_mean(volume, dim=(1, 2, 3), correction=0, keepdim=True)
     return _standard(volume, mean, std)
@@ -58,13 +65,14 @@ def _fixed(volume: Tensor, params: Params) -> Tensor:
 
 
 RULES: MappingProxyType[str, Callable[[Tensor, Params], Tensor]] = MappingProxyType(
-    {"window": _window, "z-score": _z_score, "scale": _scale, "grey": _fixed, "rgb": _fixed}
+    {"window": _window, "windows": _windows, "z-score": _z_score, "scale": _scale, "grey": _fixed, "rgb": _fixed}
 )
 
 
 class Intensity:
     """Params: `rule`, and numbers, each one or one a channel.
 
+    `windows`: a list of (centre, width); the channels are repeated, once in each window, from -1 to 1.
     `window`: clip to `low`..`high`, subtract `mean`, divide by `std`. `z-score`: mean and deviation of the image.
     `scale`: the image's 0.5 and 99.5 percentiles to 0 and 1, clipped. `grey`, `rgb`: `low`..`high` (default 0..255) to
     0..1, then `mean` and `std` (default 0 and 1) of that.
