@@ -90,6 +90,8 @@ class Release(Record):
     task: str
     target: Target
     dataset: str
+    source: str = ""
+    """Name of the source plug-in that listed the data set: `predict` lists with it where a layout says nothing."""
     plan_hash: str
     backend: str
     """Back end with which the decision was fitted."""

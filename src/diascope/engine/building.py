@@ -38,7 +38,8 @@ def build_network(plan: Plan) -> nn.Module:
     Raises:
         BadUsage: When the model cannot read the plan's inputs.
     """
-    model = registry.get("models", plan["model"])
+    model, task = registry.get("models", plan["model"]), registry.get("tasks", plan.task)
+    _refuse_misfit(model, plan, task.needs)
     encoders = {}
     for name, spec in input_specs(plan).items():
         if spec.kind not in model.takes:
@@ -51,5 +52,20 @@ def build_network(plan: Plan) -> nn.Module:
     if model.gives == "answer":
         name, estimator = next(iter(encoders.items()))
         return AnswerNetwork(name, estimator)
-    network: nn.Module = registry.get("tasks", plan.task).network(plan, encoders)
+    network: nn.Module = task.network(plan, encoders)
     return network
+
+
+def _refuse_misfit(model: Any, plan: Plan, needs: str) -> None:
+    """Raise where a model gives something else than the task needs, or answers another kind of target."""
+    if model.gives == "answer" and model.fitted == "once":
+        fits, wanted = plan.target.kind in model.target_kinds, f"answers for targets of kind {plan.target.kind!r}"
+        given = f"answers for {', '.join(sorted(model.target_kinds))}"
+    else:
+        fits, wanted, given = model.gives == needs, f"a model that gives {needs!r}", f"it gives {model.gives!r}"
+    if not fits:
+        raise BadUsage(
+            f"the model {plan['model']!r} does not suit this task, which needs {wanted}",
+            given=given,
+            todo="Choose another model: --set model=NAME (diascope list models)",
+        )

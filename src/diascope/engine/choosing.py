@@ -30,7 +30,8 @@ def choose_backend(networks: Sequence[nn.Module], plan: Plan, examples: Sequence
     if "backend" in plan.choices:
         return {"backend": plan["backend"], "precision": plan["read_precision"], "agreement": "chosen by hand"}
     reference = Reader(networks[:1], plan, "torch", "fp32")
-    usable = plan["image_inputs"] and reference.output != "image" and examples
+    # Rows of tables are read by torch, and so are images beside them.
+    usable = plan["image_inputs"] and not plan["table_inputs"] and reference.output != "image" and examples
     if not usable:
         return {"backend": "torch", "precision": "fp32", "agreement": "the reference itself"}
     expected, slowest = _timed(reference, examples)

@@ -24,10 +24,13 @@ COMPONENTS = 24
 
 
 def features(example: Example, output: Output) -> Floats:
-    """What the distance is measured on: how grey values are distributed and change, and the encoder's features."""
+    """What the distance is measured on: how grey values are distributed and change, and the encoder's features.
+
+    Without an image: the values of the tables, nan where one is missing.
+    """
     image = example.inputs.get("image")
     if image is None:
-        values = [np.nan_to_num(np.ravel(array), nan=0.0) for _, array in sorted(example.inputs.items())]
+        values = [np.ravel(array) for _, array in sorted(example.inputs.items())]
         return np.concatenate([*values, np.asarray(output.features, float)]).astype(float)
     parts = [_descriptor(channel) for channel in image]
     return np.concatenate([*parts, np.asarray(output.features, float)]).astype(float)
@@ -97,8 +100,11 @@ def _scaled(steps: tuple[float, float, float], factor: float) -> tuple[float, fl
 
 def _fit_distance(table: Floats) -> dict[str, Floats]:
     """Whitened principal axes; axes with little variance share a floor, so that few cases do not make them infinite."""
-    mean, scale = table.mean(axis=0), table.std(axis=0) + 1e-6
-    normal = (table - mean) / scale
+    known = np.isfinite(table)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, table, 0.0).sum(axis=0) / count
+    scale = np.sqrt(np.where(known, (table - mean) ** 2, 0.0).sum(axis=0) / count) + 1e-6
+    normal = _normal(table, mean, scale)
     _, singular, axes = np.linalg.svd(normal, full_matrices=False)
     keep = min(COMPONENTS, len(table) // 4, len(singular))
     variance = singular[:keep] ** 2 / max(1, len(table) - 1)
@@ -106,9 +112,14 @@ def _fit_distance(table: Floats) -> dict[str, Floats]:
     return {"mean": mean, "scale": scale, "axes": axes[:keep], "variance": np.r_[variance + 0.05, max(rest, 0.05)]}
 
 
+def _normal(rows: Floats, mean: Floats, scale: Floats) -> Floats:
+    """Standardised; what is missing is neither near nor far."""
+    return np.asarray(np.where(np.isfinite(rows), (rows - mean) / scale, 0.0))
+
+
 def distance(row: Floats, arrays: Mapping[str, Floats]) -> float:
     """Mahalanobis distance in the whitened axes, with what lies outside them as one more axis."""
-    normal = (row - arrays["mean"]) / arrays["scale"]
+    normal = _normal(row, arrays["mean"], arrays["scale"])
     along = arrays["axes"] @ normal
     outside = float(((normal - arrays["axes"].T @ along) ** 2).sum())
     squares = np.r_[along**2, outside] / arrays["variance"]

@@ -90,10 +90,7 @@ def prepare(case: Case, images: Mapping[str, Image], plan: Plan) -> Example:
             volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, False)
         inputs["image"] = np.ascontiguousarray(volume.numpy(), dtype=np.float32)
     for name in plan["table_inputs"]:
-        ref = case.inputs.get(name)
-        values = ref.values if isinstance(ref, TableRef) else {}
-        columns = [_number(values.get(column)) for column in plan["columns"][name]]
-        inputs[name] = np.array(columns, dtype=np.float32)
+        inputs[name] = _row(case, name, plan["columns"][name])
     return Example(case, inputs, {}, geometry, original)
 
 
@@ -145,5 +142,22 @@ def _with_channels(volume: torch.Tensor, wanted: int) -> torch.Tensor:
     raise DataRefused(f"an image with {have} channels cannot be read where {wanted} are expected")
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
+def _row(case: Case, name: str, columns: Sequence[str]) -> npt.NDArray[np.float32]:
+    """(D,) values of a table input, nan where one is missing; all of them where the case has no such input.
+
+    Raises:
+        DataRefused: When the row lacks a column, or holds text where a number is expected.
+    """
+    ref = case.inputs.get(name)
+    if not isinstance(ref, TableRef):
+        return np.full(len(columns), np.nan, dtype=np.float32)
+    if lacking := [column for column in columns if column not in ref.values]:
+        raise DataRefused(
+            f"case {case.id} lacks the columns {', '.join(map(repr, lacking))} of {name!r}",
+            given=", ".join(ref.values) or "none",
+            todo="Add the columns; a cell may be empty where a value is not known",
+        )
+    texts = [column for column in columns if isinstance(ref.values[column], str)]
+    if texts:
+        raise DataRefused(f"case {case.id} has text where a number is expected", given=", ".join(texts))
+    return np.array([np.nan if ref.values[column] is None else ref.values[column] for column in columns], np.float32)

@@ -76,7 +76,8 @@ class Reader:
             else images
         )
         answer = self._runner(full)(full)[: len(images)]
-        if self.plan["mirror_reading"]:
+        # Pictures have a place: two of them, one made of the mirrored input, have no mean.
+        if self.plan["mirror_reading"] and self.output == "vector":
             for axis in self.plan["mirror_axes"]:
                 answer = answer + self._runner(full)(full.flip(2 + axis).contiguous())[: len(images)]
             answer = answer / (1 + len(self.plan["mirror_axes"]))

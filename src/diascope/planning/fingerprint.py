@@ -94,9 +94,10 @@ def _intensity(seen: Sequence[InputFactsOfCase], channels: int) -> dict[str, tup
 
 
 def _table_facts(cases: Sequence[Case], name: str) -> InputFacts:
-    columns = sorted(
-        {key for case in cases if isinstance(ref := case.inputs.get(name), TableRef) for key in ref.values}
-    )
+    rows = [ref.values for case in cases if isinstance(ref := case.inputs.get(name), TableRef)]
+    texts = {key for row in rows for key, value in row.items() if isinstance(value, str)}
+    # Text has no numbers to learn from; the source makes numbers of it where it means some.
+    columns = sorted({key for row in rows for key in row} - texts)
     return InputFacts(
         kind="table",
         modality="table",

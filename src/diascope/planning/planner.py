@@ -33,13 +33,22 @@ VIEWS = 3
 
 @dataclass
 class Draft:
-    """A plan while it is being made."""
+    """A plan while it is being made.
+
+    Args:
+        choices: So far.
+        by_hand: Plan fields set by the user.
+        of_task: Fields that the task chooses; no rule for all tasks replaces them.
+    """
 
     choices: dict[str, Choice]
     by_hand: Mapping[str, Any]
+    of_task: frozenset[str] = frozenset()
 
     def put(self, field: str, value: Any, kind: Kind, reason: str) -> Any:
-        """Set a choice unless the user set it by hand; returns what holds."""
+        """Set a choice unless the user set it by hand or the task has; returns what holds."""
+        if field in self.of_task:
+            return self.choices[field].value
         if field in self.by_hand:
             self.choices[field] = Choice(
                 value=self.by_hand[field], kind="by hand", reason=f"given; the rule says {value!r}: {reason}"
@@ -76,6 +85,7 @@ def make_plan(
     draft = Draft({}, by_hand)
     for field, choice in task.choices(facts, dataset.target).items():
         draft.put(field, choice.value, choice.kind, choice.reason)
+    draft.of_task = frozenset(draft.choices)
     _inputs(draft, facts)
     _folds(draft, dataset, budget)
     _budget(draft, budget, machine)
@@ -106,7 +116,7 @@ def _inputs(draft: Draft, facts: Fingerprint) -> None:
         "columns",
         {name: list(facts.inputs[name].columns) for name in tables},
         "rule",
-        "columns that the training part has",
+        "columns that hold numbers in the training part",
     )
     draft.put(
         "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"
@@ -247,7 +257,9 @@ def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budge
 
 def _at_once(draft: Draft, dataset: Dataset, facts: Fingerprint, seed: int) -> Plan:
     reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
-    draft.put("model_options", {}, "rule", "the estimator's own defaults")
+    model = registry.get("models", draft.choices["model"].value)
+    spec = next(iter(input_specs(_plan(draft, dataset, seed)).values()))
+    draft.put("model_options", model.options(spec), "rule", "the estimator's own defaults")
     draft.put("steps", 0, "fixed", "fitted at once")
     draft.put("precision", "fp32", "fixed", "an estimator's arithmetic")
     draft.put("mirror_axes", [], "fixed", "no image")

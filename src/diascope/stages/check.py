@@ -119,6 +119,9 @@ def choose_target(listing: Listing, request: Request, need: bool) -> tuple[str |
     targets = tuple(target for target in listing.targets if wanted is None or target.name == wanted)
     tasks = registry.names("tasks") if request.task == "auto" else (request.task,)
     fitting = [(task, target) for task in tasks for target in registry.get("tasks", task).claim(targets)]
+    if request.task == "auto":
+        # A task that learns from the inputs alone fits everything: it is meant only when it is named.
+        fitting = [(task, target) for task, target in fitting if target.columns]
     if len(fitting) > 1 and wanted is None:
         fitting = _primary(fitting)
     if len(fitting) == 1:

@@ -44,6 +44,7 @@ def candidate(
         task=plan.task,
         target=plan.target,
         dataset=run.dataset,
+        source=dataset.source,
         plan_hash=plan.content_hash(),
         backend=reading["backend"],
         precision=reading["precision"],
