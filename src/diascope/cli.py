@@ -5,8 +5,10 @@ Heavy imports happen inside the verbs, so that `diascope --help` answers at once
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from diascope.console import Console
-from diascope.core.errors import DiascopeError
+from diascope.core.errors import BadUsage, DiascopeError, Stopped
 
 app = typer.Typer(
     name="diascope",
@@ -154,9 +156,15 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train what a plan says, then evaluate it and pack a candidate release."""
+    from diascope.engine.launching import is_launched, launch
+    from diascope.store.workspace import process_rank
     from diascope.workflows.train_plan import train_plan
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    if devices > 1 and not is_launched():
+        switches = ["--resume"] * resume + ["--json"] * as_json + ["--quiet"] * quiet
+        words = ["train", str(plan_file), "--workspace", str(workspace), "--lang", lang, *switches]
+        raise typer.Exit(launch(words, devices))
+    console, place = Console(quiet or process_rank() > 0, as_json), _workspace(workspace)
     with place.locked():
         made = train_plan(place, plan_file, (resume, devices), console.tell, lang)
     if made is not None:
@@ -337,18 +345,28 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as error:
         return int(error.exit_code)
     except DiascopeError as error:
-        return _failed(error, error.exit_code, as_json)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
-        return 1
+        return _failed(error, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed(Stopped("stopped", todo="What was finished is kept; run the same command again"), as_json)
+    except OSError as error:
+        return _failed(_of_system(error), as_json)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            sys.stderr.write(f"diascope: {error.format_message()}\nTry: diascope --help\n")
-            return 2
-        raise
+            return _failed(BadUsage(error.format_message(), todo="See diascope --help"), as_json)
+        traceback.print_exc()
+        wrong = f"a fault of diascope itself: {type(error).__name__}: {error}"
+        return _failed(DiascopeError(wrong, todo="Please report it, with the lines above"), as_json)
 
 
-def _failed(error: DiascopeError, code: int, as_json: bool) -> int:
+def _of_system(error: OSError) -> DiascopeError:
+    """What the operating system refused: no room, no permission, no such file."""
+    todo = {errno.ENOSPC: "Free disk space", errno.EDQUOT: "Free disk space", errno.EFBIG: "Free disk space"}
+    return DiascopeError(
+        f"{error.strerror or error}", given=error.filename, todo=todo.get(error.errno or 0, "See that it can be used")
+    )
+
+
+def _failed(error: DiascopeError, as_json: bool) -> int:
     if as_json:
         content = {
             "error": {
@@ -360,4 +378,4 @@ def _failed(error: DiascopeError, code: int, as_json: bool) -> int:
         }
         sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
     sys.stderr.write(f"diascope: {error}\n")
-    return code
+    return error.exit_code

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from diascope.core.errors import DiascopeError
-from diascope.core.record import canonical_json, write_durably
+from diascope.core.record import canonical_json, hash_of, write_durably
 
 KEEP = 2
 
@@ -28,16 +28,18 @@ def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], facts:
         DiascopeError: When the disk is full; earlier checkpoints stay.
     """
     final, temporary = folder / f"step-{step:08d}", folder / f".step-{step:08d}.partial"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in folder.glob(".step-*.partial"):  # of a process that was killed while it wrote
+        shutil.rmtree(left, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
         content = save({key: value.detach().contiguous().cpu() for key, value in tensors.items()})
         write_durably(temporary / "state.safetensors", content)
-        digest = hashlib.sha256(content).hexdigest()
-        write_durably(temporary / "state.json", canonical_json({**facts, "step": step, "sha256": digest}).encode())
+        known = {**facts, "step": step, "sha256": hashlib.sha256(content).hexdigest()}
+        write_durably(temporary / "state.json", canonical_json({"facts": known, "sha256": hash_of(known)}).encode())
         if final.exists():
             shutil.rmtree(final)
         os.replace(temporary, final)
+        _make_durable(folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise DiascopeError(
@@ -58,16 +60,26 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], li
     passed: list[str] = []
     for path in sorted(folder.glob("step-*"), reverse=True):
         try:
-            facts: dict[str, Any] = json.loads((path / "state.json").read_text())
+            index = json.loads((path / "state.json").read_text(encoding="utf-8"))
+            facts: dict[str, Any] = index["facts"]
             content = (path / "state.safetensors").read_bytes()
-            if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+            if hash_of(facts) != index["sha256"] or hashlib.sha256(content).hexdigest() != facts["sha256"]:
                 raise ValueError("its bytes differ from their hash")
             return load(content), facts, passed
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             passed.append(f"checkpoint {path.name} is damaged ({error}); an earlier one is used")
     if passed:
         raise DiascopeError("every checkpoint is damaged: " + "; ".join(passed), todo="Train again without --resume")
     return None
+
+
+def _make_durable(folder: Path) -> None:
+    """A rename survives a power cut only after its folder was synchronised."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def module_tensors(module: nn.Module, prefix: str) -> dict[str, Tensor]:
@@ -101,3 +113,7 @@ def load_optimiser(optimiser: Optimizer, tensors: dict[str, Tensor], prefix: str
             state.setdefault(int(number), {})[name] = value
     content["state"] = state
     optimiser.load_state_dict(content)
+    for parameter, entries in optimiser.state.items():  # laid out in memory as the parameter is, as torch made them
+        for name, entry in entries.items():
+            if isinstance(entry, Tensor) and entry.shape == parameter.shape:
+                entries[name] = torch.empty_like(parameter).copy_(entry)

@@ -6,12 +6,13 @@ with exactly the batches that it would have seen (Philox counters, "Parallel ran
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from diascope.core import registry
-from diascope.core.errors import DataRefused
+from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Plan
 from diascope.engine.batch import Batch, Example
 
@@ -58,8 +59,17 @@ class Pack:
             self._position += content.nbytes
         self._entries.append((example.case.id, entry))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing behind, whatever happened; what was mapped stays mapped."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
+        self.path.unlink(missing_ok=True)
+
     def close(self) -> tuple[Stored, ...]:
-        """Finish writing; the cases, mapped read-only."""
+        """Finish writing; the cases, mapped. The file's name may go: what is mapped stays until it is let go."""
         self._stream.close()
         if not self._position:
             return tuple(Stored(case, {k: np.zeros(s, d) for k, (_, s, d) in e.items()}) for case, e in self._entries)
@@ -93,6 +103,11 @@ class Feed:
             raise DataRefused("no case to train on", todo="Run diascope check to see what was excluded")
         self.cases, self.plan, self.rank = tuple(cases), plan, rank
         self.batch: int = plan["batch"]
+        if self.batch % rank[1]:
+            raise BadUsage(
+                f"a batch of {self.batch} cannot be shared equally by {rank[1]} processes",
+                todo=f"Plan again with --set batch={-(-self.batch // rank[1]) * rank[1]}",
+            )
         self._order: tuple[int, npt.NDArray[np.intp]] = (-1, np.zeros(0, np.intp))
         self._foreground: dict[str, npt.NDArray[np.intp]] = {}
 

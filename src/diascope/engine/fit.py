@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from diascope.core import registry
-from diascope.core.case import Case
+from diascope.core.case import Case, Target
 from diascope.core.errors import DataRefused, DiascopeError, Tampered
 from diascope.core.plan import Plan
 from diascope.core.record import write_durably
@@ -57,7 +57,7 @@ def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mappi
         part: On which cases.
         folder: Of the run (or of one fold); holds checkpoints, logs and `weights.safetensors`.
         show: Told about progress.
-        options: `resume`, `devices`.
+        options: `resume`, `devices`, `schedule` (see `Training`).
 
     Returns:
         The weights file.
@@ -70,22 +70,29 @@ def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mappi
     weights = folder / "weights.safetensors"
     if options.get("resume") and weights.exists():
         return weights
-    prepare_process(plan["threads"] if "threads" in plan.choices else None)
+    fabric = make_fabric(plan, int(options.get("devices", 1)))
+    threads = plan["threads"] if "threads" in plan.choices else None
+    prepare_process(threads and max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     if registry.get("models", plan["model"]).fitted == "once":
-        network = _fit_once(plan, part, folder)
+        network = _fit_once(plan, part, folder, fabric)
     else:
-        network = _fit_by_gradient(plan, part, folder, show, options)
-    save_weights(network, weights)
-    (folder / "cache" / "train.pack").unlink(missing_ok=True)
+        network = _fit_by_gradient(plan, part, folder, fabric, show, options)
+    if fabric.global_rank == 0:
+        save_weights(network, weights)
+    fabric.barrier()
     return weights
 
 
-def _fit_once(plan: Plan, part: Part, folder: Path) -> nn.Module:
+def _pack(part: Part, folder: Path, plan: Plan, fabric: Fabric) -> tuple[Stored, ...]:
+    return pack_cases(part.train, part.root, plan, folder / "cache" / f"train-{fabric.global_rank}.pack")
+
+
+def _fit_once(plan: Plan, part: Part, folder: Path, fabric: Fabric) -> nn.Module:
     torch.manual_seed(plan.seed)
     network = build_network(plan)
     if not isinstance(network, AnswerNetwork):
         raise DiascopeError(f"the model {plan['model']!r} is fitted at once but gives no answer")
-    stored = pack_cases(part.train, part.root, plan, folder / "cache" / "train.pack")
+    stored = _pack(part, folder, plan, fabric)
     inputs = np.stack([one.arrays[f"input/{network.name}"] for one in stored])
     keys = [key for key in stored[0].arrays if key.startswith("target/")]
     target = {key[7:]: np.stack([one.arrays[key] for one in stored]) for key in keys}
@@ -93,13 +100,13 @@ def _fit_once(plan: Plan, part: Part, folder: Path) -> nn.Module:
     return network.eval()
 
 
-def _fit_by_gradient(plan: Plan, part: Part, folder: Path, show: Show, options: Mapping[str, Any]) -> nn.Module:
-    fabric = make_fabric(plan, int(options.get("devices", 1)))
+def _fit_by_gradient(
+    plan: Plan, part: Part, folder: Path, fabric: Fabric, show: Show, options: Mapping[str, Any]
+) -> nn.Module:
     task: Task = registry.get("tasks", plan.task)
-    pack = folder / "cache" / f"train-{fabric.global_rank}.pack"
     show({"event": "phase", "message": f"preparing {len(part.train)} cases"})
-    feed = Feed(pack_cases(part.train, part.root, plan, pack), plan, (fabric.global_rank, fabric.world_size))
-    watched = _watched(part.val, part.root, plan)
+    feed = Feed(_pack(part, folder, plan, fabric), plan, (fabric.global_rank, fabric.world_size))
+    watched = _watched(part.val, part.root, plan) if fabric.global_rank == 0 else ()
     torch.manual_seed(plan.seed)
     network = build_network(plan)
     if plan["compile"]:
@@ -109,18 +116,16 @@ def _fit_by_gradient(plan: Plan, part: Part, folder: Path, show: Show, options: 
         return score_quickly(current, watched, plan, task)
 
     pace = Pace(plan["train_seconds"] and plan["train_seconds"] / max(1, plan["folds"]), plan["steps_cap"])
-    pace.used = _seconds_used(folder) if options.get("resume") else 0.0
-    training = Training(
-        plan, network, task.phases(plan), feed, folder, validate, show, pace, bool(options.get("resume"))
-    )
-    state = run_loop(training, fabric)
-    pack.unlink(missing_ok=True)
-    return state.average
+    resume, schedule = bool(options.get("resume")), options.get("schedule")
+    pace.used = _seconds_used(folder) if resume else 0.0
+    training = Training(plan, network, task.phases(plan), feed, folder, validate, show, pace, resume, schedule)
+    return run_loop(training, fabric).average
 
 
 def _seconds_used(folder: Path) -> float:
-    lines = read_log(folder / "clock.jsonl")
-    return float(sum(max(0.0, b["seconds"] - a["seconds"]) for a, b in pairwise(lines)))
+    """Each process of the run began its clock at zero."""
+    seconds = [0.0, *(float(line["seconds"]) for line in read_log(folder / "clock.jsonl"))]
+    return sum(after - before if after >= before else after for before, after in pairwise(seconds))
 
 
 def make_fabric(plan: Plan, devices: int = 1) -> Fabric:
@@ -160,27 +165,35 @@ def pack_cases(cases: Sequence[Case], root: Path, plan: Plan, path: Path) -> tup
         DiascopeError: When the disk is full.
         DataRefused: When a file changed since curation.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pack = Pack(path)
     try:
-        for case in cases:
-            example = with_target(*prepared(case, root, plan), plan)
-            poisoned(example)
-            pack.add(example)
-        return pack.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with Pack(path) as pack:
+            for case in cases:
+                example = with_target(*prepared(case, root, plan), plan)
+                poisoned(example, plan.target)
+                pack.add(example)
+            return pack.close()
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise DiascopeError(
             f"cannot write prepared cases: {error}", given=str(path), todo="Free disk space, then run the command again"
         ) from error
 
 
-def poisoned(example: Example) -> None:
-    """Refuse a prepared case with a value that is not finite (F4).
+def poisoned(example: Example, target: Target) -> None:
+    """Refuse a prepared case with a value that is not finite, or a label that was not declared (F4).
 
     Raises:
         DataRefused: Names the case and the input.
     """
+    known = {value for label in target.labels for value in (label.value, *label.members)} | {0, target.ignore}
+    for name, array in example.target.items():
+        strange = set(np.unique(array).tolist()) - known if target.labels and array.dtype.kind in "iu" else set()
+        if strange:
+            raise DataRefused(
+                f"case {example.case.id} has labels in {name!r} that are not among the declared ones",
+                given=", ".join(map(str, sorted(strange)[:10])),
+                todo="Run diascope check; exclude or repair the case",
+            )
     for name, array in example.inputs.items():
         if name == "image" and not np.isfinite(array).all():
             raise DataRefused(
@@ -227,7 +240,14 @@ def save_weights(network: nn.Module, path: Path) -> str:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise DiascopeError(f"the weight {name} is not finite; nothing was written", todo="Lower the learning rate")
     content = save(tensors)
-    write_durably(path, content)
+    try:
+        write_durably(path, content)
+    except OSError as error:
+        raise DiascopeError(
+            f"cannot write the weights: {error}",
+            given=str(path),
+            todo="Free disk space, then resume with: diascope train PLAN --resume",
+        ) from error
     return hashlib.sha256(content).hexdigest()
 
 

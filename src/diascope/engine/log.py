@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from diascope.core.record import canonical_json
+from diascope.core.errors import DiascopeError
+from diascope.core.record import canonical_json, write_durably
 from diascope.engine.devices import peak_memory_gb
 
 
@@ -27,12 +29,12 @@ class RunLog:
         self._started = time.monotonic()
 
     def truncate(self, step: int) -> None:
-        """Drop every line after `step`."""
+        """Drop every line after `step`; a kill meanwhile leaves the old log whole."""
         if not self.writes:
             return
         kept = [line for line in read_log(self.path) if line["step"] <= step] if step else []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(canonical_json(line) + "\n" for line in kept), encoding="utf-8")
+        with _room(self.path):
+            write_durably(self.path, "".join(canonical_json(line) + "\n" for line in kept).encode())
 
     def add(self, phase: str, loss: float) -> None:
         """Remember one loss for the next line."""
@@ -73,8 +75,20 @@ class RunLog:
 
     def _append(self, path: Path, content: Mapping[str, Any]) -> None:
         if self.writes:
-            with path.open("a", encoding="utf-8") as stream:
+            with _room(path), path.open("a", encoding="utf-8") as stream:
                 stream.write(canonical_json(content) + "\n")
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiascopeError(
+            f"cannot write the log: {error}",
+            given=str(path),
+            todo="Free disk space, then resume with: diascope train PLAN --resume",
+        ) from error
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

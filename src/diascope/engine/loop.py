@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from diascope.core.errors import Stopped, TrainingFailed
+from diascope.core.errors import BadUsage, Stopped, TrainingFailed
 from diascope.core.plan import Plan
 from diascope.engine.batch import Batch
 from diascope.engine.checkpoint import (
@@ -31,13 +32,20 @@ from diascope.engine.checkpoint import (
 )
 from diascope.engine.devices import lay_out
 from diascope.engine.feeding import Feed
-from diascope.engine.log import RunLog
+from diascope.engine.log import RunLog, read_log
 from diascope.engine.pace import Pace
+from diascope.engine.sharing import any_of, joined, mean_of, share_norms
+from diascope.engine.stopping import Stopping
 from diascope.engine.task import Phase
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
+Schedule = Sequence[Sequence[int]]
 SKIP_BUDGET = 5
-"""Steps that may be skipped for a loss that is not finite before training stops (F4)."""
+"""Steps that may be skipped for a loss that is not finite, or a spike, before training stops (F4)."""
+SPIKE = 1000.0
+"""A loss this many times as large as usual (plus one, for losses near zero) is a spike."""
+CALM = 0.95
+"""Decay of the average that says what a usual loss is."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Training:
         show: Called with what a progress line shows.
         pace: Watches the clock and proposes another number of steps.
         resume: Whether to go on from the newest checkpoint.
+        schedule: (step, total) in order, from step 0: how many steps it is from when on; None is the plan's `steps`,
+            with changes as `pace` proposes.
     """
 
     plan: Plan
@@ -66,6 +76,7 @@ class Training:
     show: Callable[[dict[str, Any]], None]
     pace: Pace
     resume: bool = False
+    schedule: Schedule | None = None
 
 
 class Objective(nn.Module):
@@ -88,6 +99,8 @@ class State:
         plan = training.plan
         network = lay_out(training.network, plan["channels_last"])
         self.average = copy.deepcopy(network).requires_grad_(False).eval()
+        if fabric.world_size > 1:
+            share_norms(network)
         objective = Objective(network, training.phases)
         optimisers = [_optimiser(phase, network, plan) for phase in training.phases]
         wrapped = fabric.setup(objective, *optimisers)
@@ -95,8 +108,11 @@ class State:
         self.network = network
         self.average.to(fabric.device)
         self.skipped = 0
-        self.total: int = plan["steps"]
+        self.usual: dict[str, float] = {}
+        given = _checked(training.schedule) if training.schedule is not None else [[0, plan["steps"]]]
+        self.total = given[0][1]
         self.changes: list[list[int]] = [[0, self.total]]
+        self.decided: dict[int, tuple[int, str]] = {step: (total, "as the plan says") for step, total in given[1:]}
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that changes, by name."""
@@ -112,7 +128,7 @@ class State:
         for number, optimiser in enumerate(self.optimisers):
             load_optimiser(optimiser, tensors, f"optimiser-{number}")
         self.skipped, self.total = facts["skipped"], facts["total"]
-        self.changes = facts["changes"]
+        self.changes, self.usual = facts["changes"], facts["usual"]
 
     def change_total(self, step: int, total: int) -> None:
         """From `step` on, the schedule ends at `total`."""
@@ -132,43 +148,68 @@ def run_loop(training: Training, fabric: Fabric) -> State:
     """
     log = RunLog(training.folder, fabric.global_rank == 0)
     state = State(training, fabric)
-    start = _resumed(training, state, log)
-    step = start
-    try:
+    step = _resumed(training, state, fabric, log)
+    training.pace.begin(step)
+    with Stopping() as stopping:
         while step < state.total:
             for batch in training.feed.batches(step, state.total):
                 _one_step(training, state, fabric, _moved(batch, fabric.device), log)
                 step = batch.step + 1
                 _after_step(training, state, fabric, step, log)
+                if any_of(fabric, stopping.wanted):
+                    _stop(training, state, fabric, step, log)
                 if step >= state.total:
                     break
-    except KeyboardInterrupt:
-        if fabric.global_rank == 0:
-            _save(training, state, step, log)
-        raise Stopped(
-            f"stopped at step {step} of {state.total}; everything up to here is kept",
-            given=str(training.folder),
-            todo=f"Resume with: diascope train {training.folder / 'plan.json'} --resume",
-        ) from None
     log.close()
     return state
 
 
-def _resumed(training: Training, state: State, log: RunLog) -> int:
-    if not training.resume:
-        log.truncate(0)
-        return 0
-    found = read_checkpoint(training.folder / "checkpoints")
-    if found is None:
-        log.truncate(0)
-        return 0
-    tensors, facts, passed = found
-    state.load(tensors, facts)
-    log.truncate(facts["step"])
-    log.restore(facts["window"])
-    for line in passed:
-        training.show({"event": "warning", "message": line})
-    return int(facts["step"])
+def _stop(training: Training, state: State, fabric: Fabric, step: int, log: RunLog) -> None:
+    if fabric.global_rank == 0:
+        _save(training, state, step, log)
+    raise Stopped(
+        f"stopped at step {step} of {state.total}; everything up to here is kept",
+        given=str(training.folder),
+        todo="Resume with: diascope train PLAN --resume",
+    )
+
+
+def _checked(given: Schedule) -> list[list[int]]:
+    """A schedule that starts at step 0 and whose totals lie ahead.
+
+    Raises:
+        BadUsage: When it is not one.
+    """
+    steps = [list(pair) for pair in given]
+    sound = bool(steps) and all(
+        len(pair) == 2 and all(isinstance(n, int) for n in pair) and pair[0] < pair[1] for pair in steps
+    )
+    if not sound or steps[0][0] != 0 or any(one[0] >= other[0] for one, other in pairwise(steps)):
+        raise BadUsage(
+            "a schedule is a list of [step, total], from step 0 on, each total beyond its step",
+            given=given,
+            todo="For example schedule=[[0,300],[120,250]]",
+        )
+    return steps
+
+
+def _resumed(training: Training, state: State, fabric: Fabric, log: RunLog) -> int:
+    """Put the newest sound checkpoint back; changes of the schedule that were logged after it will be obeyed."""
+    found = read_checkpoint(training.folder / "checkpoints") if training.resume else None
+    if found is not None:
+        tensors, facts, passed = found
+        state.load(tensors, facts)
+        log.restore(facts["window"])
+        for line in passed:
+            training.show({"event": "warning", "message": line})
+    step = int(found[1]["step"]) if found is not None else 0
+    if training.resume:
+        lines = [line for line in read_log(log.path) if line["event"] == "schedule" and line["step"] > step]
+        state.decided |= {line["step"]: (line["to"], line["reason"]) for line in lines}
+    if fabric.world_size > 1:
+        state.decided = fabric.broadcast(state.decided)
+    log.truncate(step)
+    return step
 
 
 def _one_step(training: Training, state: State, fabric: Fabric, batch: Batch, log: RunLog) -> None:
@@ -182,59 +223,62 @@ def _one_step(training: Training, state: State, fabric: Fabric, batch: Batch, lo
             continue
         # Dropout and in-loss noise are drawn from the step's own seed, so that a resume draws the same.
         torch.manual_seed((plan.seed * 1_000_003 + batch.step * 101 + number) % 2**63)
+        before = [buffer.clone() for buffer in state.network.buffers()]
         optimiser.zero_grad(set_to_none=True)
         loss = state.objective(phase.name, dict(batch.inputs), dict(batch.target), batch.step)
-        finite = bool(torch.isfinite(loss.detach()))
-        if finite:
+        value = mean_of(fabric, loss.detach())
+        limit = SPIKE * (1 + state.usual[phase.name]) if phase.name in state.usual else math.inf
+        sound = abs(value) <= limit and math.isfinite(value)
+        if sound:
             fabric.backward(loss)
             norm = torch.nn.utils.clip_grad_norm_(list(phase.parameters(state.network)), plan["clip"])
-            finite = bool(torch.isfinite(norm))
-        if not _all_agree(fabric, finite):
-            _skip(training, state, batch, phase, log)
+            sound = not any_of(fabric, not bool(torch.isfinite(norm)))
+        if not sound:
+            # The statistics of norms have seen the batch in the forward pass: they must not keep it.
+            for buffer, old in zip(state.network.buffers(), before, strict=True):
+                buffer.copy_(old)
             optimiser.zero_grad(set_to_none=True)
+            _skip(training, state, fabric, batch, phase, limit, log)
             continue
         optimiser.step()
-        log.add(phase.name, float(loss.detach()))
+        usual = state.usual.get(phase.name, abs(value))
+        state.usual[phase.name] = CALM * usual + (1 - CALM) * abs(value)
+        log.add(phase.name, value)
     _average(state, batch.step, plan["ema"])
 
 
-def _all_agree(fabric: Fabric, finite: bool) -> bool:
-    if fabric.world_size == 1:
-        return finite
-    agreed = fabric.all_reduce(torch.tensor(float(finite)), reduce_op="mean")
-    return isinstance(agreed, torch.Tensor) and float(agreed) == 1.0
-
-
-def _skip(training: Training, state: State, batch: Batch, phase: Phase, log: RunLog) -> None:
-    culprits = _culprits(state.network, phase, batch)
+def _skip(
+    training: Training, state: State, fabric: Fabric, batch: Batch, phase: Phase, limit: float, log: RunLog
+) -> None:
+    culprits = joined(fabric, _culprits(state.average, phase, batch, limit)) or joined(fabric, list(batch.cases))
+    named = ", ".join(culprits)
     state.skipped += 1
-    log.event(batch.step, "skipped", {"phase": phase.name, "cases": culprits})
-    training.show(
-        {"event": "warning", "message": f"step {batch.step}: loss not finite for {', '.join(culprits)}; skipped"}
-    )
+    log.event(batch.step + 1, "skipped", {"phase": phase.name, "cases": culprits})
+    message = f"step {batch.step + 1}: the loss is not finite or far above all before, for {named}; skipped"
+    training.show({"event": "warning", "message": message})
     if state.skipped > SKIP_BUDGET:
         raise TrainingFailed(
-            f"the loss was not finite in {state.skipped} steps, last for: {', '.join(culprits)}",
+            f"the loss was not finite, or far above all before, in {state.skipped} steps, last for: {named}",
             todo="Look at these cases with diascope check, or lower the learning rate: --set learning_rate=...",
         )
 
 
-def _culprits(network: nn.Module, phase: Phase, batch: Batch) -> list[str]:
-    """The cases whose own loss is not finite; all of the batch where only together they fail."""
+def _culprits(network: nn.Module, phase: Phase, batch: Batch, limit: float) -> list[str]:
+    """The cases whose own input or loss is not finite, or beyond the limit; none where the network is at fault.
+
+    Asked of the averaged network in `eval()`: it is sound, and one case is no batch for a norm.
+    """
     found = []
-    was_training = network.training
-    network.eval()
     with torch.no_grad():
         for number, case in enumerate(batch.cases):
             one = slice(number, number + 1)
             inputs = {key: value[one] for key, value in batch.inputs.items()}
             target = {key: value[one] for key, value in batch.target.items()}
-            values = phase.loss(network, Batch(inputs, target, (case,), batch.step))
+            value = float(phase.loss(network, Batch(inputs, target, (case,), batch.step)))
             bad_input = any(not bool(torch.isfinite(v).all()) for v in inputs.values() if v.is_floating_point())
-            if bad_input or not bool(torch.isfinite(values)):
+            if bad_input or not math.isfinite(value) or abs(value) > limit:
                 found.append(case)
-    network.train(was_training)
-    return found or list(batch.cases)
+    return found
 
 
 def _average(state: State, step: int, decay: float) -> None:
@@ -253,15 +297,13 @@ def _after_step(training: Training, state: State, fabric: Fabric, step: int, log
     if step % plan["log_every"] == 0 or last:
         line = log.flush(step, plan["learning_rate"] * schedule(step - 1, state.total, plan["warmup"]))
         training.show({"step": step, "total": state.total, **line})
-    if plan["validate_every"] and (step % plan["validate_every"] == 0 or last):
+    if plan["validate_every"] and (step % plan["validate_every"] == 0 or last) and fabric.global_rank == 0:
         scores = dict(training.validate(state.average))
         log.event(step, "validation", scores)
         training.show({"step": step, "total": state.total, "validation": scores})
-    proposal = training.pace.propose(step, state.total)
-    if fabric.world_size > 1:
-        proposal = fabric.broadcast(proposal)
-    if proposal is not None:
-        total, reason = proposal
+    change = _change(training, state, fabric, step)
+    if change is not None:
+        total, reason = change
         log.event(step, "schedule", {"from": state.total, "to": total, "reason": reason})
         training.show({"event": "schedule", "message": f"step {step}: {state.total} -> {total} steps ({reason})"})
         state.change_total(step, total)
@@ -269,9 +311,25 @@ def _after_step(training: Training, state: State, fabric: Fabric, step: int, log
         _save(training, state, step, log)
 
 
+def _change(training: Training, state: State, fabric: Fabric, step: int) -> tuple[int, str] | None:
+    """A change that was decided before (by the plan, or before a kill); the clock is asked only beyond those."""
+    if step in state.decided:
+        return state.decided[step]
+    if training.schedule is not None or any(later > step for later in state.decided):
+        return None
+    proposal = training.pace.propose(step, state.total)
+    return fabric.broadcast(proposal) if fabric.world_size > 1 else proposal
+
+
 def _save(training: Training, state: State, step: int, log: RunLog) -> None:
     log.sync()
-    facts = {"skipped": state.skipped, "total": state.total, "changes": state.changes, "window": log.window()}
+    facts = {
+        "skipped": state.skipped,
+        "total": state.total,
+        "changes": state.changes,
+        "usual": state.usual,
+        "window": log.window(),
+    }
     write_checkpoint(training.folder / "checkpoints", step, state.tensors(), facts)
 
 

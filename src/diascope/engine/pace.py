@@ -21,16 +21,20 @@ class Pace:
     Args:
         seconds: What the loop may take, validation included; None: never changes anything.
         cap: Most steps that make sense.
-        first_step: Where this process starts (a resumed run has used `used` seconds before).
+        used: Seconds that the run took before it was stopped and resumed.
     """
 
     seconds: float | None
     cap: int = 10**9
-    first_step: int = 0
     used: float = 0.0
+    _first_step: int = 0
     _began: float = field(default_factory=time.monotonic)
     _marks: list[tuple[int, float]] = field(default_factory=list)
     _looked: bool = False
+
+    def begin(self, step: int) -> None:
+        """This process starts at `step`; only a run from its beginning may still be lengthened."""
+        self._first_step, self._looked = step, step > 0
 
     def propose(self, step: int, total: int) -> tuple[int, str] | None:
         """A new total of steps with its reason, or None to go on as planned."""
@@ -38,7 +42,7 @@ class Pace:
             return None
         now = time.monotonic()
         self._marks.append((step, now))
-        done = step - self.first_step
+        done = step - self._first_step
         look = min(FIRST_LOOK, max(WARM_STEPS + 4, total // 10))
         if done < look or (done != look and done % max(1, total // 20)):
             return None

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from diascope.core.case import Case, Dataset, FileRef
-from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.errors import BadUsage, DataRefused, Stopped
 from diascope.core.plan import Plan
 from diascope.core.run import Member, Run
 from diascope.engine.devices import describe, peak_memory_gb, prepare_process
-from diascope.engine.fit import Part, fit_network
+from diascope.engine.fit import Part, fit_network, make_fabric
 from diascope.engine.log import read_log
 from diascope.engine.progress import Tell, silent
 from diascope.planning.folding import unit
 from diascope.store.files import file_sha256
 from diascope.store.workspace import Workspace, free_name
+
+REALISED = "as it went: [step, total] from when on the schedule ended where"
 
 
 def train(
@@ -43,14 +47,24 @@ def train(
     dataset_folder = workspace.find("datasets", plan.dataset)
     dataset = Dataset.read(dataset_folder / "dataset.json")
     check_sources(dataset)
-    folder = _folder(workspace, plan, plan_path, resume)
-    plan.write(folder / "plan.json")
+    # Several processes are one job: the first one chooses the folder and writes, the others follow it.
+    fabric = make_fabric(plan, devices)
+    first = fabric.global_rank == 0
+    folder = fabric.broadcast(_folder(workspace, plan, plan_path, resume) if first else Path())
+    if resume and (folder / "run.json").exists():
+        tell({"event": "phase", "message": f"the run {folder.name} is finished"})
+        return Run.read(folder / "run.json"), folder
+    if first and not (folder / "plan.json").exists():
+        plan.write(folder / "plan.json")
     process = prepare_process(plan["threads"] if "threads" in plan.choices else None)
     began = time.monotonic()
-    members = [
-        _member(plan, dataset, folder, fold, {"resume": resume, "devices": devices}, tell)
-        for fold in (range(len(dataset.folds)) if dataset.folds else [None])
-    ]
+    try:
+        members = _members(plan, dataset, folder, {"resume": resume, "devices": devices}, tell)
+    except (Stopped, KeyboardInterrupt) as error:
+        again = ["diascope", "train", str(folder / "plan.json"), "--resume", "--workspace", str(workspace.root)]
+        wrong = error.wrong if isinstance(error, Stopped) else "training was stopped"
+        raise Stopped(wrong, given=folder, todo=f"Resume with: {shlex.join(again)}") from error
+    plan = _realised(plan, members)
     run = Run(
         name=folder.name,
         plan_hash=plan.content_hash(),
@@ -64,8 +78,33 @@ def train(
         actual_gb=peak_memory_gb(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    run.write(folder / "run.json")
+    if first:
+        plan.write(folder / "plan.json")
+        run.write(folder / "run.json")
     return run, folder
+
+
+def _members(plan: Plan, dataset: Dataset, folder: Path, options: dict[str, Any], tell: Tell) -> list[Member]:
+    found = []
+    for number, fold in enumerate(range(len(dataset.folds)) if dataset.folds else [None]):
+        given = {**options, "schedule": _schedule(plan, number)}
+        found.append(_member(plan, dataset, folder, fold, given, tell))
+    return found
+
+
+def _schedule(plan: Plan, number: int) -> Any:
+    """The plan's `schedule`: [step, total] pairs for all networks, or a list of them for each; None without one."""
+    value = plan["schedule"] if "schedule" in plan.choices else None
+    nested = isinstance(value, list) and all(pair and isinstance(pair[0], list) for pair in value)
+    return value[number] if value and nested else value
+
+
+def _realised(plan: Plan, members: Sequence[Member]) -> Plan:
+    """The plan with the schedule as it went, so that training it again gives the same bytes without a clock."""
+    if "schedule" in plan.choices or not ("train_seconds" in plan.choices and plan["train_seconds"]):
+        return plan
+    went = [[list(pair) for pair in member.changes] for member in members]
+    return plan.with_choice("schedule", went[0] if len(went) == 1 else went, "measured", REALISED)
 
 
 def parts(dataset: Dataset, fold: int | None) -> tuple[tuple[Case, ...], tuple[Case, ...], tuple[Case, ...]]:
@@ -92,7 +131,8 @@ def _member(
 
     weights = fit_network(plan, Part(training, validation, Path(dataset.root)), place, show, options)
     log = read_log(place / "log.jsonl")
-    changes = [(0, plan["steps"])] + [(line["step"], line["to"]) for line in log if line["event"] == "schedule"]
+    planned = options["schedule"][0][1] if options["schedule"] else plan["steps"]
+    changes = [(0, planned)] + [(line["step"], line["to"]) for line in log if line["event"] == "schedule"]
     return Member(
         fold=fold,
         weights=str(weights.relative_to(folder)),
@@ -104,17 +144,27 @@ def _member(
 
 
 def _folder(workspace: Workspace, plan: Plan, plan_path: Path, resume: bool) -> Path:
+    own = plan_path.resolve()
+    inside = own.name == "plan.json" and own.parent.parent == workspace.runs
     if resume:
-        if plan_path.name == "plan.json" and plan_path.parent.parent == workspace.runs:
-            return plan_path.parent
-        wanted = plan.content_hash()
+        if inside:
+            return own.parent
+        wanted = _as_planned(plan).content_hash()
         matching = [
-            path.parent for path in workspace.runs.glob("*/plan.json") if Plan.read(path).content_hash() == wanted
+            path.parent
+            for path in workspace.runs.glob("*/plan.json")
+            if _as_planned(Plan.read(path)).content_hash() == wanted
         ]
         if not matching:
             raise BadUsage("there is no run of this plan to resume", given=str(plan_path), todo="Leave out --resume")
         return max(matching, key=lambda path: (path / "plan.json").stat().st_mtime)
-    return workspace.runs / free_name(workspace.runs, plan_path.stem)
+    return workspace.runs / free_name(workspace.runs, own.parent.name if inside else own.stem)
+
+
+def _as_planned(plan: Plan) -> Plan:
+    """Without the schedule that a finished run added to its copy."""
+    kept = {name: one for name, one in plan.choices.items() if (name, one.reason) != ("schedule", REALISED)}
+    return plan.model_copy(update={"choices": kept})
 
 
 def check_sources(dataset: Dataset) -> None:

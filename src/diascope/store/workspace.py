@@ -13,6 +13,11 @@ from diascope.core.errors import UnknownName, WorkspaceBusy
 FOLDERS = ("datasets", "plans", "runs", "evaluations", "releases", "reports", "cache")
 
 
+def process_rank() -> int:
+    """Number of this process in a job of several (set by torchrun, or by `--devices`); 0 where it is alone."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+
+
 class Workspace:
     """Places on disk, one folder a noun.
 
@@ -62,11 +67,14 @@ class Workspace:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the workspace for this process.
+        """Hold the workspace for this process; of the processes of one job (torchrun) the first holds it for all.
 
         Raises:
             WorkspaceBusy: When another process holds it; names the process.
         """
+        if process_rank():
+            yield
+            return
         path = self.root / ".lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
+from diascope.core.errors import BadUsage
+from diascope.core.evaluation import Release
+from diascope.core.run import Run
+from diascope.engine.launching import is_launched
 from diascope.engine.progress import Tell, silent
 from diascope.stages.train import train
-from diascope.store.workspace import Workspace
+from diascope.store.releases import open_release
+from diascope.store.workspace import Workspace, process_rank
 from diascope.workflows.fit import Fitted, finish
 
 
@@ -29,7 +33,42 @@ def train_plan(
     """
     began = time.monotonic()
     resume, devices = options
-    _, run_folder = train(workspace, plan_file, resume, devices, tell)
-    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) != 0:
+    if devices > 1 and not is_launched():
+        raise BadUsage(
+            "several devices need as many processes",
+            given=f"devices={devices}",
+            todo="Use diascope train PLAN --devices N, or start this program with torchrun",
+        )
+    run, run_folder = train(workspace, plan_file, resume, devices, tell if process_rank() == 0 else silent)
+    if process_rank() != 0:
         return None
+    if resume and (folder := _released(workspace, run)):
+        return _finished(workspace, run, run_folder, folder, tell)
     return finish(workspace, run_folder, (began, tell, lang))
+
+
+def _released(workspace: Workspace, run: Run) -> Path | None:
+    """The release that holds a run's weights."""
+    wanted = [member.sha256 for member in run.members]
+    for index in sorted(workspace.releases.glob("*/release.json")):
+        release = Release.read(index)
+        if [release.hashes.get(name) for name in release.members] == wanted:
+            return index.parent
+    return None
+
+
+def _finished(workspace: Workspace, run: Run, run_folder: Path, folder: Path, tell: Tell) -> Fitted:
+    """What an earlier command made of this run; nothing is done again."""
+    opened = open_release(folder)
+    tell({"event": "phase", "message": f"{opened.release.label} was made of this run before: nothing is left to do"})
+    return Fitted(
+        dataset=run.dataset,
+        plan=run_folder / "plan.json",
+        run=run_folder,
+        evaluation=opened.evaluation,
+        release=opened.release,
+        release_folder=folder,
+        report=workspace.reports / f"{opened.release.label}.html",
+        minutes={"predicted": opened.plan["predicted_minutes"], "actual": run.actual_minutes},
+        memory_gb={"predicted": run.predicted_gb, "actual": run.actual_gb},
+    )
