@@ -23,7 +23,7 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
         steps = tuple(plan["spacing"])
         specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
     for name in plan["table_inputs"]:
-        specs[name] = InputSpec("table", len(plan["columns"][name]), 0)
+        specs[name] = InputSpec("table", len(plan["columns"][name]), 0, outputs=max(1, len(plan.target.labels)))
     return specs
 
 
@@ -36,7 +36,7 @@ def build_network(plan: Plan) -> nn.Module:
     """The task's network around the plan's encoders, with fresh weights from torch's global generator.
 
     Raises:
-        BadUsage: When the model cannot read the plan's inputs.
+        BadUsage: When the model cannot read the plan's inputs, or does not suit the task.
     """
     model, task = registry.get("models", plan["model"]), registry.get("tasks", plan.task)
     _refuse_misfit(model, plan, task.needs)
@@ -50,7 +50,9 @@ def build_network(plan: Plan) -> nn.Module:
             )
         encoders[name] = model.build(spec, plan["model_options"])
     if model.gives == "answer":
-        name, estimator = next(iter(encoders.items()))
+        if len(encoders) != 1:
+            raise BadUsage(f"the model {plan['model']!r} reads one input", given=", ".join(encoders) or "none")
+        ((name, estimator),) = encoders.items()
         return AnswerNetwork(name, estimator)
     network: nn.Module = task.network(plan, encoders)
     return network

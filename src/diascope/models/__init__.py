@@ -18,12 +18,13 @@ class InputSpec:
     """What a network is built for.
 
     Args:
-        kind: "image", "table", ...; "none" for a generator without inputs.
-        channels: Channels of an image (all image inputs of a case stacked), columns of a table.
+        kind: "image", "table", ...; "none" for a generator, which reads no input of a case but (B, channels) noise.
+        channels: Channels of an image (all image inputs of a case stacked), columns of a table, numbers of noise.
         dimensions: 2, 3, or 0 for inputs without space.
-        shape: (Z, Y, X) of one training example; (1, 1, 1) without space.
+        shape: (Z, Y, X) of one training example, or of what a generator makes; (1, 1, 1) without space.
         spacing: Steps (z, y, x) of the working grid, to choose anisotropic kernels by.
-        outputs: For models that are fitted at once: how many numbers they answer with.
+        outputs: How many numbers a model that is fitted at once may answer with: classes, or 1 where there are none.
+            For a generator: channels of what it makes.
     """
 
     kind: str

@@ -20,6 +20,7 @@ SPECS = (
     InputSpec("image", channels=3, dimensions=2, shape=(1, 24, 32)),
     InputSpec("image", channels=1, dimensions=3, shape=(16, 8, 24)),
     InputSpec("table", channels=5, dimensions=0, outputs=2),
+    InputSpec("none", channels=6, dimensions=0, shape=(1, 8, 12), outputs=2),
 )
 PARAMS: Mapping[str, Mapping[str, Any]] = {
     "resample": {"shape": (5, 6, 7)},
@@ -63,6 +64,8 @@ def model(name: str, plugin: Any, folder: Path) -> None:
         first, second = (_answers(module.eval(), example) for _ in range(2))
         kept(all(map(torch.equal, first, second)), f"{name} gives the same answer twice")
         kept(all(bool(torch.isfinite(one).all()) for one in first), f"{name}'s answer is finite")
+        if spec.kind == "none":
+            kept(first[0].shape == (2, spec.outputs, *spec.shape), f"{name} makes the size asked for", first[0].shape)
         other = plugin.build(spec, options)
         other.load_state_dict(load(save({key: value.contiguous() for key, value in module.state_dict().items()})))
         kept(all(map(torch.equal, first, _answers(other.eval(), example))), f"{name} saved and reloaded is equal")

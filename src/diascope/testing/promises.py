@@ -118,7 +118,7 @@ def odd_surveys() -> dict[str, Survey]:
         "a table": Survey(Path(), (table,), None, {"t": CaseFacts({}, {}, 0.0)}, {}),
         "one case": a_survey(1),
         "no labels": a_survey(4, targets={}),
-        "a foreign target": a_survey(4, Target(name="survival", kind="time_to_event", columns=("time", "event"))),
+        "a foreign target": a_survey(4, Target(name="follow-up", kind="time_to_event", columns=("time", "event"))),
         "masks": a_survey(4, LESION),
         "one patient in a given split": a_survey(4, patient="p", split="train"),
     }

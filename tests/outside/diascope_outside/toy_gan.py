@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from diascope.core.image import Image
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
 from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.engine.building import input_specs
 from diascope.engine.network import OutputShape
 from diascope.engine.task import Phase, Prediction, Scores, Statistic, Task
 from diascope.models import Gives, InputSpec
@@ -102,11 +104,10 @@ class ToyGan:
         return {}
 
     def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
-        channels = sum(plan["channels"].values())
-        z, y, x = plan["patch"]
-        spec = InputSpec("none", channels=NOISE, dimensions=0, shape=(z, y, x), outputs=channels)
+        real = input_specs(plan)["image"]
+        spec = InputSpec("none", channels=NOISE, dimensions=0, shape=real.shape, outputs=real.channels)
         maker = registry.get("models", plan["generator"])
-        return Game(encoders["image"], maker.build(spec, maker.options(spec)), channels * z * y * x)
+        return Game(encoders["image"], maker.build(spec, maker.options(spec)), real.channels * prod(real.shape))
 
     def phases(self, plan: Plan) -> tuple[Phase, ...]:
         return (
