@@ -65,7 +65,8 @@ def _awaited(children: Sequence[subprocess.Popen[bytes]]) -> int:
 def _start(arguments: Sequence[str], rank: int, count: int, port: str) -> subprocess.Popen[bytes]:
     own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "NODE_RANK": 0}
     environment = {**os.environ, **{name: str(value) for name, value in own.items()}}
-    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    # Without the last one torch tells every user that `find_unused_parameters` costs a little.
+    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCH_CPP_LOG_LEVEL": "ERROR"}
     output = None if rank == 0 else subprocess.DEVNULL
     return subprocess.Popen([sys.executable, "-m", "diascope", *arguments], env=environment, stdout=output)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any
 
 import torch
 import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
@@ -59,7 +58,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, ...) to the same shape."""
         if not self.training:
-            return cast(Tensor, super().forward(input))
+            return super().forward(input)
         x = input.float()
         world = torch.distributed.get_world_size()
         axes = [0, *range(2, x.ndim)]
@@ -80,7 +79,22 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
 
 
+class _Sum(torch.autograd.Function):
+    """Sum over all processes; the gradient of what each made of it is summed as well."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
 def _summed(value: Tensor) -> Tensor:
-    """Sum over all processes, through which gradients flow."""
-    total: Tensor = all_reduce(value)  # type: ignore[no-untyped-call]
+    total: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
     return total
