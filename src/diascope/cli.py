@@ -47,7 +47,9 @@ AcceptOption = Annotated[
 LangOption = Annotated[str, typer.Option("--lang", help="Language of reports: en or zh-CN.")]
 MinutesOption = Annotated[float, typer.Option("--minutes", help="Wall-clock minutes for everything.", min=0.5)]
 MemoryOption = Annotated[float | None, typer.Option("--memory", help="Peak memory in GB.", min=0.5)]
-FoldsOption = Annotated[int | None, typer.Option("--folds", help="Cross-validate with this many folds.", min=2)]
+FoldsOption = Annotated[
+    int | None, typer.Option("--folds", help="Cross-validate with this many folds; 1: one split.", min=1)
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Set a plan field by hand: batch=8.")]
 Here = Path("diascope-workspace")
 

@@ -36,38 +36,41 @@ def build_network(plan: Plan) -> nn.Module:
     """The task's network around the plan's encoders, with fresh weights from torch's global generator.
 
     Raises:
-        BadUsage: When the model cannot read the plan's inputs, or does not suit the task.
+        BadUsage: When the model does not suit the task or the inputs.
     """
-    model, task = registry.get("models", plan["model"]), registry.get("tasks", plan.task)
-    _refuse_misfit(model, plan, task.needs)
-    encoders = {}
-    for name, spec in input_specs(plan).items():
-        if spec.kind not in model.takes:
-            raise BadUsage(
-                f"the model {plan['model']!r} reads {', '.join(sorted(model.takes))}, not {spec.kind}",
-                given=f"input {name!r}",
-                todo="Choose another model: --set model=NAME (diascope list models)",
-            )
-        encoders[name] = model.build(spec, plan["model_options"])
+    refuse_misfit(plan)
+    model = registry.get("models", plan["model"])
+    encoders = {name: model.build(spec, plan["model_options"]) for name, spec in input_specs(plan).items()}
     if model.gives == "answer":
-        if len(encoders) != 1:
-            raise BadUsage(f"the model {plan['model']!r} reads one input", given=", ".join(encoders) or "none")
         ((name, estimator),) = encoders.items()
         return AnswerNetwork(name, estimator)
-    network: nn.Module = task.network(plan, encoders)
+    network: nn.Module = registry.get("tasks", plan.task).network(plan, encoders)
     return network
 
 
-def _refuse_misfit(model: Any, plan: Plan, needs: str) -> None:
-    """Raise where a model gives something else than the task needs, or answers another kind of target."""
-    if model.gives == "answer" and model.fitted == "once":
-        fits, wanted = plan.target.kind in model.target_kinds, f"answers for targets of kind {plan.target.kind!r}"
-        given = f"answers for {', '.join(sorted(model.target_kinds))}"
-    else:
-        fits, wanted, given = model.gives == needs, f"a model that gives {needs!r}", f"it gives {model.gives!r}"
-    if not fits:
+def refuse_misfit(plan: Plan) -> None:
+    """Refuse a model that does not read the plan's inputs, or does not give what its task needs.
+
+    Raises:
+        BadUsage: Says which, and what the model does.
+    """
+    model, needs = registry.get("models", plan["model"]), registry.get("tasks", plan.task).needs
+    kinds = ["image"] * bool(plan["image_inputs"]) + ["table"] * len(plan["table_inputs"])
+    strange = [kind for kind in kinds if kind not in model.takes]
+    wrong = given = ""
+    if strange:
+        wrong, given = f"does not read inputs of kind {strange[0]!r}", f"it reads {', '.join(sorted(model.takes))}"
+    elif model.gives == "answer" and len(kinds) != 1:
+        wrong, given = "answers from one input alone", f"inputs: {', '.join(kinds) or 'none'}"
+    elif model.gives == "answer" and model.fitted == "once":
+        if plan.target.kind not in model.target_kinds:
+            wrong = f"does not answer for a target of kind {plan.target.kind!r}"
+            given = f"it answers for {', '.join(sorted(model.target_kinds))}"
+    elif model.gives != needs:
+        wrong, given = f"gives {model.gives!r}, and the task {plan.task!r} needs {needs!r}", f"model {plan['model']!r}"
+    if wrong:
         raise BadUsage(
-            f"the model {plan['model']!r} does not suit this task, which needs {wanted}",
+            f"the model {plan['model']!r} {wrong}",
             given=given,
             todo="Choose another model: --set model=NAME (diascope list models)",
         )

@@ -203,7 +203,8 @@ def poisoned(example: Example, target: Target) -> None:
 
 
 def _watched(cases: Sequence[Case], root: Path, plan: Plan) -> Sequence[tuple[Example, Mapping[str, Any]]]:
-    chosen = cases[:: max(1, len(cases) // WATCHED)][:WATCHED]
+    count = plan["watched"]
+    chosen = cases[:: max(1, len(cases) // count)][:count]
     found = []
     for case in chosen:
         example, masks = prepared(case, root, plan)

@@ -28,7 +28,7 @@ class Pace:
     cap: int = 10**9
     used: float = 0.0
     _first_step: int = 0
-    _began: float = field(default_factory=time.monotonic)
+    _began: float = field(default_factory=lambda: time.monotonic())
     _marks: list[tuple[int, float]] = field(default_factory=list)
     _looked: bool = False
 

@@ -29,12 +29,14 @@ class Grid:
         steps: (z, y, x) on the working grid; mm where physical.
         shape: (Z, Y, X) of what one training example shows.
         reason: One line.
+        size: Median (Z, Y, X) of an image on the working grid.
     """
 
     prepare: list[list[Any]]
     steps: tuple[float, float, float]
     shape: tuple[int, int, int]
     reason: str
+    size: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 def whole_grid(facts: InputFacts) -> Grid:
@@ -84,7 +86,7 @@ def patch_grid(facts: InputFacts) -> Grid:
         prepare = [["resample", {"spacing": [round(float(s), 4) for s in steps], "order": 3}]]
         reason = "median spacing of the training images"
     median = np.array(facts.shapes[2], float) * np.array(facts.spacings[2]) / steps
-    return Grid(prepare, _triple(steps), fitted_patch(median, facts.dimensions, steps), reason)
+    return Grid(prepare, _triple(steps), fitted_patch(median, facts.dimensions, steps), reason, _triple(median))
 
 
 def fitted_patch(size: Sequence[float] | np.ndarray, dimensions: int, steps: np.ndarray) -> tuple[int, int, int]:

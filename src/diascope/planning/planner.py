@@ -14,7 +14,7 @@ from diascope.core import registry
 from diascope.core.case import Dataset
 from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
-from diascope.engine.building import build_network, input_specs
+from diascope.engine.building import build_network, input_specs, refuse_misfit
 from diascope.engine.devices import Capabilities, candidates, capabilities
 from diascope.engine.preparing import stored_cases
 from diascope.models import InputSpec
@@ -79,6 +79,7 @@ def make_plan(
     Raises:
         DoesNotFit: When not even the smallest network fits the memory.
         UnknownName: When a field set by hand does not exist.
+        BadUsage: When the model does not suit the task or the inputs.
     """
     task = registry.get("tasks", dataset.task)
     machine = capabilities()
@@ -87,10 +88,11 @@ def make_plan(
         draft.put(field, choice.value, choice.kind, choice.reason)
     draft.of_task = frozenset(draft.choices)
     _inputs(draft, facts)
+    refuse_misfit(_plan(draft, dataset, seed))
     _folds(draft, dataset, budget)
     _budget(draft, budget, machine)
     grid = _grid(draft, facts)
-    _fixed(draft)
+    _reading(draft)
     plan = _plan(draft, dataset, seed)
     if registry.get("models", plan["model"]).fitted == "once":
         return _checked(_at_once(draft, dataset, facts, seed), by_hand)
@@ -176,18 +178,21 @@ def _grid(draft: Draft, facts: Fingerprint) -> Grid:
     return grid
 
 
-def _fixed(draft: Draft) -> None:
-    draft.put("weight_decay", 0.02, "fixed", "AdamW")
-    draft.put("betas", [0.9, 0.99], "fixed", "AdamW; short second-moment memory suits short schedules")
-    draft.put("clip", 5.0, "fixed", "gradient norm limit")
-    draft.put("ema", 0.998, "fixed", "averaged weights are what is released")
-    draft.put("dropout", 0.1, "fixed", "before the head of whole-image networks")
+def _reading(draft: Draft) -> None:
     draft.put("overlap", 0.5, "fixed", "of sliding windows, as nnU-Net")
     draft.put("skip_empty", False, "fixed", "windows without content are read too")
     draft.put(
         "mirror_reading", True, "rule", "the answer is the mean over the mirrored image where mirroring is allowed"
     )
     draft.put("read_batch", 16, "fixed", "whole images read together")
+
+
+def _optimisation(draft: Draft) -> None:
+    draft.put("weight_decay", 0.02, "fixed", "AdamW")
+    draft.put("betas", [0.9, 0.99], "fixed", "AdamW; short second-moment memory suits short schedules")
+    draft.put("clip", 5.0, "fixed", "gradient norm limit")
+    draft.put("ema", 0.998, "fixed", "averaged weights are what is released")
+    draft.put("dropout", 0.1, "fixed", "before the head of whole-image networks")
     draft.put("log_every", 10, "fixed", "steps between lines of the log")
 
 
@@ -199,6 +204,7 @@ def _by_gradient(
     setting: tuple[Budget, Capabilities, int, Callable[[str], None]],
 ) -> Plan:
     budget, machine, seed, say = setting
+    _optimisation(draft)
     images = draft.choices["image_inputs"].value
     if images:
         first = facts.inputs[images[0]]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from diascope.core import registry
 from diascope.core.errors import DoesNotFit
@@ -26,6 +27,12 @@ LEAN = (1.0, 0.75, 0.5, 0.375, 0.25)
 """Shares of a model's own width that are tried, widest first."""
 WANTED_STEPS = {True: 1500, False: 3000}
 """Steps that a schedule should have: whole images, patches. More steps beat more width (NUMBERS.md)."""
+FEWEST_STEPS = {True: 400, False: 700}
+"""Also where the budget is short."""
+FEWEST_VOXELS = 300
+"""Of the smallest structure, on a coarser grid."""
+STEP_OVERHEAD = 0.02
+"""Seconds of a step that are not arithmetic."""
 BASE_GB = 0.9
 """Interpreter, libraries, kept allocator."""
 
@@ -39,47 +46,118 @@ class Size:
     """Of one step, forward and backward."""
 
 
+@dataclass(frozen=True)
+class Rung:
+    """One size that is tried.
+
+    Args:
+        lean: Share of the model's own width.
+        batch: Examples a step.
+        coarser: Factor on the steps of the working grid; it applies to every axis that has more than 8 voxels.
+        part: Share of the patch along each axis.
+    """
+
+    lean: float
+    batch: int
+    coarser: float = 1.0
+    part: float = 1.0
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A rung with what it would cost."""
+
+    options: dict[str, Any]
+    spec: InputSpec
+    batch: int
+    gflop: float
+    need_gb: float
+    seconds: float
+    factor: tuple[float, float, float]
+
+
 def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: Capabilities) -> Size:
-    """Choose `model_options`, `patch` and `batch`, and write them into the draft.
+    """Choose `model_options`, `patch`, `batch` and, where time is short, a coarser grid; write them into the draft.
 
     Raises:
         DoesNotFit: When the smallest network and batch need more memory than is allowed.
     """
     model = registry.get("models", draft.choices["model"].value)
     whole = bool(draft.choices["whole"].value)
-    spec = _spec(draft, facts, grid)
-    train_cases = sum(facts.strata.values())
-    speed = _throughput(machine)
-    seconds = 0.7 * budget.minutes * 60 / max(1, draft.choices["folds"].value)
-    wanted = WANTED_STEPS[whole] * min(1.0, budget.minutes / 15)
+    cases = sum(facts.strata.values())
+    seconds = 0.6 * budget.minutes * 60 / max(1, draft.choices["folds"].value)
+    wanted = max(FEWEST_STEPS[whole], WANTED_STEPS[whole] * min(1.0, budget.minutes / 15))
+    spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
+    smallest = min(facts.label_volumes.values(), default=float("inf"))
     chosen = None
-    for lean, batch, shape in _ladder(spec, grid, whole, train_cases):
-        one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, spec.spacing)
-        options = narrowed(model.options(one), lean)
-        shape = _divisible(shape, model.stride(options), one.dimensions)
-        one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, spec.spacing)
-        cost = model.cost(one, options)
-        need = BASE_GB + (16 * cost.parameters + 1.3 * batch * cost.activation_bytes) / 1e9
-        chosen = (options, shape, batch, cost.gflop * batch, need)
-        if need <= draft.choices["memory_gb"].value and cost.gflop * batch / speed * wanted <= seconds:
+    for rung in _ladder(spec, grid, whole, cases, smallest):
+        chosen = _tried(rung, model, spec, grid, (machine, whole))
+        if chosen.need_gb <= allowed and chosen.seconds * wanted <= seconds:
             break
-    if chosen is None or chosen[4] > draft.choices["memory_gb"].value:
+    if chosen is None or chosen.need_gb > allowed:
         raise DoesNotFit(
-            f"the smallest network needs {chosen[4] if chosen else 0:.1f} GB",
-            given=f"{draft.choices['memory_gb'].value:.1f} GB are allowed",
+            f"the smallest network needs {chosen.need_gb if chosen else 0:.1f} GB",
+            given=f"{allowed:.1f} GB are allowed",
             todo="Raise --memory, or train on smaller images: --set prepare=[...]",
         )
-    options, shape, batch, gflop, need = chosen
-    why = f"about {gflop:.0f} GFLOP a step leave {seconds * speed / max(gflop, 1e-9):.0f} steps in the time"
-    options = draft.put("model_options", options, "rule", f"the widest that leaves enough steps: {why}")
-    shape = draft.put(
-        "patch", list(shape), "rule", grid.reason if whole else "median image, within what two cores can train on"
-    )
-    if whole and list(shape) != list(grid.shape) and draft.choices["patch"].kind != "by hand":
-        _refit(draft, grid, shape)
-    draft.put("batch", batch, "rule", f"{train_cases} training cases; {need:.1f} GB by estimate")
-    draft.put("estimated_gb", round(need, 2), "rule", "by the model's own estimate, before the probe")
-    return Size(spec.dimensions, gflop)
+    _choose(draft, chosen, grid, whole, (cases, seconds))
+    return Size(spec.dimensions, chosen.gflop)
+
+
+def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[Capabilities, bool]) -> Tried:
+    machine, whole = setting
+    z, y, x = (rung.coarser if side > 8 else 1.0 for side in grid.size)
+    factor = (z, y, x)
+    steps = np.array(grid.steps) * factor
+    full = np.array(grid.shape if whole else grid.size, float) / factor
+    shape = _whole_shape(full) if whole else fitted_patch(full, spec.dimensions, steps)
+    if rung.part < 1:
+        cut = np.maximum(np.array(shape) * rung.part, np.minimum(shape, 16))
+        shape = fitted_patch(cut, spec.dimensions, steps)
+    one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, (steps[0], steps[1], steps[2]))
+    options = narrowed(model.options(one), rung.lean)
+    shape = _divisible(shape, model.stride(options), one.dimensions)
+    one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, one.spacing)
+    cost = model.cost(one, options)
+    gflop = cost.gflop * rung.batch
+    need = BASE_GB + (16 * cost.parameters + 1.3 * rung.batch * cost.activation_bytes) / 1e9
+    # Narrow layers are bound by memory and not by arithmetic: half the width, about 0.7 of the speed.
+    seconds = gflop / (_throughput(machine) * rung.lean**0.5) + STEP_OVERHEAD
+    return Tried(options, one, rung.batch, gflop, need, seconds, factor)
+
+
+def _whole_shape(full: npt.NDArray[np.float64]) -> tuple[int, int, int]:
+    z, y, x = (max(1, round(float(side))) for side in full)
+    return z, y, x
+
+
+def _choose(draft: Any, chosen: Tried, grid: Grid, whole: bool, facts: tuple[int, float]) -> None:
+    cases, seconds = facts
+    left = seconds / chosen.seconds
+    why = f"about {chosen.gflop:.0f} GFLOP a step leave some {left:.0f} steps in the time"
+    draft.put("model_options", chosen.options, "rule", f"the widest that leaves enough steps: {why}")
+    shape = list(chosen.spec.shape)
+    draft.put("patch", shape, "rule", grid.reason if whole else "median image, within what two cores can train on")
+    draft.put("batch", chosen.batch, "rule", f"{cases} training cases; {chosen.need_gb:.1f} GB by estimate")
+    draft.put("estimated_gb", round(chosen.need_gb, 2), "rule", "by the model's own estimate, before the probe")
+    if max(chosen.factor) > 1 and draft.choices["patch"].kind != "by hand":
+        _coarsen(draft, chosen, whole, grid)
+
+
+def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
+    """Bring the preparation to the coarser grid."""
+    steps = [round(step * factor, 4) for step, factor in zip(grid.steps, chosen.factor, strict=True)]
+    reason = f"{max(chosen.factor):g} times coarser, so that enough steps fit the time"
+    prepare = [[name, dict(params)] for name, params in draft.choices["prepare"].value]
+    if not prepare:
+        prepare = [["resample", {"shape": [], "order": 3} if whole else {"spacing": [], "order": 3}]]
+    for _, params in prepare:
+        if "spacing" in params:
+            params["spacing"] = steps
+        else:
+            params["shape"] = list(chosen.spec.shape)
+    draft.put("prepare", prepare, "rule", reason)
+    draft.put("spacing", steps, "rule", "steps (z, y, x) of the working grid")
 
 
 def narrowed(options: dict[str, Any], share: float) -> dict[str, Any]:
@@ -92,27 +170,30 @@ def narrowed(options: dict[str, Any], share: float) -> dict[str, Any]:
     return changed
 
 
-def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int) -> list[tuple[float, int, tuple[int, int, int]]]:
-    """(share of width, batch, shape) from large to small."""
+def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, smallest: float) -> list[Rung]:
+    """Sizes from large to small.
+
+    Args:
+        spec: Of the input.
+        grid: The working grid.
+        whole: Whether whole images are learnt from.
+        cases: In the training part.
+        smallest: Voxels of the smallest structure: it must not vanish on a coarser grid.
+    """
     if spec.dimensions == 0:
-        return [(1.0, int(np.clip(cases // 10, 8, 128)), (1, 1, 1))]
+        return [Rung(1.0, int(np.clip(cases // 10, 8, 128)))]
     if whole:
-        flat = spec.dimensions == 2
-        batch = int(
-            np.clip(2 ** round(np.log2(max(8.0, cases / 25))), 8, 32 if not flat or max(grid.shape) > 64 else 128)
-        )
-        rungs: list[tuple[float, int, tuple[int, int, int]]] = [(lean, batch, grid.shape) for lean in LEAN]
-        smaller = [tuple(max(1, round(side * f)) for side in grid.shape) for f in (0.75, 0.6)]
-        return rungs + [(LEAN[-1], min(batch, 16), (s[0] if not flat else 1, s[1], s[2])) for s in smaller]
-    rungs = []
-    for lean in LEAN:
-        rungs += [(lean, batch, grid.shape) for batch in ((9, 6, 4, 2) if lean < 1 else (9, 6))]
-    steps = np.array(grid.steps)
-    size = np.array(grid.shape, float)
-    for factor in (0.8, 0.65, 0.5):
-        cut = np.maximum(size * factor, np.minimum(size, 16))
-        rungs.append((LEAN[-1], 2, fitted_patch(cut, spec.dimensions, steps)))
-    return rungs
+        most = 32 if spec.dimensions == 3 or max(grid.shape) > 64 else 128
+        batch = int(np.clip(2 ** round(np.log2(max(8.0, cases / 25))), 8, most))
+        return [Rung(lean, batch) for lean in LEAN] + [
+            Rung(LEAN[-1], min(batch, 16), factor) for factor in (1.33, 1.67)
+        ]
+    rungs = [Rung(lean, batch) for lean in LEAN for batch in (9, 6, 4, 2)]
+    physical = bool(np.prod(grid.steps) > 0) and spec.dimensions == 3
+    coarse = [factor for factor in (1.25, 1.5) if physical and smallest / factor**3 >= FEWEST_VOXELS]
+    rungs += [Rung(lean, 2, factor) for factor in coarse for lean in (0.375, 0.25)]
+    # Smaller patches come last: they see too little around a voxel, and take many windows to read.
+    return rungs + [Rung(LEAN[-1], 2, coarse[-1] if coarse else 1.0, part) for part in (0.8, 0.65)]
 
 
 def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:
@@ -140,23 +221,3 @@ def _throughput(machine: Capabilities) -> float:
     if machine.cuda:
         return ON_GPU
     return GFLOPS_PER_CORE * machine.cores * (WITH_AMX if machine.amx else 1.0)
-
-
-def _refit(draft: Any, grid: Grid, shape: list[int]) -> None:
-    """Bring the preparation to a smaller whole-image size."""
-    factor = [full / small for full, small in zip(grid.shape, shape, strict=True)]
-    prepare = []
-    for name, params in draft.choices["prepare"].value or [["resample", {"order": 3, "anti_alias": True}]]:
-        changed = dict(params)
-        if "spacing" in changed:
-            changed["spacing"] = [round(s * f, 4) for s, f in zip(changed["spacing"], factor, strict=True)]
-        else:
-            changed["shape"] = list(shape)
-        prepare.append([name, changed])
-    draft.put("prepare", prepare, "rule", "scaled down so that enough steps fit the time")
-    draft.put(
-        "spacing",
-        [s * f for s, f in zip(grid.steps, factor, strict=True)],
-        "rule",
-        "steps (z, y, x) of the working grid",
-    )

@@ -16,6 +16,8 @@ EPOCHS_WHOLE = 60
 """Beyond this many passes over whole images a network from scratch mostly learns them by heart."""
 EPOCHS_PATCHES = 4000
 VALIDATIONS = 8
+WATCH_SHARE = 0.08
+"""Of the training time that may go into watching it."""
 
 
 def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget: Budget) -> None:
@@ -26,8 +28,13 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     read_one = _read_seconds(draft, facts, found) + facts.seconds_per_case
     # Every case is read about once after training: validation for the decision, test (or held out) for the figures.
     read = read_one * (len(dataset.cases) if folds > 1 else len(dataset.part("val")) + len(dataset.part("test")))
-    watch = VALIDATIONS * min(WATCHED, max(1, len(dataset.part("val")))) * _read_seconds(draft, facts, found) * folds
-    left = RESERVE * budget.minutes * 60 - budget.spent_seconds - prepare - read - watch - REPORT_SECONDS
+    left = RESERVE * budget.minutes * 60 - budget.spent_seconds - prepare - read - REPORT_SECONDS
+    looks, watched = _looks(len(dataset.part("val")) if folds == 1 else cases // folds, read_one, left / folds)
+    watch = looks * watched * read_one * folds
+    left -= watch
+    draft.put(
+        "watched", watched, "rule", f"validation cases scored {looks} times: at most {WATCH_SHARE:.0%} of the time"
+    )
     step = max(found.seconds_per_step, found.seconds_per_batch) + 0.15 * min(
         found.seconds_per_step, found.seconds_per_batch
     )
@@ -51,7 +58,7 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
         "what the loop may take; none where the steps are given",
     )
     draft.put("warmup", max(5, min(200, steps // 20)), "rule", "a twentieth of the steps")
-    draft.put("validate_every", max(1, steps // VALIDATIONS), "rule", f"{VALIDATIONS} looks at the validation part")
+    draft.put("validate_every", max(1, steps // looks), "rule", f"{looks} looks at the validation part")
     draft.put("checkpoint_every", max(10, int(30 / step) // 10 * 10), "rule", "about every 30 s")
     minutes = (budget.spent_seconds + prepare + seconds + read + REPORT_SECONDS) / 60
     draft.put("predicted_minutes", round(minutes, 2), "measured", "reading, training, evaluation and report")
@@ -62,6 +69,13 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
         "measured",
         "peak of the probe, and the prepared cases",
     )
+
+
+def _looks(cases: int, each: float, seconds: float) -> tuple[int, int]:
+    """How often how many validation cases are scored during training."""
+    affordable = max(1, int(WATCH_SHARE * max(seconds, 0.0) / max(each, 1e-6)))
+    watched = max(1, min(WATCHED, cases, affordable // 3 or 1))
+    return max(1, min(VALIDATIONS, affordable // watched)), watched
 
 
 def _read_seconds(draft: Any, facts: Fingerprint, found: Probe) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from safetensors.numpy import save
 
 from diascope.core import registry
@@ -17,7 +18,7 @@ from diascope.core.plan import Fingerprint, Plan
 from diascope.core.record import Record, write_durably
 from diascope.core.run import Run
 from diascope.engine.batch import Example, Row
-from diascope.engine.choosing import choose_backend
+from diascope.engine.choosing import choose_backend, reference_image
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import features, fit_gate
 from diascope.engine.measuring import measured
@@ -176,29 +177,16 @@ def _spread(cases: Sequence[Case], count: int) -> list[Case]:
 
 
 def _reference(networks: Sequence[Any], plan: Plan, examples: Sequence[Example]) -> dict[str, Any]:
-    """Prepared inputs with what the plain torch float32 network answers to them."""
-    import torch
-
-    found: dict[str, Any] = {}
+    """Prepared images (or their central patches) with what the plain torch float32 network answers to them."""
+    found = {}
     for number, example in enumerate(examples):
-        inputs = {name: torch.from_numpy(array)[None] for name, array in example.inputs.items()}
-        if "image" in inputs and networks[0].output == "dense":
-            z, y, x = plan["patch"]
-            inputs["image"] = _patch(inputs["image"], (z, y, x))
+        if "image" not in example.inputs or plan["table_inputs"]:
+            continue
+        image = reference_image(example, plan)
         with torch.no_grad():
-            answer = sum(network(inputs) for network in networks) / len(networks)
-        found |= {f"{number}/{name}": value.numpy() for name, value in inputs.items()}
-        found[f"{number}/answer"] = answer.numpy()
+            found[f"{number}/answer"] = (sum(network({"image": image}) for network in networks) / len(networks)).numpy()
+        found[f"{number}/image"] = image.numpy()
     return found
-
-
-def _patch(image: Any, size: tuple[int, int, int]) -> Any:
-    from diascope.engine.feeding import crop
-
-    start = tuple((have - want) // 2 for have, want in zip(image.shape[2:], size, strict=True))
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(crop(image.numpy(), (start[0], start[1], start[2]), size)))
 
 
 def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from diascope import formats
@@ -18,6 +17,7 @@ from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import BadUsage, DataRefused, DiascopeError, OutOfScope
 from diascope.core.finding import Finding, Findings
 from diascope.core.image import Image
+from diascope.engine.choosing import SAME_LABELS, agreement
 from diascope.engine.devices import prepare_process
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import broken_rules, distance, features
@@ -172,7 +172,7 @@ def _as_trained(location: str, opened: OpenRelease, why: DiascopeError) -> Itera
     except DiascopeError as error:
         raise BadUsage(
             f"nothing to read at {location}",
-            given=f"{why} As {source or 'training data'}: {error}",
+            given=why.wrong if error is why else f"{why.wrong}; as {source}: {error.wrong}",
             todo="Give an image, a series, a folder, or data in the layout of the training data",
         ) from error
 
@@ -250,23 +250,12 @@ def _prove(reader: Reader, opened: OpenRelease) -> None:
         DiascopeError: When it does not.
     """
     stored = opened.arrays("reference.safetensors")
-    numbers = sorted({int(key.split("/")[0]) for key in stored})
-    for number in numbers:
-        image = stored.get(f"{number}/image")
-        if image is None:
-            continue
+    for key in sorted(key for key in stored if key.endswith("/image")):
+        expected = torch.from_numpy(stored[key.replace("/image", "/answer")])
         with torch.no_grad():
-            answer = reader.answer(torch.from_numpy(image)).numpy()
-        expected = stored[f"{number}/answer"]
-        answer = answer[:, : expected.shape[1]]
-        if reader.output == "dense":
-            same = float(np.mean(answer.argmax(1) == expected.argmax(1)))
-            agrees, words = same >= 0.995, f"{100 * same:.2f} % of voxels have the same label"
-        else:
-            apart = float(np.abs(answer - expected).max() / max(1.0, float(np.ptp(expected))))
-            same_call = reader.output == "image" or bool((answer.argmax(1) == expected.argmax(1)).all())
-            agrees, words = apart <= 0.02 and same_call, f"outputs differ by {apart:.4f}"
-        if not agrees:
+            answer = reader.answer(torch.from_numpy(stored[key]))[:, : expected.shape[1]]
+        agrees, words = agreement(expected, answer)
+        if not agrees or not bool((answer.argmax(1) == expected.argmax(1)).float().mean() >= SAME_LABELS):
             raise DiascopeError(
                 f"the back end {reader.backend} does not reproduce the decisions of {opened.release.label}: {words}",
                 todo="Use --backend torch",
