@@ -168,6 +168,23 @@ def test_a_task_without_a_target_is_meant_only_when_it_is_named(tmp_path):
     assert (task, target.columns) == ("toy_gan", ())
 
 
+@pytest.mark.parametrize(
+    ("data", "settings", "words"),
+    [
+        ("table", ["model=resnet"], "does not read inputs of kind 'table'"),
+        ("pictures", ["model=cox"], "does not read inputs of kind 'image'"),
+        ("pictures", ["model=residual_unet"], "gives 'dense', and the task 'toy_gan' needs 'vector'"),
+    ],
+)
+def test_a_model_that_does_not_suit_is_refused_before_anything_is_measured(data, settings, words, tmp_path, capsys):
+    table = data == "table"
+    place = a_table(tmp_path / "study.csv", 30, seed=0) if table else pictures(tmp_path / "spots", 12)
+    task = "survival" if table else "toy_gan"
+    named = ("fit", place, "--workspace", tmp_path / "space", "--task", task, "-q")
+    assert cli.run([*map(str, named), *(part for one in settings for part in ("--set", one))]) == 2
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("family", "name"), PLUGINS)
 def test_they_keep_their_familys_promises(family, name, tmp_path):
     promises.keep(family, name, tmp_path)
