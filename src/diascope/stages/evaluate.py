@@ -100,20 +100,24 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
     )
     gate, arrays = fit_gate(plan, facts, [one.example.inputs["features"].astype(float) for one in inside])
     folder = workspace.evaluations / free_name(workspace.evaluations, run.name)
-    folder.mkdir(parents=True)
-    evaluation.write(folder / "evaluation.json")
-    gate.write(folder / "gate.json")
-    reading.write(folder / "reading.json")
-    write_durably(
-        folder / "gate.safetensors", save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
-    )
-    reference = _reference(networks, plan, some)
-    write_durably(folder / "reference.safetensors", save(reference))
+    evaluated = Evaluated(evaluation, gate, reading, folder)
+    _write(evaluated, {"gate": arrays, "reference": _reference(networks, plan, some)})
     if test:
         write_durably(
             folder / f"{run.dataset.split('@')[-1]}.test", f"{evaluation.evaluated_by} {evaluation.created}\n".encode()
         )
-    return Evaluated(evaluation, gate, reading, folder)
+    return evaluated
+
+
+def _write(evaluated: Evaluated, arrays: Mapping[str, Mapping[str, Any]]) -> None:
+    folder = evaluated.folder
+    folder.mkdir(parents=True)
+    evaluated.evaluation.write(folder / "evaluation.json")
+    evaluated.gate.write(folder / "gate.json")
+    evaluated.reading.write(folder / "reading.json")
+    for name, members in arrays.items():
+        content = save({key: np.ascontiguousarray(value) for key, value in members.items()})
+        write_durably(folder / f"{name}.safetensors", content)
 
 
 @dataclass(frozen=True)
