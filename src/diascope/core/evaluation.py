@@ -102,6 +102,8 @@ class Release(Record):
     """Weights files: one, or the folds of an ensemble."""
     hashes: dict[str, str]
     """File to SHA-256, for every file of the folder but this one."""
+    seal: str = ""
+    """SHA-256 of this record with an empty seal; set when it is written."""
     intended_use: str = "Research. Not a medical device: no authority has approved it for diagnosis."
     licence: str = ""
     signed_by: str | None = None

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
@@ -33,6 +34,7 @@ from diascope.engine.pace import Pace
 from diascope.engine.preparing import prepared, with_target
 from diascope.engine.reading import Reader
 from diascope.engine.task import Task
+from diascope.store.releases import safe_bytes
 
 WATCHED = 48
 """Validation cases that are scored during training."""
@@ -258,9 +260,10 @@ def load_weights(plan: Plan, path: Path) -> nn.Module:
     Raises:
         Tampered: When the file does not fit the plan's network.
     """
+    content = safe_bytes(path)
     network = build_network(plan)
     try:
-        network.load_state_dict(load(path.read_bytes()))
-    except Exception as error:
+        network.load_state_dict(load(content))
+    except (RuntimeError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise Tampered(f"the weights {path} do not fit the plan's network: {error}") from error
     return network.eval()

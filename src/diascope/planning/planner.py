@@ -15,7 +15,7 @@ from diascope.core.case import Dataset
 from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
 from diascope.engine.building import build_network, input_specs, refuse_misfit
-from diascope.engine.devices import Capabilities, candidates, capabilities
+from diascope.engine.devices import Capabilities, candidates, capabilities, prepare_process
 from diascope.engine.preparing import stored_cases
 from diascope.models import InputSpec
 from diascope.planning.budget import Budget
@@ -81,6 +81,7 @@ def make_plan(
         UnknownName: When a field set by hand does not exist.
         BadUsage: When the model does not suit the task or the inputs.
     """
+    prepare_process()
     task = registry.get("tasks", dataset.task)
     machine = capabilities()
     draft = Draft({}, by_hand)

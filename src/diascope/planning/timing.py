@@ -50,7 +50,8 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     steps = draft.put("steps", rule, "measured", reason)
     draft.put("steps_cap", cap, "rule", f"at most {epochs} passes over the training cases")
     by_hand = draft.choices["steps"].kind == "by hand"
-    seconds = steps * step * folds + watch
+    # Where time is the limit, all of it may be used: the loop's first look corrects what the probe guessed.
+    seconds = watch + (max(left, steps * step * folds) if fits <= cap and not by_hand else steps * step * folds)
     draft.put(
         "train_seconds",
         None if by_hand else round(seconds, 1),

@@ -14,7 +14,7 @@ from diascope.core.record import canonical_json
 from diascope.core.run import Run
 from diascope.engine.progress import Tell, silent
 from diascope.reports.card import model_card
-from diascope.store.releases import INDEX, open_release, write_release
+from diascope.store.releases import INDEX, open_release, sealed, write_release
 from diascope.store.workspace import Workspace
 
 
@@ -87,6 +87,7 @@ def sign(workspace: Workspace, name: str, by: str) -> Release:
     signed = opened.release.model_copy(
         update={"signed_by": by.strip(), "signed_at": datetime.now(UTC).isoformat(timespec="seconds")}
     )
+    signed = sealed(signed)
     signed.write(opened.folder / INDEX)
     return signed
 

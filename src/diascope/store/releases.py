@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.numpy import load
@@ -14,12 +14,16 @@ from safetensors.numpy import load
 from diascope.core.errors import DiascopeError, Tampered
 from diascope.core.evaluation import Evaluation, Release
 from diascope.core.plan import Plan
-from diascope.core.record import write_durably
+from diascope.core.record import Record, write_durably
 from diascope.store.files import file_sha256
 
 INDEX = "release.json"
 LARGEST_HEADER = 32 * 1024 * 1024
 """Bytes: a safetensors header beyond this is refused before it is read (B15)."""
+LARGEST_RECORD = 128 * 1024 * 1024
+"""Bytes: an evaluation holds pictures, but not so many."""
+NEEDED = ("plan.json", "evaluation.json")
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,42 @@ def read_arrays(path: Path) -> dict[str, Any]:
     Raises:
         Tampered: When it is not a sound safetensors file.
     """
+    content = safe_bytes(path)
     try:
+        return dict(load(content))
+    except (ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        raise Tampered(f"cannot read the arrays of {path}: {type(error).__name__} {error}") from error
+
+
+def safe_bytes(path: Path) -> bytes:
+    """The bytes of a file that begins as a safetensors file does: pickles, archives and huge headers go no further.
+
+    Raises:
+        Tampered: When it does not.
+    """
+    try:
+        size = path.stat().st_size
         with path.open("rb") as stream:
-            header = int.from_bytes(stream.read(8), "little")
-        if header > min(LARGEST_HEADER, path.stat().st_size):
-            raise Tampered(f"{path} is not a safetensors file: its header claims {header} bytes")
-        return dict(load(path.read_bytes()))
-    except (OSError, ValueError, SafetensorError) as error:
+            start = stream.read(9)
+        header = int.from_bytes(start[:8], "little")
+        if start[8:] != b"{" or not 2 <= header <= min(LARGEST_HEADER, size - 8):
+            raise Tampered(
+                f"{path} is not a safetensors file",
+                given=f"{size} bytes that begin with {start[:8].hex() or 'nothing'}",
+                todo="Do not use it. Fetch the file again from where it was made",
+            )
+        return path.read_bytes()
+    except OSError as error:
         raise Tampered(f"cannot read the arrays of {path}: {error}") from error
+
+
+def sealed(release: Release) -> Release:
+    """The index with its own hash, so that a changed threshold shows as a changed weight does."""
+    return release.model_copy(update={"seal": _seal(release)})
+
+
+def _seal(release: Release) -> str:
+    return release.model_copy(update={"seal": ""}).content_hash()
 
 
 def write_release(folder: Path, release: Release, files: Mapping[str, bytes | Path]) -> Release:
@@ -72,7 +104,7 @@ def write_release(folder: Path, release: Release, files: Mapping[str, bytes | Pa
         for name, content in files.items():
             write_durably(partial / name, content if isinstance(content, bytes) else content.read_bytes())
         hashes = {name: file_sha256(partial / name) for name in sorted(files)}
-        whole = release.model_copy(update={"hashes": hashes})
+        whole = sealed(release.model_copy(update={"hashes": hashes}))
         whole.write(partial / INDEX)
         partial.rename(folder)
     except OSError as error:
@@ -90,14 +122,36 @@ def open_release(folder: Path) -> OpenRelease:
     folder = Path(folder)
     if not (folder / INDEX).is_file():
         raise Tampered(f"{folder} is not a release: it has no {INDEX}", todo="Give the folder of a release")
-    release = Release.read(folder / INDEX)
-    present = {path.name for path in folder.iterdir() if path.is_file()} - {INDEX}
+    release = _read(Release, folder / INDEX)
+    if release.seal != _seal(release):
+        raise _changed(INDEX, release)
+    # Names in the index are compared with what lies there, never joined into paths before that.
+    present = {path.name for path in folder.iterdir()} - {INDEX}
     if strange := sorted(present ^ set(release.hashes)):
         raise Tampered(f"the files of {release.label} are not those of its index", given=", ".join(strange))
     for name, expected in release.hashes.items():
-        if Path(name).name != name or file_sha256(folder / name) != expected:
-            raise Tampered(
-                f"{name} of release {release.label} was changed after it was made",
-                todo="Do not use it. Fetch the release again from where it was made",
-            )
-    return OpenRelease(folder, release, Plan.read(folder / "plan.json"), Evaluation.read(folder / "evaluation.json"))
+        path = folder / name
+        if path.is_symlink() or not path.is_file() or file_sha256(path) != expected:
+            raise _changed(name, release)
+    if missing := sorted({*release.members, *NEEDED} - set(release.hashes)):
+        raise Tampered(f"{release.label} lacks files that its index needs", given=", ".join(missing))
+    return OpenRelease(
+        folder, release, _read(Plan, folder / "plan.json"), _read(Evaluation, folder / "evaluation.json")
+    )
+
+
+def _changed(name: str, release: Release) -> Tampered:
+    return Tampered(
+        f"{name} of release {release.label} was changed after it was made",
+        todo="Do not use it. Fetch the release again from where it was made",
+    )
+
+
+def _read(kind: type[AnyRecord], path: Path) -> AnyRecord:
+    """A record of a file that may come from anywhere."""
+    if path.stat().st_size > LARGEST_RECORD:
+        raise Tampered(f"{path} is larger than any {kind.__name__}", given=f"{path.stat().st_size} bytes")
+    try:
+        return kind.read(path)
+    except RecursionError as error:
+        raise Tampered(f"{path} is not a valid {kind.__name__}: it is nested too deeply") from error
