@@ -260,10 +260,13 @@ def load_weights(plan: Plan, path: Path) -> nn.Module:
     Raises:
         Tampered: When the file does not fit the plan's network.
     """
-    content = safe_bytes(path)
+    try:
+        tensors = load(safe_bytes(path))
+    except (ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise Tampered(f"cannot read the weights {path}: {type(error).__name__} {error}") from error
     network = build_network(plan)
     try:
-        network.load_state_dict(load(content))
-    except (RuntimeError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
         raise Tampered(f"the weights {path} do not fit the plan's network: {error}") from error
     return network.eval()
