@@ -28,7 +28,7 @@ def perfect_pair(kind: str) -> tuple[np.ndarray, np.ndarray]:
 def test_it_says_what_it_is(name):
     metric = METRICS[name]
     assert metric.kind in PAIRS
-    assert metric.better in {"higher", "lower"}
+    assert metric.better in {"higher", "lower", "nearer"}
     assert metric.unit
     assert set(metric.title) == {"en", "zh-CN"}
     assert all(metric.title.values())

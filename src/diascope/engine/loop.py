@@ -297,7 +297,9 @@ def _after_step(training: Training, state: State, fabric: Fabric, step: int, log
     if step % plan["log_every"] == 0 or last:
         line = log.flush(step, plan["learning_rate"] * schedule(step - 1, state.total, plan["warmup"]))
         training.show({"step": step, "total": state.total, **line})
-    if plan["validate_every"] and (step % plan["validate_every"] == 0 or last) and fabric.global_rank == 0:
+    # A run that was lengthened is not looked at more often.
+    every = plan["validate_every"] * max(1, state.total // max(1, plan["steps"]))
+    if every and (step % every == 0 or last) and fabric.global_rank == 0:
         scores = dict(training.validate(state.average))
         log.event(step, "validation", scores)
         training.show({"step": step, "total": state.total, "validation": scores})

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 OVERRUN = 1.10
 """A run that would take this much longer than promised is shortened."""
 UNDERRUN = 0.92
-"""A run that would end this much earlier is lengthened, once, at the first look."""
+"""A run that would end this much earlier is lengthened, as long as most of it lies ahead."""
+AHEAD = 0.6
+"""Share of the steps after which a run is not lengthened any more: the learning rate has fallen by then."""
 FIRST_LOOK = 40
 WARM_STEPS = 8
 """Steps left out of the measurement: caches and compilation."""
@@ -30,11 +32,11 @@ class Pace:
     _first_step: int = 0
     _began: float = field(default_factory=lambda: time.monotonic())
     _marks: list[tuple[int, float]] = field(default_factory=list)
-    _looked: bool = False
+    _resumed: bool = False
 
     def begin(self, step: int) -> None:
         """This process starts at `step`; only a run from its beginning may still be lengthened."""
-        self._first_step, self._looked = step, step > 0
+        self._first_step, self._resumed = step, step > 0
 
     def propose(self, step: int, total: int) -> tuple[int, str] | None:
         """A new total of steps with its reason, or None to go on as planned."""
@@ -50,9 +52,9 @@ class Pace:
         each = (now - begin) / (step - begin_step)
         expected = self.used + (now - self._began) + each * (total - step)
         fits = step + max(1, int((self.seconds - self.used - (now - self._began)) / each))
-        first, self._looked = not self._looked, True
+        early = not self._resumed and step < AHEAD * total
         if expected > OVERRUN * self.seconds and fits < total:
             return max(step + 1, fits), f"{each * 1000:.0f} ms a step is slower than planned"
-        if first and expected < UNDERRUN * self.seconds and min(fits, self.cap) > total:
+        if early and expected < UNDERRUN * self.seconds and min(fits, self.cap) > total:
             return min(fits, self.cap), f"{each * 1000:.0f} ms a step is faster than planned"
         return None

@@ -16,6 +16,8 @@ EPOCHS_WHOLE = 60
 """Beyond this many passes over whole images a network from scratch mostly learns them by heart."""
 EPOCHS_PATCHES = 4000
 VALIDATIONS = 8
+LEAST_SHARE = 0.4
+"""Of what is left of the budget: training gets at least this much, whatever the probe guessed of the rest."""
 WATCH_SHARE = 0.08
 """Of the training time that may go into watching it."""
 
@@ -40,7 +42,8 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     )
     epochs = EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
     cap = max(60, int(np.ceil(epochs * cases / batch)))
-    fits = int(max(left, 0.25 * RESERVE * budget.minutes * 60) / folds / step)
+    left = max(left, LEAST_SHARE * (RESERVE * budget.minutes * 60 - budget.spent_seconds))
+    fits = int(left / folds / step)
     rule = max(20, min(cap, fits))
     reason = (
         f"{step:.3f} s a step, {left / 60:.1f} of {budget.minutes:g} minutes are left for training"
