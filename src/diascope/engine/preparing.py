@@ -20,6 +20,7 @@ from diascope.core.plan import Plan
 from diascope.engine.batch import Example
 from diascope.engine.feeding import Stored
 from diascope.formats.dicomio.placing import place_on
+from diascope.store.files import changed_file
 from diascope.transforms.resampling.volume import onto
 
 LIES_ON = 0.01
@@ -33,8 +34,22 @@ def read_images(case: Case, root: Path, names: tuple[str, ...]) -> dict[str, Ima
         ref = case.inputs.get(name)
         if not isinstance(ref, FileRef):
             raise DataRefused(f"case {case.id} has no image input {name!r}", given=", ".join(case.inputs) or "none")
+        unchanged(case, ref, root)
         images[name] = formats.read(ref, root)
     return images
+
+
+def unchanged(case: Case, ref: FileRef, root: Path) -> None:
+    """Raise when a file is gone, or is not the one that was looked at when the data was curated.
+
+    Raises:
+        DataRefused: Names the file.
+    """
+    if (changed := changed_file(ref, root)) is not None:
+        raise DataRefused(
+            f"{changed} of case {case.id} has changed or vanished since the data was checked",
+            todo="Run diascope fit again: the checks must see what is trained on",
+        )
 
 
 def read_masks(case: Case, root: Path, columns: tuple[str, ...], like: Image | None) -> dict[str, npt.NDArray[Any]]:
@@ -44,6 +59,7 @@ def read_masks(case: Case, root: Path, columns: tuple[str, ...], like: Image | N
         ref = case.targets.get(column)
         if not isinstance(ref, FileRef):
             continue
+        unchanged(case, ref, root)
         mask = formats.read(ref, root)
         if like is not None and not (mask.shape == like.shape and mask.geometry.is_close(like.geometry, LIES_ON)):
             mask = place_on(mask, like.geometry, like.shape)

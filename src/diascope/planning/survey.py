@@ -10,7 +10,8 @@ from pathlib import Path
 from diascope.core.case import Case, FileRef, Target
 from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
 from diascope.planning.surveying.parallel import facts_in_children
-from diascope.planning.surveying.reading import facts_of, file_digest
+from diascope.planning.surveying.reading import facts_of
+from diascope.store.files import file_digest
 
 FEW_CASES = 24
 SMALL_BYTES = 8_000_000

@@ -9,7 +9,7 @@ from pathlib import Path
 from diascope.checks.judging.verdict import verdict
 from diascope.core import registry
 from diascope.core.case import Case, Dataset, Exclusion, FileRef, Target
-from diascope.core.errors import DataRefused
+from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Fingerprint
 from diascope.core.problem import Problem, Problems
 from diascope.planning.fingerprint import fingerprint
@@ -17,6 +17,7 @@ from diascope.planning.folding import FOLDS, folds, folds_by_rule, split, united
 from diascope.planning.looked import Looked
 from diascope.planning.survey import Survey
 from diascope.sources import Request
+from diascope.store.files import file_digest
 from diascope.store.workspace import Workspace
 
 
@@ -72,6 +73,8 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
     out = {case: (problem.check, problem.title) for problem in looked.problems for case in problem.exclude}
     out |= {case: ("unreadable", reason) for case, reason in looked.survey.unreadable.items()}
     kept = [_digested(case, looked.survey) for case in looked.cases if case.id not in out]
+    if request.folds == 2:
+        raise BadUsage("two folds leave nothing to train on: one tests, one validates", todo="Use --folds 3 or more")
     if not kept:
         raise DataRefused("every case was excluded", given=request.location, todo="See diascope check")
     groups = [group for problem in looked.problems for group in problem.groups]
@@ -118,7 +121,7 @@ def dataset_name(request: Request) -> str:
 
 
 def _digested(case: Case, survey: Survey) -> Case:
-    """The case with the SHA-256 of each input's bytes and what was corrected on reading."""
+    """The case with the SHA-256 of the bytes of each input and mask, and what was corrected on reading."""
     facts = survey.facts.get(case.id)
     if facts is None:
         return case
@@ -129,4 +132,10 @@ def _digested(case: Case, survey: Survey) -> Case:
             inputs[name] = ref.model_copy(
                 update={"digest": getattr(seen, "file_digest", None) or None, "modality": ref.modality or seen.modality}
             )
-    return case.model_copy(update={"inputs": inputs})
+    targets = {
+        name: ref.model_copy(update={"digest": file_digest(survey.root / path for path in ref.paths)})
+        if isinstance(ref, FileRef)
+        else ref
+        for name, ref in case.targets.items()
+    }
+    return case.model_copy(update={"inputs": inputs, "targets": targets})

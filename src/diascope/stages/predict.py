@@ -26,7 +26,7 @@ from diascope.engine.progress import Tell, silent
 from diascope.engine.reading import Reader
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import is_dicom, scan, series
-from diascope.planning.surveying.reading import file_digest
+from diascope.store.files import file_digest
 from diascope.privacy.pseudonym import pseudonym
 from diascope.reports.pictures import slice_picture
 from diascope.sources import SourceOptions, recognise

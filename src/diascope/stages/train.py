@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from diascope.core.case import Case, Dataset, FileRef
-from diascope.core.errors import BadUsage, DataRefused, Stopped
+from diascope.core.errors import BadUsage, Stopped
 from diascope.core.plan import Plan
 from diascope.core.run import Member, Run
 from diascope.engine.devices import describe, peak_memory_gb, prepare_process
 from diascope.engine.fit import Part, fit_network, make_fabric
 from diascope.engine.log import read_log
+from diascope.engine.preparing import unchanged
 from diascope.engine.progress import Tell, silent
 from diascope.planning.folding import unit
 from diascope.store.files import file_sha256
@@ -168,28 +169,12 @@ def _as_planned(plan: Plan) -> Plan:
 
 
 def check_sources(dataset: Dataset) -> None:
-    """Refuse to go on when a source file is gone or has another size or content than at curation.
+    """Refuse to go on when a source file is gone or has another content than at curation.
 
     Raises:
         DataRefused: Names the file.
     """
-    root = Path(dataset.root)
     for case in dataset.cases:
-        for ref in case.inputs.values():
-            if isinstance(ref, FileRef) and (changed := changed_file(ref, root)):
-                raise DataRefused(
-                    f"{changed} of case {case.id} has changed or vanished since the data was checked",
-                    todo="Run diascope fit (or curate) again: the checks must see what is trained on",
-                )
-
-
-def changed_file(ref: FileRef, root: Path) -> str | None:
-    """The file of a reference that is missing, or whose bytes differ from the digest of curation."""
-    from diascope.planning.surveying.reading import file_digest
-
-    for path in ref.paths:
-        if not (root / path).is_file():
-            return path
-    if ref.digest is not None and file_digest(root / path for path in ref.paths) != ref.digest:
-        return ref.paths[0]
-    return None
+        for ref in (*case.inputs.values(), *case.targets.values()):
+            if isinstance(ref, FileRef):
+                unchanged(case, ref, Path(dataset.root))

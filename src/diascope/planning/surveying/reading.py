@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from diascope.core.errors import DataRefused, DiascopeError, UnreadableFile
 from diascope.core.image import Image
 from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
 from diascope.planning.surveying.measuring import measure
+from diascope.store.files import file_digest
 
 
 def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
@@ -49,21 +48,6 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
     except Exception as error:  # a plug-in's fault must name its case, not lose the other thousands
         return f"the reader failed with {type(error).__name__}: {error}"
     return CaseFacts(inputs, found, time.perf_counter() - start)
-
-
-def file_digest(paths: Iterable[Path]) -> str:
-    """SHA-256 of the bytes of one or several files, one after the other."""
-    return _digest_of(tuple((path, path.stat().st_mtime_ns) for path in paths))
-
-
-@lru_cache(maxsize=4)  # thousands of items may lie in one file
-def _digest_of(files: tuple[tuple[Path, int], ...]) -> str:
-    hasher = hashlib.sha256()
-    for path, _ in files:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                hasher.update(block)
-    return hasher.hexdigest()
 
 
 def _of_bytes(ref: FileRef, root: Path) -> tuple[int, str]:
