@@ -159,6 +159,16 @@ def test_a_two_player_game(tmp_path, capsys):
     assert len(set(samples.values())) == 3
 
 
+@pytest.mark.slow
+def test_the_game_learns(tmp_path, capsys):
+    """After 300 steps the distance is .08 to .13 for four seeds; the best picture of one grey has .77."""
+    asked = ("--task", "toy_gan", "--minutes", 1, "--set", "steps=300")
+    made = run(capsys, "fit", pictures(tmp_path / "spots", 150), "--workspace", tmp_path / "space", *asked)
+    metrics = made["evaluation"]["metrics"]
+    assert metrics["frechet_4x4"]["value"] < 0.4
+    assert metrics["spread"]["value"] > 0.4
+
+
 def test_a_task_without_a_target_is_meant_only_when_it_is_named(tmp_path):
     folder = pictures(tmp_path, 4)
     listing = registry.get("sources", "image_folder").list(str(folder), promises.SourceOptions())
