@@ -22,6 +22,7 @@ from diascope.planning.budget import Budget
 from diascope.planning.grid import Grid, patch_grid, whole_grid
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
+from diascope.planning.settings import checked
 from diascope.planning.sizing import Size, sized
 from diascope.planning.timing import timed
 
@@ -50,8 +51,9 @@ class Draft:
         if field in self.of_task:
             return self.choices[field].value
         if field in self.by_hand:
+            given = checked(field, self.by_hand[field], value)
             self.choices[field] = Choice(
-                value=self.by_hand[field], kind="by hand", reason=f"given; the rule says {value!r}: {reason}"
+                value=given, kind="by hand", reason=f"given; the rule says {value!r}: {reason}"
             )
         else:
             self.choices[field] = Choice(value=value, kind=kind, reason=reason)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from diascope.checks.judging.verdict import verdict
+from diascope.checks.judging.verdict import accepting, verdict
 from diascope.core import registry
 from diascope.core.case import Case, Dataset, Exclusion, FileRef, Target
 from diascope.core.errors import BadUsage, DataRefused
@@ -50,7 +50,7 @@ def curate(workspace: Workspace, looked: Looked, request: Request) -> Curated:
         raise DataRefused(
             "the data was refused: " + "; ".join(f"{one.title} ({one.check})" for one in refusing),
             given=request.location,
-            todo=f"See diascope check {request.location}; mend the data, or accept with --accept {refusing[0].check}",
+            todo=f"See diascope check {request.location}; mend the data, or accept with {accepting(refusing)}",
         )
     dataset = _freeze(looked, request)
     stratum = partial(_stratum, task=task, target=target)

@@ -26,11 +26,11 @@ from diascope.engine.progress import Tell, silent
 from diascope.engine.reading import Reader
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import is_dicom, scan, series
-from diascope.store.files import file_digest
 from diascope.privacy.pseudonym import pseudonym
 from diascope.reports.pictures import slice_picture
 from diascope.sources import SourceOptions, recognise
 from diascope.sources.studies.choosing import choose
+from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease, open_release
 
 WRITES_MASK_AS = "nifti"

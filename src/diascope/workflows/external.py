@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from diascope.checks.judging.verdict import verdict
+from diascope.checks.judging.verdict import accepting, verdict
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import Evaluation
 from diascope.engine.progress import Tell, silent
@@ -49,6 +49,6 @@ def _looked(release: Path, request: Request, tell: Tell) -> Looked:
     if refusing:
         raise DataRefused(
             "the data was refused: " + "; ".join(f"{one.title} ({one.check})" for one in refusing),
-            todo=f"Mend the data, or accept with --accept {refusing[0].check}",
+            todo=f"Mend the data, or accept with {accepting(refusing)}",
         )
     return looked

@@ -34,3 +34,8 @@ def verdict(problems: Sequence[Problem], n_cases: int, accepted: Collection[str]
     open_ones = [problem for problem in problems if problem.check not in accepted]
     too_many = len(excluded(open_ones)) > MOST_EXCLUDED * n_cases
     return tuple(problem for problem in open_ones if problem.severity == "refuse" or (too_many and problem.exclude))
+
+
+def accepting(refusing: Sequence[Problem]) -> str:
+    """The options of the command line that accept all of these findings."""
+    return " ".join(f"--accept {name}" for name in dict.fromkeys(problem.check for problem in refusing))
