@@ -14,6 +14,8 @@ FEW_PATIENTS = 100
 FEW_IN_CLASS = 20
 """Below 100 patients, or 20 in the rarer class, every case is tested once out of fold."""
 FOLDS = 5
+STRONGER: tuple[Split, ...] = ("train", "test", "val")
+"""Where a patient was given to two parts (and a person accepted that), the later one here holds all of it."""
 SHARES: tuple[tuple[Split, float], ...] = (("train", 0.70), ("val", 0.15), ("test", 0.15))
 
 
@@ -78,7 +80,9 @@ def split(cases: Sequence[Case], stratum: Callable[[Case], str], seed: int) -> l
         DataRefused: When a part would be empty.
     """
     given = {case.split for case in cases} - {None}
-    parts: dict[str, Split] = {unit(case): case.split for case in cases if case.split is not None}
+    parts: dict[str, Split] = {}
+    for part in STRONGER:
+        parts |= {unit(case): part for case in cases if case.split == part}
     open_cases = [case for case in cases if unit(case) not in parts]
     if given:
         # What is given holds; only the missing parts are cut from train (and from cases without a part).
