@@ -1,0 +1,177 @@
+"""From a fingerprint and a budget to a plan; the machine and the probe are made up, so that nothing is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from diascope.core import registry
+from diascope.core.case import Case, Dataset, FileRef, Label, Target
+from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
+from diascope.core.plan import Fingerprint, InputFacts, Plan
+from diascope.engine.devices import Arithmetic, Capabilities
+from diascope.planning import planner
+from diascope.planning.budget import RESERVE, Budget
+from diascope.planning.planner import make_plan
+from diascope.planning.probe import Probe
+from diascope.planning.timing import EPOCHS_WHOLE
+
+Made = Callable[..., Plan]
+GB = 10**9
+
+
+def films(count: int = 400, folds: int = 0) -> tuple[Dataset, Fingerprint]:
+    labels = (Label(name="ill", value=0), Label(name="well", value=1))
+    target = Target(name="label", kind="category", columns=("label",), labels=labels, positive="ill")
+    return _set("classification", target, (1, 64, 64), count, folds), _facts("xray", (1, 64, 64), count, {})
+
+
+def volumes(count: int = 200, folds: int = 0, side: int = 24) -> tuple[Dataset, Fingerprint]:
+    target = Target(name="mask", kind="mask", columns=("mask",), labels=(Label(name="organ", value=1),))
+    shape = (side // 2, side, side)
+    return _set("segmentation", target, shape, count, folds), _facts("mr", shape, count, {"organ": 900.0})
+
+
+def _set(task: str, target: Target, shape: tuple[int, int, int], count: int, folds: int) -> Dataset:
+    parts = ("train", "train", "train", "val", "test") if not folds else ("train",)
+    ref = FileRef(format="npz", paths=("a.npz",), item="images:0")
+    cases = tuple(
+        Case(id=f"c{n}", patient=f"p{n}", inputs={"image": ref}, split=parts[n % len(parts)])  # type: ignore[arg-type]
+        for n in range(count)
+    )
+    dealt = tuple(tuple(f"p{n}" for n in range(count) if n % folds == fold) for fold in range(folds))
+    return Dataset(name="d", source="manifest", root=".", task=task, target=target, cases=cases, folds=dealt)
+
+
+def _facts(modality: str, shape: tuple[int, int, int], count: int, volumes: dict[str, float]) -> Fingerprint:
+    flat = shape[0] == 1
+    one = InputFacts(
+        kind="image", modality=modality, channels=1, dimensions=2 if flat else 3, physical=not flat,
+        shapes=(shape,) * 5, spacings=((1.0, 1.0, 1.0),) * 5,
+        intensity={name: (1.0,) for name in ("mean", "std", "low", "high")},
+        per_case={}, integer=flat,
+    )  # fmt: skip
+    strata = {"ill": count // 4, "well": count // 2} if flat else {"": count}
+    return Fingerprint(
+        dataset="d", cases=count, patients=count, inputs={"image": one}, strata=strata, label_volumes=volumes,
+        bytes_decoded=count * 4 * shape[0] * shape[1] * shape[2], seconds_per_case=0.002,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Made:
+    def made(
+        what: tuple[Dataset, Fingerprint], minutes: float = 15.0, memory: float | None = None, step: float = 0.1,
+        compiler: bool = True, **by_hand: Any,
+    ) -> Plan:  # fmt: skip
+        machine = Capabilities(2, False, False, 0, False, compiler, 16 * GB, 8 * GB)
+        arithmetic = Arithmetic("fp32", channels_last=True, threads=2)
+        probe = Probe(arithmetic, step, 0.01, 1.0, {"fp32 channels-last": step})
+        monkeypatch.setattr(planner, "capabilities", lambda: machine)
+        monkeypatch.setattr(planner, "_probe", lambda *_: probe)
+        budget = Budget(minutes=minutes, memory_gb=memory)
+        return make_plan(*what, budget, by_hand, 7, lambda message: None)
+
+    return made
+
+
+@pytest.mark.parametrize("what", [films(), volumes(), films(60, 5), volumes(60, 5)], ids=["2d", "3d", "2d k", "3d k"])
+def test_every_field_has_its_kind_and_a_reason_and_the_plan_can_be_written(
+    make: Made, what: tuple[Dataset, Fingerprint]
+) -> None:
+    plan = make(what)
+    assert all(choice.reason and "\n" not in choice.reason for choice in plan.choices.values())
+    assert {choice.kind for choice in plan.choices.values()} == {"fixed", "rule", "measured"}
+    assert Plan.from_json(plan.to_json()) == plan
+    assert plan.seed == 7
+
+
+@pytest.mark.parametrize("what", [films(), volumes(), volumes(60, 5)], ids=["2d", "3d", "3d k"])
+@pytest.mark.parametrize("minutes", [2, 60])
+def test_minutes_become_steps_that_fit_them(make: Made, what: tuple[Dataset, Fingerprint], minutes: float) -> None:
+    plan = make(what, minutes)
+    assert plan["predicted_minutes"] <= minutes * 1.001
+    assert plan["steps"] * plan["seconds_per_step"] * max(1, plan["folds"]) < RESERVE * 60 * minutes
+    assert plan["warmup"] < plan["steps"]
+    assert 1 <= plan["validate_every"] <= plan["steps"]
+    assert plan["checkpoint_every"] >= 10
+
+
+def test_twice_the_time_a_step_is_half_the_steps(make: Made) -> None:
+    fast, slow = make(volumes(), step=0.2)["steps"], make(volumes(), step=0.4)["steps"]
+    assert slow == pytest.approx(fast / 2, rel=0.1)
+
+
+def test_a_small_set_is_not_learnt_by_heart(make: Made) -> None:
+    plan = make(films(100), 60, step=0.01)
+    assert plan["steps"] == plan["steps_cap"]
+    assert plan["steps"] * plan["batch"] == pytest.approx(EPOCHS_WHOLE * 60, abs=plan["batch"])
+
+
+def test_steps_by_hand_hold_and_no_clock_changes_them(make: Made) -> None:
+    plan = make(volumes(), steps=123)
+    assert plan["steps"] == 123
+    assert plan["train_seconds"] is None
+    assert plan.choices["steps"].kind == "by hand"
+    assert "the rule says" in plan.choices["steps"].reason
+
+
+def test_what_is_set_by_hand_beats_rule_task_and_measurement(make: Made) -> None:
+    by_hand = {
+        "batch": 3,
+        "learning_rate": 0.5,
+        "precision": "fp32",
+        "mirror_axes": [],
+        "recipe": [],
+        "patch": [16, 16, 16],
+    }
+    plan = make(volumes(), **by_hand)
+    for field, value in by_hand.items():
+        assert plan[field] == value
+        assert plan.choices[field].kind == "by hand"
+
+
+def test_a_field_that_does_not_exist_is_named_with_the_closest(make: Made) -> None:
+    with pytest.raises(UnknownName, match=r"no plan field named 'learnin_rate'.*Did you mean 'learning_rate'"):
+        make(films(), learnin_rate=0.1)
+
+
+def test_a_model_of_another_kind_is_refused_before_anything_is_measured(
+    make: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadUsage, match="the task 'classification' needs 'vector'"):
+        make(films(), model="unet")
+
+
+@pytest.mark.parametrize("memory", [2.5, 4.0])
+def test_less_memory_makes_a_smaller_network_or_batch(make: Made, memory: float) -> None:
+    plan = make(volumes(side=96), memory=memory, minutes=600)
+    assert plan["estimated_gb"] <= memory
+    assert plan["predicted_gb"] <= memory
+
+
+def test_what_cannot_fit_is_refused_with_the_numbers(make: Made) -> None:
+    with pytest.raises(DoesNotFit, match=r"\d\.\d GB.*0\.5 GB are allowed.*--memory"):
+        make(volumes(), memory=0.5)
+
+
+def test_compilation_is_for_volumes_with_time_and_a_compiler(make: Made) -> None:
+    assert make(volumes(), 60)["compile"]
+    assert not make(volumes(), 5)["compile"]
+    assert not make(films(), 60)["compile"]
+    assert not make(volumes(), 60, compiler=False)["compile"]
+
+
+@pytest.mark.parametrize("what", [films(), volumes(), volumes(side=100)], ids=["2d", "3d", "large"])
+def test_the_patch_is_one_that_the_network_takes(make: Made, what: tuple[Dataset, Fingerprint]) -> None:
+    plan = make(what, 60)
+    stride = registry.get("models", plan["model"]).stride(plan["model_options"])
+    assert all(side % step == 0 for side, step in zip(plan["patch"], stride, strict=True))
+
+
+def test_short_time_makes_a_narrower_network_than_long_time(make: Made) -> None:
+    short, long = make(volumes(side=64), 2)["model_options"], make(volumes(side=64), 600)["model_options"]
+    assert sum(short["features"]) < sum(long["features"])
+    assert all(width % 8 == 0 for width in short["features"])
