@@ -1,0 +1,185 @@
+"""Loss, calibration, decisions and findings of classification on small pictures made here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from diascope.core.case import Label, Target
+from diascope.core.plan import Choice, Fingerprint, Plan
+from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.engine.building import build_network
+from diascope.tasks.classification import TASK
+from diascope.testing import a_case
+
+NAMES = ("benign", "malignant", "normal")
+
+
+def a_plan(classes: int = 2, **changes: Any) -> Plan:
+    plain: dict[str, Any] = {
+        "model": "resnet",
+        "model_options": {"depth": [1] * 4, "width": 8, "stem": [1, 3, 3], "strides": [[1, 1, 1]] * 5 + [[1, 2, 2]]},
+        "image_inputs": ["image"],
+        "table_inputs": [],
+        "channels": {"image": 1},
+        "intensity": {"image": {"rule": "grey"}},
+        "patch": [1, 8, 8],
+        "spacing": [1.0, 1.0, 1.0],
+        "dropout": 0.1,
+        "loss": "cross_entropy",
+        "class_weights": [1.0] * classes,
+        "label_smoothing": 0.0,
+        "mixup": 0.2,
+        "operating_point": {"name": "youden"},
+    }
+    choices = {name: Choice(value=value, kind="fixed", reason="") for name, value in {**plain, **changes}.items()}
+    labels = tuple(Label(name=name, value=number) for number, name in enumerate(NAMES[:classes]))
+    target = Target(name="diagnosis", kind="category", columns=("diagnosis",), labels=labels, positive="malignant")
+    return Plan(dataset="d", task="classification", target=target, seed=0, choices=choices)
+
+
+def rows(plan: Plan, count: int = 60, scale: float = 6.0, noise: float = 2.0, only: int | None = None) -> list[Row]:
+    """Rows with logits that know something, as over-confident as `scale`."""
+    rng = np.random.default_rng(1)
+    classes = len(plan.target.labels)
+    found = []
+    for number in range(count):
+        truth = number % classes if only is None else only
+        logits = scale * (np.eye(classes)[truth] + rng.normal(0, noise / 2, classes))
+        example = Example(a_case(number), {}, {})
+        found.append(TASK.observe(Output(logits.astype(np.float32)), example, {"class": np.array(truth)}, plan))
+    return found
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.2])
+def test_the_loss_is_finite_and_falls(mixup: float) -> None:
+    plan = a_plan(mixup=mixup)
+    torch.manual_seed(0)
+    network = build_network(plan).train()
+    (phase,) = TASK.phases(plan)
+    images = torch.randn((8, 1, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    truth = torch.arange(8) % 2
+    images[truth == 1, :, :, :4] += 2
+    optimiser = torch.optim.AdamW(phase.parameters(network), lr=3e-3)
+    losses = []
+    for step in range(50):
+        optimiser.zero_grad()
+        loss = phase.loss(network, Batch({"image": images}, {"class": truth}, (), step))
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_blank_picture_and_a_batch_of_any_size_survive(count: int) -> None:
+    network = build_network(a_plan()).train()
+    (phase,) = TASK.phases(a_plan())
+    target = torch.ones(count, dtype=torch.int64)
+    loss = phase.loss(network, Batch({"image": torch.zeros((count, 1, 1, 8, 8))}, {"class": target}, (), 0))
+    assert bool(torch.isfinite(loss))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_calibration_brings_over_confident_probabilities_back(classes: int) -> None:
+    plan = a_plan(classes)
+    seen = rows(plan, 300)
+    decision = TASK.fit_decision(seen, plan)
+    assert decision["temperature"] > 1.5
+
+    def brier(decided: list[Row]) -> float:
+        return float(np.mean([(1 - row["probability"][row["class"]]) ** 2 for row in decided]))
+
+    plain = [TASK.decide(row, {**decision, "temperature": 1.0}, plan) for row in seen]
+    fitted = [TASK.decide(row, decision, plan) for row in seen]
+    assert brier(fitted) < brier(plain)
+    assert all(sum(row["probability"]) == pytest.approx(1) for row in fitted)
+    assert [np.argmax(row["probability"]) for row in fitted] == [np.argmax(row["probability"]) for row in plain]
+
+
+def test_the_operating_point_decides_and_not_one_half() -> None:
+    plan = a_plan(operating_point={"name": "sensitivity_at_least", "value": 0.95})
+    seen = rows(plan, 200)
+    decision = TASK.fit_decision(seen, plan)
+    decided = [TASK.decide(row, decision, plan) for row in seen]
+    ill = [row for row in decided if row["class"] == 1]
+    assert np.mean([row["call"] == 1 for row in ill]) >= 0.95
+    threshold = decision["point"]["threshold"]
+    assert all((row["call"] == 1) == (row["probability"][1] >= threshold) for row in decided)
+
+
+def test_a_decision_is_json_and_can_be_used_again() -> None:
+    import json
+
+    plan = a_plan()
+    seen = rows(plan)
+    decision = TASK.fit_decision(seen, plan)
+    again = json.loads(json.dumps(decision))
+    assert [TASK.decide(row, again, plan) for row in seen] == [TASK.decide(row, decision, plan) for row in seen]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_every_statistic_can_be_computed_on_any_choice_of_cases(classes: int) -> None:
+    plan = a_plan(classes)
+    seen = rows(plan)
+    decided = [TASK.decide(row, TASK.fit_decision(seen, plan), plan) for row in seen]
+    scores = TASK.score(decided, plan)
+    names = {one.name for one in scores.statistics}
+    assert set(scores.headline) <= names
+    assert {"auroc", "accuracy", "brier", "ece", "mcc", "cohen_kappa", "sensitivity", "npv", "f1"} <= names
+    assert ("auroc/benign" in names) is (classes == 3)
+    everything = np.arange(len(decided))
+    for one in scores.statistics:
+        assert np.isfinite(one.of(everything)), one.name
+        assert isinstance(one.of(np.array([0, 0, 3])), float)
+    assert scores.per_case.shape == (60,)
+    assert TASK.figures(decided, plan, TASK.fit_decision(seen, plan))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_validation_part_of_one_class_breaks_nothing(classes: int) -> None:
+    plan = a_plan(classes)
+    seen = rows(plan, 9, only=0)
+    decision = TASK.fit_decision(seen, plan)
+    decided = [TASK.decide(row, decision, plan) for row in seen]
+    scores = {one.name: one.of(np.arange(9)) for one in TASK.score(decided, plan).statistics}
+    assert np.isnan(scores["auroc"])
+    assert TASK.figures(decided, plan, decision)
+    if classes == 2:
+        assert not decision["point"]["sound"]
+
+
+def test_findings_name_every_class_once_and_exactly_one_is_present() -> None:
+    for classes in (2, 3):
+        plan = a_plan(classes)
+        decision = TASK.fit_decision(rows(plan), plan)
+        output = Output(np.array([0.1, 3.0, -1.0][:classes], np.float32))
+        findings = TASK.decode(output, Example(a_case(), {}, {}), decision, plan).findings
+        assert [finding.concept for finding in findings] == list(NAMES[:classes])
+        assert sum(finding.status == "present" for finding in findings) == 1
+        values = [finding.measures["probability"].value for finding in findings]
+        assert sum(value or 0.0 for value in values) == pytest.approx(1, abs=1e-5)
+        assert all(finding.rule for finding in findings)
+
+
+def test_missing_and_undeclared_labels_are_left_out_and_named() -> None:
+    target = a_plan().target
+    cases = [a_case(n, targets={"diagnosis": name}) for n, name in enumerate(["benign", "malignant", "odd", None])]
+    found = {problem.title: problem.exclude for problem in TASK.problems(cases, target)}
+    assert found == {"1 cases without a label": ("case3",), "1 cases with an undeclared label": ("case2",)}
+    assert TASK.encode(cases[1], {}, target)["class"] == 1
+    assert TASK.encode(cases[3], {}, target) == {}
+
+
+def test_rare_classes_weigh_more_but_do_not_rule() -> None:
+    facts = Fingerprint(
+        dataset="d", cases=110, patients=110, inputs={}, strata={"benign": 100, "malignant": 10}, bytes_decoded=0,
+        seconds_per_case=0.0,
+    )  # fmt: skip
+    common, rare = TASK.choices(facts, a_plan().target)["class_weights"].value
+    assert 1 < rare / common < 10
+    assert (100 * common + 10 * rare) / 110 == pytest.approx(1, abs=1e-3)
