@@ -12,7 +12,7 @@ from diascope.engine.fit import WATCHED
 from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
 from diascope.planning.probe import Probe
 
-EPOCHS_WHOLE = 60
+EPOCHS_WHOLE = 100
 """Beyond this many passes over whole images a network from scratch mostly learns them by heart."""
 EPOCHS_PATCHES = 4000
 VALIDATIONS = 8

@@ -70,7 +70,9 @@ class Classification:
         rarest, commonest = min(counts.values()), max(counts.values())
         weights = _weights(list(counts.values()))
         balance = f"classes have {rarest} to {commonest} training cases"
-        few = sum(counts.values()) < 2000
+        # Volumes: a short schedule on few cases cannot also learn to undo strong deformation and mixing.
+        flat = all(one.dimensions == 2 for one in fingerprint.inputs.values())
+        few = flat and sum(counts.values()) < 2000
         return {
             "whole": Choice(value=True, kind="fixed", reason="the whole image is seen at once"),
             "model": Choice(
@@ -86,12 +88,14 @@ class Classification:
             "mixup": Choice(
                 value=0.2 if few else 0.0,
                 kind="rule",
-                reason="few cases: pairs are mixed (beta 0.2)" if few else "many cases",
+                reason="few pictures: pairs are mixed (beta 0.2)" if few else "many cases, or volumes",
             ),
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
             "learning_rate": Choice(value=1e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
             "augment": Choice(
-                value="strong" if few else "light", kind="rule", reason=f"{sum(counts.values())} training cases"
+                value="strong" if few else "light",
+                kind="rule",
+                reason=f"{sum(counts.values())} training cases, {'pictures' if flat else 'volumes'}",
             ),
             "operating_point": Choice(
                 value={"name": "youden"},
