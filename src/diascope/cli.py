@@ -52,6 +52,8 @@ FoldsOption = Annotated[
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Set a plan field by hand: batch=8.")]
 Here = Path("diascope-workspace")
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 
 @app.command(epilog="Example: diascope check ../films --patient patient_id")
@@ -341,15 +343,16 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code (0 done, 1 failed, 2 bad usage, 3 the data was refused)."""
     command: Callable[..., Any] = typer.main.get_command(app)
     as_json = "--json" in arguments
+    stopped = Stopped("stopped", todo="What was finished is kept; run the same command again")
     try:
         code = command(arguments, prog_name="diascope", standalone_mode=False)
-        return int(code or 0)
+        return int(code or 0) if code != INTERRUPTED else _failed(stopped, as_json)
     except typer.Exit as error:
         return int(error.exit_code)
     except DiascopeError as error:
         return _failed(error, as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _failed(Stopped("stopped", todo="What was finished is kept; run the same command again"), as_json)
+        return _failed(stopped, as_json)
     except OSError as error:
         return _failed(_of_system(error), as_json)
     except Exception as error:

@@ -82,6 +82,8 @@ KILLS = [
     ("diascope.engine.checkpoint", "_make_durable", 2, False),
 ]
 STEPS = 24
+OUTSIDE = Path(__file__).parents[1] / "outside"
+"""Plug-ins of another package: among them a task of two networks that play against each other."""
 
 
 class Nursery:
@@ -98,7 +100,7 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(OUTSIDE)},
         )
 
     def start(self, arguments: Sequence[str], kill: Sequence[Any] | None = None, train_only: bool = True) -> int:
@@ -238,6 +240,13 @@ def pictures_trial(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
+def game_trial(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    folder = tmp_path_factory.mktemp("game")
+    settings = ["--task", "toy_gan", "--set", f"steps={STEPS}", "--set", "batch=8", "--set", "checkpoint_every=5"]
+    return Trial(nursery, pictures(folder), folder, [*settings, "--set", "validate_every=8"])
+
+
+@pytest.fixture(scope="module")
 def volumes_trial(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     folder = tmp_path_factory.mktemp("volumes")
     return Trial(nursery, volumes(folder), folder, SEGMENT)
@@ -263,8 +272,14 @@ def test_killed_three_times_and_resumed_is_equal_on_folds_of_volumes(volumes_tri
     assert volumes_trial.finish() == volumes_trial.whole
 
 
+def test_killed_three_times_and_resumed_a_game_of_two_is_equal(game_trial: Trial) -> None:
+    for number, kill in enumerate((KILLS[1], ("diascope.engine.loop", "_average", 9, False), KILLS[0])):
+        assert game_trial.train(resume=number > 0, kill=kill) == -signal.SIGKILL, game_trial.nursery.said()
+    assert game_trial.finish() == game_trial.whole
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("which", ["pictures_trial", "volumes_trial"])
+@pytest.mark.parametrize("which", ["pictures_trial", "volumes_trial", "game_trial"])
 def test_killed_twenty_times_at_random_and_resumed_is_equal(which: str, request: pytest.FixtureRequest) -> None:
     trial: Trial = request.getfixturevalue(which)
     chance, kills, resume = random.Random(7), 0, False
