@@ -21,7 +21,7 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("tests/**/*.md")]
 )
 TUTORIALS = sorted(ROOT.glob("docs/tutorials/*.md"))
-PICTURES_TO_COME = {"docs/images/report.png"}
+PICTURES_TO_COME: set[str] = set()
 """Shown by the READMEs; a picture of a real report that is put there with the first release."""
 COMMANDS = typer.main.get_command(app).commands
 
