@@ -365,3 +365,25 @@ def test_a_plan_with_a_schedule_obeys_it_and_again(pictures_trial: Trial, tmp_pa
     resume = ["train", str(again / "plan.json"), "-w", str(pictures_trial.workspace), "-q", "--resume"]
     assert pictures_trial.nursery.run(resume) == 0
     assert bytes_of(again) == whole
+
+
+def test_a_run_that_the_clock_changed_can_be_trained_again_to_the_same_bytes(
+    pictures_trial: Trial, tmp_path: Path
+) -> None:
+    content = json.loads(pictures_trial.plan.read_text())
+    # So much time that the first look lengthens the run, up to the cap.
+    content["choices"]["train_seconds"]["value"], content["choices"]["steps_cap"]["value"] = 1000.0, 30
+    (tmp_path / "timed.json").write_text(json.dumps(content))
+    arguments = ["-w", str(pictures_trial.workspace), "-q"]
+    assert pictures_trial.nursery.run(["train", str(tmp_path / "timed.json"), *arguments]) == 0
+    run = pictures_trial.workspace / "runs" / "timed"
+    went = json.loads((run / "plan.json").read_text())["choices"]["schedule"]["value"]
+    assert went[0] == [0, STEPS]
+    assert went[-1][1] == 30
+    assert pictures_trial.nursery.run(["train", str(run / "plan.json"), *arguments]) == 0, pictures_trial.nursery.said()
+    again = pictures_trial.workspace / "runs" / "timed-2"
+    weights = [(folder / "weights.safetensors").read_bytes() for folder in (run, again)]
+    assert weights[0] == weights[1]
+    assert (again / "plan.json").read_bytes() == (run / "plan.json").read_bytes()
+    assert pictures_trial.nursery.run(["train", str(tmp_path / "timed.json"), *arguments, "--resume"]) == 0
+    assert {path.name for path in (pictures_trial.workspace / "runs").glob("timed*")} == {"timed", "timed-2"}
