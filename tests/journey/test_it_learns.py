@@ -1,4 +1,4 @@
-"""Does it learn? The demo's segmentation, measured on patients that were invented after training (two cores, minutes)."""
+"""Does it learn? The demo's segmentation, measured on patients that were invented after training (minutes)."""
 
 import json
 
