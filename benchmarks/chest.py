@@ -13,7 +13,7 @@ import argparse
 import time
 from pathlib import Path
 
-from rows import data_hash, markdown, store, stored
+from recording.rows import data_hash, markdown, store, stored
 
 import diascope
 

@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from rows import commit, data_hash, machine
+from recording.rows import commit, data_hash, machine
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "hippocampus"
 OURS = """
@@ -73,7 +73,8 @@ def theirs(data: Path, work: Path, venv: Path) -> float:
     (raw / "dataset.json").write_text(json.dumps(content))
     places = {"nnUNet_raw": work / "raw", "nnUNet_preprocessed": work / "pre", "nnUNet_results": work / "res"}
     environment = {**os.environ, **{key: str(value) for key, value in places.items()}}
-    command = [str(venv / "bin" / "nnUNetv2_plan_and_preprocess"), "-d", "4", "--verify_dataset_integrity", "-c", "3d_fullres", "-np", "2"]
+    program = str(venv / "bin" / "nnUNetv2_plan_and_preprocess")
+    command = [program, "-d", "4", "--verify_dataset_integrity", "-c", "3d_fullres", "-np", "2"]
     began = time.monotonic()
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     return time.monotonic() - began

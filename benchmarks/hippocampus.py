@@ -1,10 +1,10 @@
 """Dice on the MSD hippocampus set against minutes: files to evaluation, three seeds, a fixed test part.
 
-Test: every fifth id in sorted order. Validation is cut from the other 160 by the seed. Nothing is tuned on the test part.
+Test: every fifth id in sorted order. Validation is cut from the other 160 by the seed.
 
     python benchmarks/hippocampus.py --minutes 15 60 --seeds 0 1 2
 
-Resumable: a (minutes, seed) pair whose row is in the output file is not run again. Prints a Markdown row for BENCHMARKS.md.
+Resumable: a (minutes, seed) pair that has a row is not run again. Prints a Markdown row for BENCHMARKS.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import time
 from pathlib import Path
 
-from rows import data_hash, markdown, store, stored
+from recording.rows import data_hash, markdown, store, stored
 
 import diascope
 

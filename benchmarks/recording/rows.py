@@ -23,17 +23,20 @@ def data_hash(folder: Path) -> str:
 
 def commit() -> str:
     """The commit that is measured; marked where the tree differs from it."""
-    here = Path(__file__).parent
-    name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True).stdout.strip()
-    changed = subprocess.run(["git", "status", "--porcelain", "src"], cwd=here, capture_output=True, text=True).stdout.strip()
-    return f"{name}{'+changes' if changed else ''}"
+    changed = _git("status", "--porcelain", "src")
+    return f"{_git('rev-parse', '--short', 'HEAD')}{'+changes' if changed else ''}"
+
+
+def _git(*words: str) -> str:
+    found = subprocess.run(["git", *words], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    return found.stdout.strip()
 
 
 def machine() -> str:
     """Cores, processor and whether it has AMX."""
-    facts = describe()
     found = capabilities()
-    return f"{found.cores} cores, {facts.get('processor', facts.get('cpu', 'unknown'))}, AMX {'yes' if found.amx else 'no'}"
+    name = describe().get("processor", "unknown processor")
+    return f"{found.cores} cores, {name}, AMX {'yes' if found.amx else 'no'}"
 
 
 def store(folder: Path, key: str, row: dict[str, Any]) -> None:
@@ -55,9 +58,15 @@ def markdown(name: str, script: str, rows: Sequence[dict[str, Any] | None], metr
     known = [row for row in rows if row is not None]
     values = [row["metrics"][metric] for row in known]
     mean = sum(value["value"] for value in values) / len(values)
-    each = "; ".join(f"{v['value']:.4f} ({v['low']:.4f}–{v['high']:.4f})" if v["low"] is not None else f"{v['value']:.4f}" for v in values)
+    each = "; ".join(_words(value) for value in values)
     first = known[0]
     cpu = sum(row["cpu_minutes"] for row in known)
     seeds = ", ".join(str(row["seed"]) for row in known)
-    cells = [name, f"`python benchmarks/{script}`", first["data"], first["plan"], first["machine"], first["commit"], f"{cpu:.1f}", seeds]
-    return "| " + " | ".join([*cells, f"{mean:.4f}: {each}"]) + " |"
+    where = [first["data"], first["plan"], first["machine"], first["commit"]]
+    cells = [name, f"`python benchmarks/{script}`", *where, f"{cpu:.1f}", seeds, f"{mean:.4f}: {each}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _words(value: dict[str, Any]) -> str:
+    interval = f" ({value['low']:.4f}–{value['high']:.4f})" if value["low"] is not None else ""
+    return f"{value['value']:.4f}{interval}"
