@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
 NETWORK = json.dumps({"depth": [1] * 4, "width": 8, "stem": [1, 3, 3], "strides": [[1, 1, 1]] * 4 + [[1, 2, 2]] * 2})
 TINY = ["--minutes", "0.5", "--set", "steps=12", "--set", "batch=8", "--set", f"model_options={NETWORK}"]
 
@@ -89,7 +90,6 @@ def test_a_finished_run_that_is_resumed_names_its_release_and_does_nothing(made:
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master-port", "29731", "-m", "diascope")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["devices", "torchrun"])
 def test_two_processes_make_one_release_and_one_document(made: dict[str, Any], way: str) -> None:
     words = ["train", made["plan"], "-w", made["folder"] / "ws", "--json", "-q"]

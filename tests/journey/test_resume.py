@@ -257,7 +257,15 @@ def test_the_same_seed_gives_the_same_bytes(pictures_trial: Trial) -> None:
     assert bytes_of(pictures_trial.newest()) == pictures_trial.whole
 
 
-@pytest.mark.parametrize("kinds", [KILLS[:3], KILLS[3:6], KILLS[6:]], ids=["saving", "cutting", "preparing"])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        KILLS[:3],
+        pytest.param(KILLS[3:6], marks=pytest.mark.slow),
+        pytest.param(KILLS[6:], marks=pytest.mark.slow),
+    ],
+    ids=["saving", "cutting", "preparing"],
+)
 def test_killed_three_times_and_resumed_is_equal_on_pictures(
     pictures_trial: Trial, kinds: list[tuple[Any, ...]]
 ) -> None:

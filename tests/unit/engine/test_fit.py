@@ -294,7 +294,7 @@ def losses(run: Path) -> list[float]:
     return [line["network"] for line in read_log(run / "log.jsonl") if line["event"] == "loss"]
 
 
-def test_two_processes_have_the_losses_of_one_and_resume(tmp_path: Path) -> None:
+def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     plan, part = a_plan(batch=8, steps=8, log_every=1), some_part(tmp_path / "data")
     one, two = tmp_path / "one", group(tmp_path / "two", 2)
     fit_network(plan, part, one, lambda facts: None, {})
@@ -302,6 +302,11 @@ def test_two_processes_have_the_losses_of_one_and_resume(tmp_path: Path) -> None
     assert losses(two) == pytest.approx(losses(one), abs=2e-4)
     alone, shared = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")
     assert all(torch.allclose(alone[name].float(), shared[name].float(), atol=5e-3) for name in alone)
+
+
+@pytest.mark.slow
+def test_two_processes_resume_to_the_same_bytes(tmp_path: Path) -> None:
+    two = group(tmp_path / "two", 2)
     group(tmp_path / "cut", 2, stop=5)
     assert not (tmp_path / "cut/run/weights.safetensors").exists()
     group(tmp_path / "cut", 2, resume=True)
