@@ -70,7 +70,7 @@ class Classification:
         rarest, commonest = min(counts.values()), max(counts.values())
         weights = _weights(list(counts.values()))
         balance = f"classes have {rarest} to {commonest} training cases"
-        # Volumes: a short schedule on few cases cannot also learn to undo strong deformation and mixing.
+        # On few volumes a short schedule cannot also learn to undo strong deformation.
         flat = all(one.dimensions == 2 for one in fingerprint.inputs.values())
         few = flat and sum(counts.values()) < 2000
         return {
@@ -242,8 +242,7 @@ def _probability(rows: Sequence[Row]) -> Floats:
 
 
 def _one_hot(calls: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
-    table: npt.NDArray[np.intp] = np.eye(classes, dtype=np.intp)[calls]
-    return table
+    return np.asarray(np.eye(classes, dtype=np.intp)[calls])
 
 
 def _call_statistic(name: str, truth: npt.NDArray[Any], calls: npt.NDArray[Any]) -> Statistic:

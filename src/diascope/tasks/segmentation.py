@@ -26,6 +26,8 @@ from diascope.models import Gives
 
 METRICS = ("dice", "iou", "hd95", "surface_dice", "volume_error")
 DEEP_LEVELS = 3
+IGNORED = 255
+"""Channel number of voxels that are neither learnt nor scored."""
 
 
 class Segmentation:
@@ -85,8 +87,9 @@ class Segmentation:
 
     def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
         regions = _regions(plan.target)
-        outputs = len(regions) if regions else 1 + max(label.value for label in plan.target.labels)
-        reduce = partial(_reduce_regions, values=tuple(label.value for label in regions)) if regions else arg_max
+        values = tuple(label.value for label in plan.target.labels)
+        outputs = len(regions) if regions else 1 + len(values)
+        reduce = partial(_reduce_regions if regions else _reduce_labels, values=values)
         return DenseNetwork(encoders["image"], outputs, DEEP_LEVELS, reduce)
 
     def phases(self, plan: Plan) -> tuple[Phase, ...]:
@@ -222,6 +225,24 @@ def _inside(label: Label, target: Target) -> tuple[int, ...]:
     )
 
 
+def _reduce_labels(logits: Tensor, values: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Arg-max, with the mask's own values (a vessel mask may say 255) in place of channel numbers."""
+    labels, probability = arg_max(logits)
+    if values == tuple(range(1, len(values) + 1)):
+        return labels, probability
+    return torch.tensor((0, *values), dtype=torch.uint8)[labels.long()], probability
+
+
+def _channels(mask: Tensor, target: Target) -> Tensor:
+    """Mask values to channel numbers, 0 for background; ignored voxels become `IGNORED`."""
+    table = torch.zeros(256, dtype=torch.long, device=mask.device)
+    for channel, label in enumerate(target.labels, start=1):
+        table[label.value] = channel
+    if target.ignore is not None:
+        table[target.ignore] = IGNORED
+    return table[mask.long()]
+
+
 def _reduce_regions(logits: Tensor, values: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Nested regions: each is painted over the ones before it, as in nnU-Net."""
     probability = torch.sigmoid(logits.float())
@@ -234,12 +255,12 @@ def _reduce_regions(logits: Tensor, values: tuple[int, ...]) -> tuple[Tensor, Te
 def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
     """Deep supervision: the target is sampled down to each level, weights halve with each."""
     loss = registry.get("losses", plan["loss"])
+    regions = _regions(plan.target)
     options = {
-        "ignore": plan.target.ignore,
+        "ignore": plan.target.ignore if regions or plan.target.ignore is None else IGNORED,
         "batch_dice": plan["batch_dice"] if "batch_dice" in plan.choices else False,
     }
-    regions = _regions(plan.target)
-    mask = batch.target["mask"]
+    mask = batch.target["mask"] if regions else _channels(batch.target["mask"], plan.target)
     levels = network.levels(batch.inputs)  # type: ignore[operator]
     weights = [0.5**index for index in range(len(levels))]
     total = torch.zeros((), device=mask.device)
