@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 
 import pytest
@@ -19,3 +20,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_CONFIG_HOME"] = folder.name
     os.environ.pop("DIASCOPE_PSEUDONYM_KEY", None)
     os.environ.pop("DIASCOPE_WORKSPACE", None)
+
+
+@pytest.fixture(autouse=True)
+def denormals_as_they_were():
+    """A test that sets the process up for computing flushes denormals; the laws of other tests need them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)

@@ -29,6 +29,8 @@ class InputFacts(Record):
     integer: bool = False
     columns: tuple[str, ...] = ()
     """Names of the columns of a table input."""
+    extents: tuple[tuple[float, float, float], ...] = ()
+    """The same five of what an image covers, size times spacing of each case: (z, y, x) in mm, or pixel units."""
 
 
 class Fingerprint(Record):

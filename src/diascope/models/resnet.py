@@ -125,8 +125,9 @@ def _volume_strides(spec: InputSpec) -> list[list[int]]:
     """Stem, pooling, stages: an axis is halved unless its steps are twice as coarse as the finest, or it is short."""
     size, step, strides = list(spec.shape), list(spec.spacing), []
     for place in range(STAGES + 2):
-        # The stem halves always, the pooling only large volumes, the first stage never, as in ResNet.
-        wanted = {0: True, 1: max(spec.shape) > 2 * SMALL, 2: False}.get(place, True)
+        # The pooling halves always, the stem only large volumes (a stride would skip the small spots that a maximum
+        # keeps, and with one channel a stem at full size is cheap), the first stage never, as in ResNet.
+        wanted = {0: max(spec.shape) > 2 * SMALL, 1: True, 2: False}.get(place, True)
         able = [axis for axis in range(3) if wanted and size[axis] > 2]
         finest = min((step[axis] for axis in able), default=0.0)
         chosen = [axis for axis in able if step[axis] < 2 * finest]

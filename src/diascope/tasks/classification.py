@@ -14,18 +14,19 @@ from torch import Tensor, nn
 
 from diascope.core import registry
 from diascope.core.case import Case, Target
-from diascope.core.figure import Chart, Figure, Grid, Line, Matrix
+from diascope.core.figure import Figure, Grid, Matrix
 from diascope.core.finding import Finding, Measure
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
 from diascope.engine.batch import Batch, Example, Output, Row
 from diascope.engine.network import VectorNetwork
 from diascope.engine.task import Phase, Prediction, Scores, Statistic
-from diascope.evidence.calibration import fit_temperature, probabilities, reliability
+from diascope.evidence.calibration import fit_temperature, probabilities
 from diascope.evidence.delong import delong
 from diascope.evidence.operating_point import Rule, choose
 from diascope.evidence.proportions import proportion
 from diascope.models import Gives
+from diascope.tasks.curves import precision_recall_chart, reliability_chart, roc_chart
 
 PROBABILITY = ("auroc", "average_precision", "brier", "ece", "calibration_slope")
 CALL = ("accuracy", "balanced_accuracy", "mcc", "cohen_kappa")
@@ -91,9 +92,13 @@ class Classification:
                 reason="few pictures: pairs are mixed (beta 0.2)" if few else "many cases, or volumes",
             ),
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
-            "learning_rate": Choice(value=1e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
+            "learning_rate": Choice(
+                value=1e-3 if flat else 3e-3,
+                kind="rule",
+                reason="AdamW with cosine decay from scratch" + ("" if flat else "; volumes: a short schedule"),
+            ),
             "augment": Choice(
-                value="strong" if few else "light",
+                value="strong" if few else "light" if flat else "mirrored",
                 kind="rule",
                 reason=f"{sum(counts.values())} training cases, {'pictures' if flat else 'volumes'}",
             ),
@@ -180,9 +185,9 @@ class Classification:
                 columns=tuple(label.name for label in labels),
                 counts=tuple(tuple(float(v) for v in line) for line in counts),
             ),
-            _roc(truth, said, shown, names),
-            _precision_recall(truth, said, shown, names),
-            _reliability(rows, truth, said, shown, names),
+            roc_chart(truth, said, shown, names),
+            precision_recall_chart(truth, said, shown, names),
+            reliability_chart(rows, truth, said, shown, names),
             _class_table(rows, plan),
         )
 
@@ -315,73 +320,6 @@ def _per_class(
     return [Statistic(name, macro, metric.unit, metric.better), *single.values()]
 
 
-def _roc(truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]) -> Chart:
-    lines = [Line(label="chance", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
-    for value in shown:
-        order = np.argsort(-said[:, value], kind="stable")
-        positive = (truth == value)[order]
-        edge = np.r_[np.flatnonzero(np.diff(said[order, value])), len(order) - 1] if len(order) else np.zeros(0, int)
-        hits, false = np.cumsum(positive)[edge], np.cumsum(~positive)[edge]
-        if len(edge) and hits[-1] and false[-1]:
-            lines.append(_line(names[value], np.r_[0, false / false[-1]], np.r_[0, hits / hits[-1]], "step"))
-    return Chart(
-        title="ROC curve",
-        x_label="1 - specificity",
-        y_label="sensitivity",
-        lines=tuple(lines),
-        x_range=(0, 1),
-        y_range=(0, 1),
-    )
-
-
-def _precision_recall(truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]) -> Chart:
-    lines = []
-    for value in shown:
-        order = np.argsort(-said[:, value], kind="stable")
-        positive = (truth == value)[order]
-        if positive.any():
-            hits = np.cumsum(positive)
-            lines.append(_line(names[value], hits / hits[-1], hits / np.arange(1, len(hits) + 1), "step"))
-            share = float(positive.mean())
-            if len(shown) == 1:
-                lines.append(Line(label=f"prevalence {share:.2f}", x=(0.0, 1.0), y=(share, share), style="reference"))
-    return Chart(
-        title="Precision and recall",
-        x_label="sensitivity (recall)",
-        y_label="PPV (precision)",
-        lines=tuple(lines),
-        x_range=(0, 1),
-        y_range=(0, 1),
-    )
-
-
-def _reliability(
-    rows: Sequence[Row], truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]
-) -> Chart:
-    lines = [Line(label="perfect", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
-    patients = [str(row["patient"]) for row in rows]
-    for value in shown:
-        bins = reliability(truth == value, said[:, value], patients)
-        band = len(shown) == 1
-        lines.append(
-            Line(
-                label=names[value],
-                x=tuple(one.said for one in bins),
-                y=tuple(float(one.true.value or 0.0) for one in bins),
-                low=tuple(float(one.true.low or 0.0) for one in bins) if band else (),
-                high=tuple(float(one.true.high if one.true.high is not None else 1.0) for one in bins) if band else (),
-            )
-        )
-    return Chart(
-        title="Reliability",
-        x_label="probability that was said",
-        y_label="share that was true",
-        lines=tuple(lines),
-        x_range=(0, 1),
-        y_range=(0, 1),
-    )
-
-
 def _class_table(rows: Sequence[Row], plan: Plan) -> Grid:
     counts = Counter(row["class"] for row in rows)
     cells = [
@@ -389,12 +327,6 @@ def _class_table(rows: Sequence[Row], plan: Plan) -> Grid:
         for label in plan.target.labels
     ]
     return Grid(title="Cases of each class", columns=("class", "true", "said"), rows=tuple(cells))
-
-
-def _line(label: str, x: npt.NDArray[Any], y: npt.NDArray[Any], style: Any) -> Line:
-    """At most 300 points: a report is no data store."""
-    thin = np.unique(np.linspace(0, len(x) - 1, min(len(x), 300)).round().astype(int))
-    return Line(label=label, x=tuple(float(v) for v in x[thin]), y=tuple(float(v) for v in y[thin]), style=style)
 
 
 TASK = Classification()

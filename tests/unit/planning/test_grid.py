@@ -53,6 +53,13 @@ def test_whole_volumes_get_one_spacing_and_room_for_nearly_all() -> None:
     assert [name for name, _ in grid.prepare] == ["resample", "crop_pad"]
 
 
+def test_room_is_for_what_images_cover_and_not_for_the_largest_size_times_the_median_spacing() -> None:
+    sizes = ((24, 64, 64), (24, 64, 64), (32, 80, 80), (40, 96, 96), (40, 96, 96))
+    one = facts(sizes, (3.2, 3.2, 3.2)).model_copy(update={"extents": ((104.0, 250.0, 250.0),) * 5})
+    assert whole_grid(one).steps == (3.2, 3.2, 3.2)
+    assert whole_grid(one).shape == (36, 80, 80)
+
+
 def test_volumes_without_millimetres_get_one_size() -> None:
     assert [name for name, _ in whole_grid(facts((40, 50, 60), physical=False)).prepare] == ["resample"]
 
