@@ -83,15 +83,3 @@ class DenseNetwork(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Full-resolution logits (B, K, Z, Y, X)."""
         return self.heads[0](self.encoder(inputs["image"])[0])  # type: ignore[no-any-return]
-
-
-def arg_max(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Labels by arg-max of (K, Z, Y, X) logits, and the softmax probability of that label.
-
-    The probability of the largest is 1 / sum(exp(l - max)): no softmax of all K channels is stored.
-    """
-    largest, labels = logits.max(dim=0)
-    total = torch.zeros_like(largest, dtype=torch.float32)
-    for channel in logits:
-        total += torch.exp((channel - largest).float())
-    return labels.to(torch.uint8), total.reciprocal_()

@@ -16,6 +16,14 @@ from diascope.engine.network import Reduce
 from diascope.engine.sliding import predict_labels
 from diascope.engine.windows import Placement, WindowPlan
 
+BUFFER_SHARE = 0.4
+"""Of the memory that may be used: the rest is for the network, the image and the program."""
+
+
+def buffer_bytes(memory_gb: float) -> int:
+    """Bytes that the buffers of reading may take."""
+    return int(memory_gb * BUFFER_SHARE * 1e9)
+
 
 class Reader:
     """Networks made ready for reading. The outputs of several are averaged.

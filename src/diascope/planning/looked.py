@@ -30,3 +30,8 @@ class Looked:
     target: Target | None
     survey: Survey
     problems: tuple[Problem, ...]
+
+    def usable(self) -> list[Case]:
+        """The cases that could be read and that no check takes out."""
+        out = {case for problem in self.problems for case in problem.exclude} | set(self.survey.unreadable)
+        return [case for case in self.cases if case.id not in out]

@@ -11,9 +11,8 @@ from diascope.core.case import Case
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.record import canonical_json, write_durably
 from diascope.engine.aligning import aligned
-from diascope.engine.fit import load_weights
+from diascope.engine.opening import reader_of
 from diascope.engine.progress import Tell, silent
-from diascope.engine.reading import Reader
 from diascope.engine.scoring import observe
 from diascope.engine.task import Scores
 from diascope.evidence.comparison import compare as paired
@@ -43,8 +42,7 @@ def compare(workspace: Workspace, releases: tuple[Path, Path], looked: Looked, t
         raise BadUsage("the two releases are for different tasks", given=f"{one.release.task}, {other.release.task}")
     if looked.target is None:
         raise DataRefused("the data has no labels to compare with")
-    excluded = {case for problem in looked.problems for case in problem.exclude} | set(looked.survey.unreadable)
-    kept = [case for case in looked.cases if case.id not in excluded]
+    kept = looked.usable()
     scores = [_scores(opened, kept, looked, tell) for opened in (one, other)]
     patients = [case.patient for case in kept]
     found = paired(scores[0].statistics, scores[1].statistics, patients)
@@ -65,8 +63,7 @@ def _scores(opened: OpenRelease, cases: Sequence[Case], looked: Looked, tell: Te
     if looked.target is None:
         raise DataRefused("the data has no labels to compare with")
     task = registry.get("tasks", plan.task)
-    networks = [load_weights(plan, opened.folder / member) for member in release.members]
-    reader = Reader(networks, plan, release.backend, release.precision, int(plan["memory_gb"] * 0.4e9))
+    reader = reader_of(opened)
 
     def each(done: int, total: int) -> None:
         tell({"event": "progress", "what": f"reading with {release.label}", "done": done, "total": total})

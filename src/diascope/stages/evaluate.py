@@ -24,7 +24,7 @@ from diascope.engine.gate import features, fit_gate
 from diascope.engine.measuring import measured
 from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
-from diascope.engine.reading import Reader
+from diascope.engine.reading import Reader, buffer_bytes
 from diascope.engine.scoring import Observed, observe
 from diascope.planning.folding import unit
 from diascope.reports.galleries import worst_and_best
@@ -131,7 +131,7 @@ class Watch:
 
     def reader(self, networks: Sequence[Any]) -> Reader:
         """A reader with the chosen back end."""
-        memory = int(self.plan["memory_gb"] * 0.4e9)
+        memory = buffer_bytes(self.plan["memory_gb"])
         return Reader(networks, self.plan, self.reading.backend, self.reading.precision, memory)
 
     def read(self, networks: Sequence[Any], cases: Sequence[Case], name: str) -> list[Observed]:

@@ -23,7 +23,7 @@ from diascope.engine.fit import load_weights
 from diascope.engine.gate import broken_rules, distance, features
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
-from diascope.engine.reading import Reader
+from diascope.engine.reading import Reader, buffer_bytes
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import is_dicom, scan, series
 from diascope.privacy.pseudonym import pseudonym
@@ -66,7 +66,7 @@ class Predictor:
         if plan["table_inputs"] and backend not in (None, release.backend):
             raise BadUsage("rows of tables are read by torch only", given=f"--backend {backend}")
         self.backend, self.precision = _available(release.backend, release.precision, backend)
-        memory = int((memory_gb or plan["memory_gb"]) * 0.4e9)
+        memory = buffer_bytes(memory_gb or plan["memory_gb"])
         self.reader = Reader(networks, plan, self.backend, self.precision, memory)
         if (self.backend, self.precision) != (release.backend, release.precision):
             _prove(self.reader, self.opened)

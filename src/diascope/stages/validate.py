@@ -8,10 +8,9 @@ from diascope.core import registry
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import Evaluation
 from diascope.engine.aligning import aligned
-from diascope.engine.fit import load_weights
 from diascope.engine.measuring import measured
+from diascope.engine.opening import reader_of
 from diascope.engine.progress import Tell, silent
-from diascope.engine.reading import Reader
 from diascope.engine.scoring import observe
 from diascope.planning.looked import Looked
 from diascope.reports.galleries import worst_and_best
@@ -38,12 +37,9 @@ def validate(workspace: Workspace, release: Path, looked: Looked, tell: Tell = s
     plan = opened.plan
     if looked.target is None:
         raise DataRefused("the data has no labels to compare with", todo="Give labels, or use diascope predict")
-    excluded = {case for problem in looked.problems for case in problem.exclude} | set(looked.survey.unreadable)
-    kept = [case for case in looked.cases if case.id not in excluded]
+    kept = looked.usable()
     cases = aligned(kept, looked.target, plan)
-    networks = [load_weights(plan, opened.folder / member) for member in opened.release.members]
-    memory = int(plan["memory_gb"] * 0.4e9)
-    reader = Reader(networks, plan, opened.release.backend, opened.release.precision, memory)
+    reader = reader_of(opened)
     task = registry.get("tasks", plan.task)
 
     def each(done: int, total: int) -> None:

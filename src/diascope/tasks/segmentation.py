@@ -20,7 +20,8 @@ from diascope.core.image import Image
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
 from diascope.engine.batch import Batch, Example, Output, Row
-from diascope.engine.network import DenseNetwork, arg_max
+from diascope.engine.network import DenseNetwork
+from diascope.engine.sliding import argmax_labels
 from diascope.engine.task import Phase, Prediction, Scores, Statistic
 from diascope.models import Gives
 
@@ -227,7 +228,7 @@ def _inside(label: Label, target: Target) -> tuple[int, ...]:
 
 def _reduce_labels(logits: Tensor, values: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Arg-max, with the mask's own values (a vessel mask may say 255) in place of channel numbers."""
-    labels, probability = arg_max(logits)
+    labels, probability = argmax_labels(logits)
     if values == tuple(range(1, len(values) + 1)):
         return labels, probability
     return torch.tensor((0, *values), dtype=torch.uint8)[labels.long()], probability
