@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from diascope.checks.judging.seen import outliers, same_label
@@ -232,9 +233,16 @@ def test_corrections_made_while_reading_are_shown_once_for_all_numbers() -> None
         ("borders", lambda index: {"border": (0.1 * (index % 2) + 0.001 * index, 0.5, 0.5, 0.5)}),
         ("aspect and size", lambda index: {"shape": ((1, 32, 128), (1, 128, 32))[index % 2]}),
         ("header", lambda index: {"attributes": {"manufacturer": "AB"[index % 2]}}),
-        ("corners", lambda index: {"corner_text": 1.0 + index % 2}),
+        ("corners", lambda index: {"thumbnail": a_film(index, letter=index % 2 == 1)}),
     ],
 )
+def a_film(index: int, letter: bool) -> npt.NDArray[np.uint8]:
+    film = np.random.default_rng(index).integers(100, 140, (64, 64), dtype=np.uint8)
+    if letter:
+        film[3:9, 3:9:2] = 255
+    return film
+
+
 def test_a_planted_shortcut_is_found_in_its_family_only(name: str, shortcut: object) -> None:
     images = {index: shortcut(index) for index in range(80)}  # type: ignore[operator]
     summary, *warnings = look("shortcuts", a_survey([a_case(index) for index in range(80)], images=images))
@@ -244,6 +252,16 @@ def test_a_planted_shortcut_is_found_in_its_family_only(name: str, shortcut: obj
     assert measure_of.low is not None
     assert measure_of.value > 0.9
     assert measure_of.low < measure_of.value
+
+
+def test_the_corner_probe_sees_corners_only() -> None:
+    def disease(index: int) -> npt.NDArray[np.uint8]:
+        film = a_film(index, letter=False)
+        film[20:44, 20:44:2] = 255 * (index % 2)
+        return film
+
+    images = {index: {"thumbnail": disease(index)} for index in range(80)}
+    assert len(look("shortcuts", a_survey([a_case(index) for index in range(80)], images=images))) == 1
 
 
 def test_what_differs_by_patient_only_is_no_shortcut() -> None:

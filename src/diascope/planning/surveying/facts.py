@@ -32,7 +32,6 @@ class InputFactsOfCase:
             minimum where no voxel is masked (sub-sampled likewise).
         thumbnail: (64, 64) uint8 of the middle slice (grey), for hashes and pictures.
         border: Mean grey (0..1) of the four borders of the thumbnail: top, bottom, left, right.
-        corner_text: Mean gradient in the corners over that of the whole picture: printed letters raise it.
         attributes: From the header, without identity.
         history: What was corrected on reading.
         file_digest: SHA-256 of the bytes of the file or files, to notice one that changes later.
@@ -58,7 +57,6 @@ class InputFactsOfCase:
     foreground: tuple[tuple[float, float, float, float], ...]
     thumbnail: npt.NDArray[np.uint8]
     border: tuple[float, float, float, float]
-    corner_text: float
     attributes: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[str, ...] = ()
     file_digest: str = ""

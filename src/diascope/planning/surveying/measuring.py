@@ -77,7 +77,6 @@ def measure(image: Image, file_bytes: int, file_digest: str, masked: Array | Non
         foreground=foreground,
         thumbnail=thumbnail,
         border=_border(thumbnail),
-        corner_text=_corner_text(thumbnail),
         attributes=dict(image.attributes),
         history=image.history,
         file_digest=file_digest,
@@ -213,12 +212,3 @@ def _border(thumbnail: npt.NDArray[np.uint8]) -> Quartet:
     edges = (thumbnail[:2], thumbnail[-2:], thumbnail[:, :2], thumbnail[:, -2:])
     top, bottom, left, right = (float(edge.mean()) / 255 for edge in edges)
     return top, bottom, left, right
-
-
-def _corner_text(thumbnail: npt.NDArray[np.uint8]) -> float:
-    grey = thumbnail.astype(np.float32)
-    steep = np.abs(np.diff(grey, axis=0))[:, :-1] + np.abs(np.diff(grey, axis=1))[:-1]
-    side = SIDE // 5
-    ends = (slice(None, side), slice(-side, None))
-    corners = np.mean([steep[rows, columns].mean() for rows in ends for columns in ends])
-    return float(corners / max(float(steep.mean()), 1e-6))
