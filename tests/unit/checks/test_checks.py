@@ -226,6 +226,13 @@ def test_corrections_made_while_reading_are_shown_once_for_all_numbers() -> None
     assert problem.title == "corrected while reading 2 of 3 cases (66.7 %): gantry tilt of 5.5 degrees removed"
 
 
+def a_film(index: int, letter: bool) -> npt.NDArray[np.uint8]:
+    film = np.random.default_rng(index).integers(100, 140, (64, 64), dtype=np.uint8)
+    if letter:
+        film[3:9, 3:9:2] = 255
+    return film
+
+
 @pytest.mark.parametrize(
     ("name", "shortcut"),
     [
@@ -236,13 +243,6 @@ def test_corrections_made_while_reading_are_shown_once_for_all_numbers() -> None
         ("corners", lambda index: {"thumbnail": a_film(index, letter=index % 2 == 1)}),
     ],
 )
-def a_film(index: int, letter: bool) -> npt.NDArray[np.uint8]:
-    film = np.random.default_rng(index).integers(100, 140, (64, 64), dtype=np.uint8)
-    if letter:
-        film[3:9, 3:9:2] = 255
-    return film
-
-
 def test_a_planted_shortcut_is_found_in_its_family_only(name: str, shortcut: object) -> None:
     images = {index: shortcut(index) for index in range(80)}  # type: ignore[operator]
     summary, *warnings = look("shortcuts", a_survey([a_case(index) for index in range(80)], images=images))
