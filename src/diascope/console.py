@@ -45,7 +45,7 @@ class Console:
             self._say(f"[bold]{escape(str(facts['message']))}[/]")
         elif event == "progress":
             self._bar(str(facts["what"]), int(facts["done"]), int(facts["total"]), "")
-        elif event == "train":
+        elif event in ("train", "schedule", "compile"):
             self._training(facts)
         elif event == "checked":
             for problem in facts["problems"]:

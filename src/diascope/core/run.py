@@ -20,6 +20,8 @@ class Member(Record):
     """(step, total): from that step on, the schedule ended at that total."""
     skipped: int = 0
     """Steps whose loss was not finite and that moved nothing."""
+    compiled: bool | None = None
+    """Whether torch.compile was faster and kept; None where it was not tried."""
 
 
 class Run(Record):

@@ -25,6 +25,7 @@ from diascope.core.plan import Plan
 from diascope.core.record import write_durably
 from diascope.engine.batch import Example, Row
 from diascope.engine.building import build_network
+from diascope.engine.compiling import compile_encoders
 from diascope.engine.devices import prepare_process
 from diascope.engine.feeding import Feed, Pack, Stored
 from diascope.engine.log import read_log
@@ -42,6 +43,28 @@ WATCHED = 48
 Show = Callable[[dict[str, Any]], None]
 
 
+class Packed:
+    """The training cases of a run in one file, prepared when first asked for: folds do not prepare them again.
+
+    Args:
+        cases: Of all fits.
+        root: Where their files are.
+        plan: How they are prepared.
+        path: Of the file; it is gone when this process ends.
+    """
+
+    def __init__(self, cases: Sequence[Case], root: Path, plan: Plan, path: Path) -> None:
+        self.cases, self.root, self.plan, self.path = tuple(cases), root, plan, path
+        self._stored: dict[str, Stored] = {}
+
+    def of(self, cases: Sequence[Case], show: Show) -> tuple[Stored, ...]:
+        """These cases, in this order."""
+        if not self._stored:
+            found = pack_cases(self.cases, self.root, self.plan, self.path, show)
+            self._stored = {stored.case: stored for stored in found}
+        return tuple(self._stored[case.id] for case in cases)
+
+
 @dataclass(frozen=True)
 class Part:
     """Cases to fit on or to watch, and where their files are."""
@@ -49,6 +72,8 @@ class Part:
     train: tuple[Case, ...]
     val: tuple[Case, ...]
     root: Path
+    packed: Packed | None = None
+    """What the fits of one run share; without it the cases are prepared for this fit alone."""
 
 
 def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mapping[str, Any]) -> Path:
@@ -59,7 +84,7 @@ def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mappi
         part: On which cases.
         folder: Of the run (or of one fold); holds checkpoints, logs and `weights.safetensors`.
         show: Told about progress.
-        options: `resume`, `devices`, `schedule` (see `Training`).
+        options: `resume`, `devices`, `schedule`, `compiled` (see `Training`).
 
     Returns:
         The weights file.
@@ -76,7 +101,7 @@ def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mappi
     threads = plan["threads"] if "threads" in plan.choices else None
     prepare_process(threads and max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     if registry.get("models", plan["model"]).fitted == "once":
-        network = _fit_once(plan, part, folder, fabric)
+        network = _fit_once(plan, part, folder, fabric, show)
     else:
         network = _fit_by_gradient(plan, part, folder, fabric, show, options)
     if fabric.global_rank == 0:
@@ -85,16 +110,22 @@ def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mappi
     return weights
 
 
-def _pack(part: Part, folder: Path, plan: Plan, fabric: Fabric) -> tuple[Stored, ...]:
-    return pack_cases(part.train, part.root, plan, folder / "cache" / f"train-{fabric.global_rank}.pack")
+def _pack(part: Part, folder: Path, plan: Plan, fabric: Fabric, show: Show) -> tuple[Stored, ...]:
+    packed = part.packed or Packed(part.train, part.root, plan, pack_file(folder, fabric.global_rank))
+    return packed.of(part.train, show)
 
 
-def _fit_once(plan: Plan, part: Part, folder: Path, fabric: Fabric) -> nn.Module:
+def pack_file(folder: Path, rank: int) -> Path:
+    """Where a process of a run keeps prepared cases."""
+    return folder / "cache" / f"train-{rank}.pack"
+
+
+def _fit_once(plan: Plan, part: Part, folder: Path, fabric: Fabric, show: Show) -> nn.Module:
     torch.manual_seed(plan.seed)
     network = build_network(plan)
     if not isinstance(network, AnswerNetwork):
         raise DiascopeError(f"the model {plan['model']!r} is fitted at once but gives no answer")
-    stored = _pack(part, folder, plan, fabric)
+    stored = _pack(part, folder, plan, fabric, show)
     inputs = np.stack([one.arrays[f"input/{network.name}"] for one in stored])
     keys = [key for key in stored[0].arrays if key.startswith("target/")]
     target = {key[7:]: np.stack([one.arrays[key] for one in stored]) for key in keys}
@@ -106,8 +137,7 @@ def _fit_by_gradient(
     plan: Plan, part: Part, folder: Path, fabric: Fabric, show: Show, options: Mapping[str, Any]
 ) -> nn.Module:
     task: Task = registry.get("tasks", plan.task)
-    show({"event": "phase", "message": f"preparing {len(part.train)} cases"})
-    feed = Feed(_pack(part, folder, plan, fabric), plan, (fabric.global_rank, fabric.world_size))
+    feed = Feed(_pack(part, folder, plan, fabric, show), plan, (fabric.global_rank, fabric.world_size))
     watched = _watched(part.val, part.root, plan) if fabric.global_rank == 0 else ()
     torch.manual_seed(plan.seed)
     network = build_network(plan)
@@ -120,7 +150,9 @@ def _fit_by_gradient(
     pace = Pace(plan["train_seconds"] and plan["train_seconds"] / max(1, plan["folds"]), plan["steps_cap"])
     resume, schedule = bool(options.get("resume")), options.get("schedule")
     pace.used = _seconds_used(folder) if resume else 0.0
-    training = Training(plan, network, task.phases(plan), feed, folder, validate, show, pace, resume, schedule)
+    training = Training(
+        plan, network, task.phases(plan), feed, folder, validate, show, pace, resume, schedule, options.get("compiled")
+    )
     return run_loop(training, fabric).average
 
 
@@ -153,14 +185,9 @@ def make_fabric(plan: Plan, devices: int = 1) -> Fabric:
     return fabric
 
 
-def compile_encoders(network: nn.Module) -> None:
-    """Compile every encoder in place (`torch.compile`); state names stay as they are."""
-    for module in network.modules():
-        if getattr(module, "gives", None) is not None:
-            module.compile()
-
-
-def pack_cases(cases: Sequence[Case], root: Path, plan: Plan, path: Path) -> tuple[Stored, ...]:
+def pack_cases(
+    cases: Sequence[Case], root: Path, plan: Plan, path: Path, show: Show = lambda facts: None
+) -> tuple[Stored, ...]:
     """Prepare cases with targets into one memory-mapped file.
 
     Raises:
@@ -170,10 +197,11 @@ def pack_cases(cases: Sequence[Case], root: Path, plan: Plan, path: Path) -> tup
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with Pack(path) as pack:
-            for case in cases:
+            for number, case in enumerate(cases, 1):
                 example = with_target(*prepared(case, root, plan), plan)
                 poisoned(example, plan.target)
                 pack.add(example)
+                show({"event": "progress", "what": "preparing", "done": number, "total": len(cases)})
             return pack.close()
     except OSError as error:
         raise DiascopeError(

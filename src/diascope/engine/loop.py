@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,6 +31,7 @@ from diascope.engine.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from diascope.engine.compiling import Trial, own_stance, words
 from diascope.engine.devices import lay_out
 from diascope.engine.feeding import Feed
 from diascope.engine.log import RunLog, read_log
@@ -65,6 +67,7 @@ class Training:
         resume: Whether to go on from the newest checkpoint.
         schedule: (step, total) in order, from step 0: how many steps it is from when on; None is the plan's `steps`,
             with changes as `pace` proposes.
+        compiled: Whether torch.compile was faster when this plan was trained before; None finds out.
     """
 
     plan: Plan
@@ -77,6 +80,7 @@ class Training:
     pace: Pace
     resume: bool = False
     schedule: Schedule | None = None
+    compiled: bool | None = None
 
 
 class Objective(nn.Module):
@@ -109,6 +113,7 @@ class State:
         self.average.to(fabric.device)
         self.skipped = 0
         self.usual: dict[str, float] = {}
+        self.trial = Trial(plan["compile"], training.compiled)
         given = _checked(training.schedule) if training.schedule is not None else [[0, plan["steps"]]]
         self.total = given[0][1]
         self.changes: list[list[int]] = [[0, self.total]]
@@ -129,6 +134,7 @@ class State:
             load_optimiser(optimiser, tensors, f"optimiser-{number}")
         self.skipped, self.total = facts["skipped"], facts["total"]
         self.changes, self.usual = facts["changes"], facts["usual"]
+        self.trial.verdict = self.trial.verdict if facts["compiled"] is None else facts["compiled"]
 
     def change_total(self, step: int, total: int) -> None:
         """From `step` on, the schedule ends at `total`."""
@@ -150,11 +156,14 @@ def run_loop(training: Training, fabric: Fabric) -> State:
     state = State(training, fabric)
     step = _resumed(training, state, fabric, log)
     training.pace.begin(step)
-    with Stopping() as stopping:
+    with Stopping() as stopping, own_stance():
         while step < state.total:
             for batch in training.feed.batches(step, state.total):
+                state.trial.switch(batch.step)
+                began = time.monotonic()
                 _one_step(training, state, fabric, _moved(batch, fabric.device), log)
                 step = batch.step + 1
+                _judge_compiling(training, state, fabric, (batch.step, time.monotonic() - began), log)
                 _after_step(training, state, fabric, step, log)
                 if any_of(fabric, stopping.wanted):
                     _stop(training, state, fabric, step, log)
@@ -162,6 +171,18 @@ def run_loop(training: Training, fabric: Fabric) -> State:
                     break
     log.close()
     return state
+
+
+def _judge_compiling(training: Training, state: State, fabric: Fabric, took: tuple[int, float], log: RunLog) -> None:
+    """Once in a run: whether compiled steps were faster; the clock of `pace` starts anew, since the steps change."""
+    shown = state.trial.seen(*took)
+    if shown is None:
+        return
+    facts = fabric.broadcast(shown) if fabric.world_size > 1 else shown
+    state.trial.verdict = facts["faster"]
+    log.event(took[0] + 1, "compile", facts)
+    training.show({"event": "compile", "message": words(facts)})
+    training.pace.forget(took[0] + 1)
 
 
 def _stop(training: Training, state: State, fabric: Fabric, step: int, log: RunLog) -> None:
@@ -204,10 +225,12 @@ def _resumed(training: Training, state: State, fabric: Fabric, log: RunLog) -> i
             training.show({"event": "warning", "message": line})
     step = int(found[1]["step"]) if found is not None else 0
     if training.resume:
-        lines = [line for line in read_log(log.path) if line["event"] == "schedule" and line["step"] > step]
-        state.decided |= {line["step"]: (line["to"], line["reason"]) for line in lines}
+        lines = [line for line in read_log(log.path) if line["step"] > step]
+        state.decided |= {line["step"]: (line["to"], line["reason"]) for line in lines if line["event"] == "schedule"}
+        verdicts = [line["faster"] for line in lines if line["event"] == "compile"]
+        state.trial.verdict = verdicts[0] if verdicts else state.trial.verdict
     if fabric.world_size > 1:
-        state.decided = fabric.broadcast(state.decided)
+        state.decided, state.trial.verdict = fabric.broadcast((state.decided, state.trial.verdict))
     log.truncate(step)
     return step
 
@@ -330,6 +353,7 @@ def _save(training: Training, state: State, step: int, log: RunLog) -> None:
         "total": state.total,
         "changes": state.changes,
         "usual": state.usual,
+        "compiled": state.trial.verdict,
         "window": log.window(),
     }
     write_checkpoint(training.folder / "checkpoints", step, state.tensors(), facts)

@@ -38,6 +38,11 @@ class Pace:
         """This process starts at `step`; only a run from its beginning may still be lengthened."""
         self._first_step, self._resumed = step, step > 0
 
+    def forget(self, step: int) -> None:
+        """From `step` on the steps take another time than before; they are measured anew."""
+        self._first_step = step
+        self._marks.clear()
+
     def propose(self, step: int, total: int) -> tuple[int, str] | None:
         """A new total of steps with its reason, or None to go on as planned."""
         if self.seconds is None or step >= total:

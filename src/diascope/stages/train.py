@@ -14,7 +14,7 @@ from diascope.core.errors import BadUsage, Stopped
 from diascope.core.plan import Plan
 from diascope.core.run import Member, Run
 from diascope.engine.devices import describe, peak_memory_gb, prepare_process
-from diascope.engine.fit import Part, fit_network, make_fabric
+from diascope.engine.fit import Packed, Part, fit_network, make_fabric, pack_file
 from diascope.engine.log import read_log
 from diascope.engine.preparing import unchanged
 from diascope.engine.progress import Tell, silent
@@ -22,7 +22,11 @@ from diascope.planning.folding import unit
 from diascope.store.files import file_sha256
 from diascope.store.workspace import Workspace, free_name
 
-REALISED = "as it went: [step, total] from when on the schedule ended where"
+REALISED = {
+    "schedule": "as it went: [step, total] from when on the schedule ended where",
+    "compiled": "as it went: whether torch.compile was faster",
+}
+"""What a finished run adds to its plan, so that training it again gives the same bytes without a clock."""
 
 
 def train(
@@ -60,7 +64,8 @@ def train(
     process = prepare_process(plan["threads"] if "threads" in plan.choices else None)
     began = time.monotonic()
     try:
-        members = _members(plan, dataset, folder, {"resume": resume, "devices": devices}, tell)
+        packed = Packed(dataset.part("train"), Path(dataset.root), plan, pack_file(folder, fabric.global_rank))
+        members = _members(plan, dataset, (folder, packed), {"resume": resume, "devices": devices}, tell)
     except (Stopped, KeyboardInterrupt) as error:
         again = ["diascope", "train", str(folder / "plan.json"), "--resume", "--workspace", str(workspace.root)]
         wrong = error.wrong if isinstance(error, Stopped) else "training was stopped"
@@ -85,12 +90,19 @@ def train(
     return run, folder
 
 
-def _members(plan: Plan, dataset: Dataset, folder: Path, options: dict[str, Any], tell: Tell) -> list[Member]:
+def _members(
+    plan: Plan, dataset: Dataset, place: tuple[Path, Packed], options: dict[str, Any], tell: Tell
+) -> list[Member]:
     found = []
     for number, fold in enumerate(range(len(dataset.folds)) if dataset.folds else [None]):
-        given = {**options, "schedule": _schedule(plan, number)}
-        found.append(_member(plan, dataset, folder, fold, given, tell))
+        given = {**options, "schedule": _schedule(plan, number), "compiled": _compiled(plan, number)}
+        found.append(_member(plan, dataset, place, fold, given, tell))
     return found
+
+
+def _compiled(plan: Plan, number: int) -> bool | None:
+    value = plan["compiled"] if "compiled" in plan.choices else None
+    return value[number] if isinstance(value, list) else value
 
 
 def _schedule(plan: Plan, number: int) -> Any:
@@ -101,11 +113,16 @@ def _schedule(plan: Plan, number: int) -> Any:
 
 
 def _realised(plan: Plan, members: Sequence[Member]) -> Plan:
-    """The plan with the schedule as it went, so that training it again gives the same bytes without a clock."""
-    if "schedule" in plan.choices or not ("train_seconds" in plan.choices and plan["train_seconds"]):
-        return plan
-    went = [[list(pair) for pair in member.changes] for member in members]
-    return plan.with_choice("schedule", went[0] if len(went) == 1 else went, "measured", REALISED)
+    """The plan with the schedule, and the verdict on compilation, as they went."""
+    if "compiled" not in plan.choices and any(member.compiled is not None for member in members):
+        plan = _added(plan, "compiled", [member.compiled for member in members])
+    if "schedule" not in plan.choices and "train_seconds" in plan.choices and plan["train_seconds"]:
+        plan = _added(plan, "schedule", [[list(pair) for pair in member.changes] for member in members])
+    return plan
+
+
+def _added(plan: Plan, field: str, went: list[Any]) -> Plan:
+    return plan.with_choice(field, went[0] if len(went) == 1 else went, "measured", REALISED[field])
 
 
 def parts(dataset: Dataset, fold: int | None) -> tuple[tuple[Case, ...], tuple[Case, ...], tuple[Case, ...]]:
@@ -122,15 +139,21 @@ def parts(dataset: Dataset, fold: int | None) -> tuple[tuple[Case, ...], tuple[C
 
 
 def _member(
-    plan: Plan, dataset: Dataset, folder: Path, fold: int | None, options: dict[str, Any], tell: Tell
+    plan: Plan,
+    dataset: Dataset,
+    kept: tuple[Path, Packed],
+    fold: int | None,
+    options: dict[str, Any],
+    tell: Tell,
 ) -> Member:
+    folder, packed = kept
     place = folder if fold is None else folder / f"fold-{fold}"
     training, validation, _ = parts(dataset, fold)
 
     def show(facts: dict[str, Any]) -> None:
         tell({"event": "train", "fold": fold, "folds": len(dataset.folds), **facts})
 
-    weights = fit_network(plan, Part(training, validation, Path(dataset.root)), place, show, options)
+    weights = fit_network(plan, Part(training, validation, Path(dataset.root), packed), place, show, options)
     log = read_log(place / "log.jsonl")
     planned = options["schedule"][0][1] if options["schedule"] else plan["steps"]
     changes = [(0, planned)] + [(line["step"], line["to"]) for line in log if line["event"] == "schedule"]
@@ -141,6 +164,7 @@ def _member(
         steps=max((line["step"] for line in log), default=0),
         changes=tuple(changes),
         skipped=sum(line["event"] == "skipped" for line in log),
+        compiled=next((line["faster"] for line in log if line["event"] == "compile"), None),
     )
 
 
@@ -163,8 +187,8 @@ def _folder(workspace: Workspace, plan: Plan, plan_path: Path, resume: bool) -> 
 
 
 def _as_planned(plan: Plan) -> Plan:
-    """Without the schedule that a finished run added to its copy."""
-    kept = {name: one for name, one in plan.choices.items() if (name, one.reason) != ("schedule", REALISED)}
+    """Without what a finished run added to its copy."""
+    kept = {name: one for name, one in plan.choices.items() if one.reason != REALISED.get(name)}
     return plan.model_copy(update={"choices": kept})
 
 

@@ -38,6 +38,7 @@ def a_plan(**changes: Any) -> Plan:
         "clip": 5.0,
         "ema": 0.9,
         "warmup": 2,
+        "compile": False,
         "channels_last": False,
         "log_every": 3,
         "validate_every": 0,
@@ -292,3 +293,18 @@ def test_the_average_is_what_is_released_and_lags_behind(tmp_path: Path) -> None
     assert all(not parameter.requires_grad for parameter in state.average.parameters())
     assert not torch.equal(state.average.first.weight, state.network.first.weight)  # type: ignore[union-attr,arg-type]
     assert torch.equal(state.average.norm.running_mean, state.network.norm.running_mean)  # type: ignore[union-attr,arg-type]
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_a_verdict_on_compilation_that_was_logged_holds_after_a_kill(tmp_path: Path, faster: bool) -> None:
+    plan = a_plan(steps=60, checkpoint_every=30, compile=True)
+    with pytest.raises(InterruptedError):
+        train(tmp_path, plan, loss=dies_after(50))
+    log = tmp_path / "log.jsonl"
+    lines = read_log(log)
+    (verdict,) = [line for line in lines if line["event"] == "compile"]
+    verdict["faster"] = faster
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    state = train(tmp_path, plan, resume=True)
+    assert state.trial.verdict is faster
+    assert [line["faster"] for line in read_log(log) if line["event"] == "compile"] == [faster]
