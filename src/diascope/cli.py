@@ -58,7 +58,9 @@ INTERRUPTED = 130
 
 @app.command(epilog="Example: diascope check ../films --patient patient_id")
 def check(
-    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, file or address of the data.")],
+    source_folder: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
+    ],
     workspace: WorkspaceOption = Here,
     source: SourceOption = None,
     task: TaskOption = "auto",
@@ -86,7 +88,9 @@ def check(
     epilog="Examples: diascope fit ../hippocampus · diascope fit ../skin --target dx --minutes 30 --set batch=32"
 )
 def fit(
-    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, file or address of the data.")],
+    source_folder: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
+    ],
     workspace: WorkspaceOption = Here,
     source: SourceOption = None,
     task: TaskOption = "auto",
@@ -118,7 +122,9 @@ def fit(
 
 @app.command(epilog="Example: diascope plan ../films --minutes 30")
 def plan(
-    source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, file or address of the data.")],
+    source_folder: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
+    ],
     workspace: WorkspaceOption = Here,
     source: SourceOption = None,
     task: TaskOption = "auto",
@@ -297,13 +303,20 @@ def export(
 
 @app.command("list", epilog="Example: diascope list models")
 def list_plugins(
-    family: Annotated[str | None, typer.Argument(help="A family of plug-ins; all without it.")] = None,
+    family: Annotated[
+        str | None, typer.Argument(help="A family of plug-ins (all without it), or sets: the public data sets.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the plug-ins: tasks, models, formats, sources, checks, ..."""
+    """List the plug-ins: tasks, models, formats, sources, checks, ..., or the public data sets."""
     from diascope.core import registry
+    from diascope.sources.publicsets.catalogue import catalogue
 
     console = Console(True, as_json)
+    if family == "sets":
+        sets = catalogue().values()
+        console.finish([one.to_json() for one in sets], lambda: console.show_lines([one.line for one in sets]))
+        return
     found = {name: list(registry.names(name)) for name in ([family] if family else registry.FAMILIES)}
     console.finish(
         found, lambda: console.show_lines([f"{name}: {', '.join(members)}" for name, members in found.items()])

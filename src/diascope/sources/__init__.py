@@ -29,7 +29,7 @@ class Request(Record):
     """What the user said about a data set."""
 
     location: str
-    """Folder, file or address."""
+    """Folder, file, address or name of a public set."""
     source: str | None = None
     """Name of the source plug-in; None: the one that recognises the location."""
     task: str = "auto"
@@ -94,7 +94,9 @@ def recognise(location: str, name: str | None = None) -> str:
         reasons = "; ".join(f"{key}: {why}" for key, why in found.items())
         raise BadUsage(f"{location} could be read in {len(found)} ways: {reasons}", todo="Choose one with --source")
     if not Path(location).exists():
-        raise BadUsage(f"no such file or folder: {location}", todo="Check the path")
+        raise BadUsage(
+            f"no such file or folder: {location}", todo="Check the path, or name a public set of diascope list sets"
+        )
     if Path(location).is_dir() and not any(Path(location).iterdir()):
         raise DataRefused(f"the folder is empty: {location}", todo="Point to the folder that holds the images")
     raise DataRefused(

@@ -18,6 +18,7 @@ from diascope.planning.looked import Looked
 from diascope.planning.survey import take_survey
 from diascope.reports.html import render_check
 from diascope.sources import Listing, Request, recognise
+from diascope.sources.publicsets.locating import located
 from diascope.store.workspace import Workspace, free_name
 
 PRIMARY = ("label", "class", "target", "diagnosis", "mask", "organs")
@@ -79,9 +80,12 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True) -> Loo
         BadUsage: When the target or task is ambiguous.
         DataRefused: When nothing can be learnt from it.
     """
-    name = recognise(request.location, request.source)
+    place = located(request.location, tell)
+    for note in place.notes:
+        tell({"event": "phase", "message": note})
+    name = recognise(place.location, request.source)
     tell({"event": "phase", "message": f"listing {request.location} as {name}"})
-    listing: Listing = registry.get("sources", name).list(request.location, request.options)
+    listing: Listing = registry.get("sources", name).list(place.location, request.options)
     if not listing.cases:
         raise DataRefused(f"no case in {request.location}", todo="See docs/how-to/layouts.md")
     task, target = choose_target(listing, request, need_target)
@@ -97,7 +101,8 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True) -> Loo
         problems += check.look(survey)
     if task is not None and target is not None:
         problems += registry.get("tasks", task).problems(cases, target)
-    return Looked(name, cases, listing.notes, task, target, survey, tuple(problems))
+    notes = (*place.notes, *listing.notes)
+    return Looked(name, cases, notes, task, target, survey, tuple(problems))
 
 
 def _without_answer(case: Case, target: Target | None) -> Case:

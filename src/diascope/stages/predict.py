@@ -29,6 +29,7 @@ from diascope.formats.dicomio.headers import is_dicom, scan, series
 from diascope.privacy.pseudonym import pseudonym
 from diascope.reports.pictures import slice_picture
 from diascope.sources import SourceOptions, recognise
+from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.choosing import choose
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease, open_release
@@ -118,7 +119,7 @@ def predict(
     """
     predictor = Predictor(release, backend, memory_gb)
     found, refused = [], []
-    cases = list(incoming(location, predictor.opened))
+    cases = list(incoming(location, predictor.opened, tell))
     for number, one in enumerate(cases):
         tell({"event": "progress", "what": "reading", "done": number, "total": len(cases)})
         try:
@@ -132,12 +133,13 @@ def predict(
     return found
 
 
-def incoming(location: str, opened: OpenRelease) -> Iterator[Incoming]:
+def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterator[Incoming]:
     """The cases at a location: one file, a DICOM series or study, anything a source recognises, or a folder of files.
 
     Raises:
         BadUsage: When there is nothing to read.
     """
+    location = located(location, tell).location
     path = Path(location)
     name = next(iter(opened.plan["image_inputs"]), None)
     if path.is_file() and name is not None and (single := _file(path, name)) is not None:

@@ -17,6 +17,7 @@ from diascope.engine.fit import load_weights
 from diascope.engine.progress import Tell, silent
 from diascope.planning.budget import Budget
 from diascope.sources import Request
+from diascope.sources.publicsets.locating import located
 from diascope.stages.evaluate import evaluate_run
 from diascope.stages.explain import explain_cases
 from diascope.stages.release import candidate
@@ -79,6 +80,7 @@ def fit(
         DataRefused: When the data must not be trained on.
         DoesNotFit: When nothing fits the budget.
     """
+    located(request.location, tell)  # fetched before the clock starts: the minutes are those of the work
     began = time.monotonic()
     _, plan_path = prepare(workspace, request, budget, by_hand, tell)
     _, run_folder = train(workspace, plan_path, tell=tell)

@@ -11,6 +11,7 @@ from diascope.core.plan import Plan
 from diascope.engine.progress import Tell, silent
 from diascope.planning.budget import Budget
 from diascope.sources import Request
+from diascope.sources.publicsets.locating import located
 from diascope.stages.check import look
 from diascope.stages.curate import curate
 from diascope.stages.plan import plan
@@ -32,6 +33,7 @@ def prepare(
     Returns:
         The plan and its file.
     """
+    located(request.location, tell)  # fetched before the clock starts: the budget is for the work
     began = time.monotonic()
     looked = look(request, tell)
     tell({"event": "checked", "problems": looked.problems})
