@@ -107,6 +107,7 @@ def test_the_catalogue_is_sound() -> None:
     assert len([name for name in sets if name.startswith("medmnist/")]) == 18
     assert len([name for name in sets if name.startswith("msd/")]) == 10
     assert len({one.md5 for one in sets.values()}) == len({one.url for one in sets.values()}) == 28
+    assert all(re.fullmatch("[0-9a-f]{32}", one.md5) for one in sets.values())
     assert {one.layout for one in sets.values()} <= set(registry.names("sources"))
     assert all(one.url.startswith("https://") and one.file.endswith((".npz", ".tar")) for one in sets.values())
     assert sets["medmnist/dermamnist"].licence == "CC-BY-NC-4.0"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from diascope.core.record import Field, Record
+from diascope.core.record import Record
 
 FILE = Path(__file__).with_name("catalogue.json")
 
@@ -22,7 +22,7 @@ class PublicSet(Record):
     """`collection/set`, as it is named on the command line."""
     url: str
     """Where its authors (or who hosts it for them) offer the file."""
-    md5: str = Field(pattern="^[0-9a-f]{32}$")
+    md5: str
     """Of the file, as published."""
     md5_stated: str
     """Where the checksum is published."""
