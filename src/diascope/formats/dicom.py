@@ -19,7 +19,7 @@ import numpy.typing as npt
 from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
 from diascope.core.image import Image
 from diascope.formats.dicomio.decoder import Job, decoder
-from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation
+from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation, is_structure_set
 from diascope.formats.dicomio.stack import Slice, Stack, stack
 from diascope.formats.dicomio.tilt import upright
 from diascope.modalities import of_dicom_code
@@ -38,7 +38,7 @@ class Dicom:
         return True
 
     def recognises(self, path: Path) -> bool:
-        return is_dicom(path) and not is_segmentation(path)
+        return is_dicom(path) and not is_segmentation(path) and not is_structure_set(path)
 
     def read(self, paths: Sequence[Path], item: str | None = None) -> Image:
         instances = headers(paths, keep=True)

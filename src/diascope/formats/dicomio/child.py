@@ -21,7 +21,7 @@ from typing import Any
 
 import pydicom.config
 
-from diascope.formats.dicomio import facts, pixels, wire
+from diascope.formats.dicomio import facts, pixels, structures, wire
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed
 
 KEPT_FILES = 4096
@@ -77,6 +77,11 @@ class Child:
         """The header of each file as DICOM JSON, without private and bulk elements."""
         for path in request["paths"]:
             self.answer(lambda path=path: facts.as_json(self._parse(path, False)))  # type: ignore[misc]
+
+    def do_contours(self, request: dict[str, Any], _: int | None) -> None:
+        """The closed contours of each RT Structure Set."""
+        for path in request["paths"]:
+            self.answer(lambda path=path: structures.contours(self._parse(path, False).dataset))  # type: ignore[misc]
 
     def do_pixels(self, request: dict[str, Any], descriptor: int | None) -> None:
         """Decode each file into its place of the shared memory."""

@@ -174,8 +174,28 @@ class Decoder:
         Raises:
             UnreadableFile: For the first file that has none.
         """
+        return self._whole("json", paths)
+
+    def contours(self, path: Path) -> dict[int, list[npt.NDArray[np.float64]]]:
+        """The closed contours of an RT Structure Set: ROI number to arrays (N, 3) of points (x, y, z) in mm.
+
+        Raises:
+            UnreadableFile: When it has none, with the reason.
+        """
+        (reply,) = self._whole("contours", [path])
+        return {
+            int(roi["number"]): [np.array(points, dtype=np.float64).reshape(-1, 3) for points in roi["contours"]]
+            for roi in reply["rois"]
+        }
+
+    def _whole(self, verb: str, paths: Sequence[Path]) -> list[dict[str, Any]]:
+        """What a verb answers for each path.
+
+        Raises:
+            UnreadableFile: For the first file that fails.
+        """
         replies = []
-        for path, reply in self._each({"do": "json"}, paths):
+        for path, reply in self._each({"do": verb}, paths):
             if isinstance(reply, str):
                 raise UnreadableFile(path, reply)
             replies.append(reply)

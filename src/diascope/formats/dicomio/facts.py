@@ -7,6 +7,8 @@ from typing import Any
 
 from pydicom.multival import MultiValue
 
+from diascope.formats.dicomio import structures
+from diascope.formats.dicomio.headers import STRUCTURE_SET
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed, frame_count
 
 MOST_FRAMES = 200_000
@@ -41,6 +43,7 @@ def of(parsed: Parsed) -> dict[str, Any]:
         **_pixels(parsed),
         **_dynamics(dataset),
         **_references(dataset),
+        **(structures.facts(dataset) if sop_class == STRUCTURE_SET else {}),
     }
 
 
@@ -57,6 +60,8 @@ def _description(dataset: Any) -> dict[str, Any]:
     return {
         "modality": _text(dataset, "Modality"),
         "series_description": _text(dataset, "SeriesDescription"),
+        "protocol": _text(dataset, "ProtocolName"),
+        "corrected": _texts(dataset, "CorrectedImage"),
         "image_type": _texts(dataset, "ImageType"),
         "body_part": _text(dataset, "BodyPartExamined") or None,
         "laterality": _text(dataset, "ImageLaterality") or _text(dataset, "Laterality") or None,

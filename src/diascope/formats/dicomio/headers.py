@@ -15,6 +15,9 @@ from typing import Any
 from diascope.core.errors import UnreadableFile
 from diascope.formats.dicomio.decoder import decoder
 
+STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+"""SOP class of an RTSTRUCT: RT Structure Set storage."""
+
 SEGMENTATION = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes of DICOM SEG: Segmentation and Label Map Segmentation storage."""
 
@@ -70,6 +73,45 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Roi:
+    """One region of interest of an RT Structure Set (PS3.3 C.8.8.5, C.8.8.6).
+
+    Args:
+        number: ROI number: means something in its own file only.
+        name: What the people who drew it call it.
+        frame_of_reference: UID of the frame that its millimetres are in.
+        series_uids: Series that the structure set lists in this frame.
+        interpreted_type: `ORGAN`, `PTV`, `EXTERNAL`, ... (PS3.3 C.8.8.8.1), "" where nobody said.
+        closed: Number of contours that enclose an area.
+        ignored: Number of the others (points, lines).
+        scheme: Coding scheme of what it is.
+        code: Its code there.
+    """
+
+    number: int
+    name: str
+    frame_of_reference: str | None = None
+    series_uids: tuple[str, ...] = ()
+    interpreted_type: str = ""
+    closed: int = 0
+    ignored: int = 0
+    scheme: str = ""
+    code: str = ""
+
+    def has_frame_of(self, image: Instance) -> bool:
+        """Whether its frame of reference is that of an image, as far as both say."""
+        ours, theirs = self.frame_of_reference, image.frame_of_reference
+        return not ours or not theirs or ours == theirs
+
+    def fits(self, image: Instance) -> bool:
+        """Whether it can be drawn on the series of an image: same frame of reference, or that series is named.
+
+        rt-utils makes up the UID of the frame; what it names is the series.
+        """
+        return self.has_frame_of(image) or image.series_uid in self.series_uids
+
+
+@dataclass(frozen=True)
 class Instance:
     """The header of one file. Names follow DICOM; absent text is "", an absent number None."""
 
@@ -81,6 +123,9 @@ class Instance:
     patient_id: str
     modality: str
     series_description: str = ""
+    protocol: str = ""
+    corrected: tuple[str, ...] = ()
+    """What a PET was corrected for (0028,0051): `ATTN`, `SCAT`, ..."""
     image_type: tuple[str, ...] = ()
     frame_of_reference: str | None = None
     position: tuple[float, float, float] | None = None
@@ -121,6 +166,7 @@ class Instance:
     b_value: float | None = None
     referenced_series_uids: tuple[str, ...] = ()
     referenced_sop_uids: tuple[str, ...] = ()
+    rois: tuple[Roi, ...] = ()
     segments: tuple[Segment, ...] = ()
     segmentation_type: str = ""
     largest_fraction: int = 1
@@ -134,6 +180,11 @@ class Instance:
     def is_segmentation(self) -> bool:
         """Whether it is a DICOM SEG."""
         return self.sop_class in SEGMENTATION
+
+    @property
+    def is_structure_set(self) -> bool:
+        """Whether it is an RTSTRUCT."""
+        return self.sop_class == STRUCTURE_SET
 
 
 @dataclass(frozen=True)
@@ -183,6 +234,14 @@ def is_segmentation(path: Path) -> bool:
     """Whether a file is a DICOM SEG, by its first kilobyte. Never raises."""
     head = _head(path)
     return head[128:132] == b"DICM" and any(uid.encode() in head for uid in SEGMENTATION)
+
+
+def is_structure_set(path: Path) -> bool:
+    """Whether a file is an RTSTRUCT, by the SOP class in its meta header. Never raises."""
+    head = _head(path)
+    # Element (0002,0002): RT plans and doses name the class of their structure set elsewhere. PS3.10 7.1.
+    element = b"\x02\x00\x02\x00UI" + (len(STRUCTURE_SET) + 1).to_bytes(2, "little")
+    return head[128:132] == b"DICM" and element + STRUCTURE_SET.encode() + b"\0" in head
 
 
 def scan(root: Path) -> Scan:
@@ -280,7 +339,7 @@ def _place(one: Instance) -> tuple[float, ...]:
     return tuple(round(value, 2) + 0.0 for value in one.position or ())
 
 
-_SEQUENCES = {"planes": Plane, "segments": Segment}
+_SEQUENCES = {"planes": Plane, "rois": Roi, "segments": Segment}
 _NAMES = frozenset(entry.name for entry in fields(Instance))
 
 
