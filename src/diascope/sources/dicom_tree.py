@@ -1,32 +1,29 @@
-"""A tree of DICOM files: one case a study, with targets from a table or from DICOM SEG objects in the tree."""
+"""A tree of DICOM files: one case a study, with targets from a table, or from DICOM SEG or RTSTRUCT in the tree."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from diascope.core.case import Case, FileRef, Scalar
+from diascope.core.case import Case, FileRef, Scalar, Target
 from diascope.core.errors import DataRefused
 from diascope.core.problem import Problem
-from diascope.formats.dicomio.headers import SUFFIXES, Instance, Series, is_dicom, scan, series
+from diascope.formats.dicomio.headers import SUFFIXES, Instance, is_dicom, scan, series
 from diascope.modalities import of_dicom_code
 from diascope.privacy.pseudonym import pseudonym
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import contents, is_declared, reason, suffix_of
-from diascope.sources.studies.choosing import PROJECTIONS, Choice, choose, in_words
+from diascope.sources.studies.choosing import PROJECTIONS
+from diascope.sources.studies.chosen import Chosen, of_studies, one_input
 from diascope.sources.studies.keyed import Keyed, keyed
-from diascope.sources.studies.labels import TARGET_NAME, seg_of, seg_ref, seg_target
+from diascope.sources.studies.labels import mask_notes, mask_ref, mask_target, masks_of
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.sheet import BESIDE, Cells, read_sheet
 
 FORMAT = "dicom"
 MOST_LOOKED_AT = 200
 """Files that are opened to recognise a tree."""
-MOST_NAMED = 3
-"""Ambiguous studies that an error lists."""
 
 
 class DicomTree:
@@ -36,7 +33,7 @@ class DicomTree:
         return reason(location, _why)
 
     def list(self, location: str, options: SourceOptions) -> Listing:
-        """List the studies, one series of each chosen by declared rules (`studies/choosing.py`).
+        """List the studies, their series chosen by declared rules (`studies/choosing.py`, `studies/inputs.py`).
 
         Raises:
             DataRefused: When there are no images, the rules do not decide between series, or the table has no key.
@@ -50,12 +47,14 @@ class DicomTree:
                 f"no DICOM image can be read in {root}", given=f"{len(found.unreadable)} unreadable files"
             )
         table = _table(root, images, options)
-        segs = [one for one in found.instances if one.is_segmentation]
-        chosen, notes = _chosen(images, segs, table)
-        cases = [_case(one, table, root) for one in chosen]
-        target = seg_target(one.seg for one in chosen if one.seg is not None)
+        masks = masks_of(found.instances)
+        chosen, notes = _chosen(images, masks, table)
+        cases = [_case(one, root) for one in chosen]
+        drawn = [one.drawn for one in chosen if one.drawn is not None]
+        target = mask_target(drawn, None if table is not None and options.target in table.columns else options.target)
         if target is not None:
-            cases = [_with_mask(case, one, root) for case, one in zip(cases, chosen, strict=True)]
+            cases = [_with_mask(case, one, target, root) for case, one in zip(cases, chosen, strict=True)]
+            notes += mask_notes(drawn, target, masks)
         rows = _rows(table, cases, chosen)
         described = describe(cases, options, rows, () if target is None else (target,))
         if table is not None:
@@ -67,21 +66,6 @@ class DicomTree:
             notes=(*notes, *described.notes),
             problems=_problems(found.unreadable, root),
         )
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """One case to be: its series, the SEG that labels it, and the kind of its id."""
-
-    series: Series
-    seg: Instance | None
-    kind: str
-
-    @property
-    def id(self) -> str:
-        first = self.series.first
-        value = {"study": first.study_uid, "series": first.series_uid + self.series.part, "image": first.sop_uid}
-        return pseudonym(value[self.kind] or str(first.path), self.kind)
 
 
 def _why(root: Path) -> str | None:
@@ -117,68 +101,18 @@ def _table(root: Path, images: Sequence[Instance], options: SourceOptions) -> Ke
 
 
 def _chosen(
-    images: Sequence[Instance], segs: Sequence[Instance], table: Keyed | None
-) -> tuple[list[_Chosen], list[str]]:
+    images: Sequence[Instance], masks: Sequence[Instance], table: Keyed | None
+) -> tuple[list[Chosen], list[str]]:
     parts = series(images)
-    if table is not None and table.level == "series":
-        named = [part for part in parts if part.uid in table.rows]
-        notes = [f"{len(named)} series are named by the table; {len(parts) - len(named)} others were left out"]
-        kind = "image" if all(part.first.modality in PROJECTIONS for part in named) else "series"
-        return [_Chosen(part, seg_of(part, segs), kind) for part in named], notes
-    by_study: dict[str, list[Series]] = {}
-    for part in parts:
-        by_study.setdefault(part.first.study_uid or part.uid, []).append(part)
-    modality = _main_modality(by_study)
-    chosen: list[_Chosen] = []
-    choices: dict[str, Choice] = {}
-    for uid, candidates in by_study.items():
-        labelled = frozenset(part.uid for part in candidates if seg_of(part, segs) is not None)
-        choice = choices[pseudonym(uid, "study")] = choose(candidates, labelled, modality)
-        kind = "study" if len(choice.chosen) == 1 else "image"
-        chosen += [_Chosen(part, seg_of(part, segs), kind) for part in choice.chosen]
-    _refuse_unclear(choices)
-    return chosen, _notes(choices)
+    if table is None or table.level != "series":
+        return of_studies(parts, masks)
+    named = [part for part in parts if part.uid in table.rows]
+    notes = [f"{len(named)} series are named by the table; {len(parts) - len(named)} others were left out"]
+    kind = "image" if all(part.first.modality in PROJECTIONS for part in named) else "series"
+    return [one_input(part, masks, kind) for part in named], notes
 
 
-def _main_modality(by_study: Mapping[str, Sequence[Series]]) -> str | None:
-    """The modality that the most studies have, None where two are equally frequent."""
-    counts = Counter(code for parts in by_study.values() for code in {part.first.modality for part in parts})
-    ranked = counts.most_common(2)
-    return None if len(ranked) > 1 and ranked[0][1] == ranked[1][1] else ranked[0][0]
-
-
-def _refuse_unclear(choices: Mapping[str, Choice]) -> None:
-    unclear = [(study, choice) for study, choice in choices.items() if not choice.clear]
-    if unclear:
-        listed = "; ".join(
-            f"{study}: {' or '.join(in_words(one) for one in choice.chosen)}" for study, choice in unclear[:MOST_NAMED]
-        )
-        more = f"; and {len(unclear) - MOST_NAMED} more" if len(unclear) > MOST_NAMED else ""
-        raise DataRefused(
-            f"in {len(unclear)} of {len(choices)} studies no rule says which series to read: {listed}{more}",
-            todo="Write a table keyed by SeriesInstanceUID, or keep one series a study",
-        )
-
-
-def _notes(choices: Mapping[str, Choice]) -> list[str]:
-    """One note for each way in which a series was chosen, with the candidates of the first study."""
-    ways: dict[tuple[str, bool], list[str]] = {}
-    for study, choice in choices.items():
-        ways.setdefault((choice.reason, len(choice.candidates) > 1), []).append(study)
-    notes = []
-    for (why, several), studies in ways.items():
-        first = choices[studies[0]]
-        if several:
-            notes.append(
-                f"{len(studies)} studies: {in_words(first.chosen[0])} was chosen ({why}) "
-                f"of {', '.join(first.candidates)} (in {studies[0]})"
-            )
-        else:
-            notes.append(f"{len(studies)} studies have one series")
-    return notes
-
-
-def _case(one: _Chosen, table: Keyed | None, root: Path) -> Case:
+def _case(one: Chosen, root: Path) -> Case:
     first = one.series.first
     name = one.id
     covariates: dict[str, Scalar] = {"sex": first.sex, "age": first.age, "manufacturer": first.manufacturer}
@@ -187,23 +121,24 @@ def _case(one: _Chosen, table: Keyed | None, root: Path) -> Case:
         patient=pseudonym(first.patient_id, "patient") if first.patient_id else name,
         patient_known=bool(first.patient_id),
         inputs={
-            "image": FileRef(
+            name: FileRef(
                 format=FORMAT,
-                paths=tuple(path.relative_to(root).as_posix() for path in one.series.paths),
-                modality=of_dicom_code(first.modality),
+                paths=tuple(path.relative_to(root).as_posix() for path in part.paths),
+                modality=of_dicom_code(part.first.modality),
             )
+            for name, part in one.inputs.items()
         },
         group=pseudonym(first.study_uid, "study") if first.study_uid else None,
         covariates={key: value for key, value in covariates.items() if value is not None},
     )
 
 
-def _with_mask(case: Case, one: _Chosen, root: Path) -> Case:
-    mask = None if one.seg is None else seg_ref(one.seg, root)
-    return case.model_copy(update={"targets": {TARGET_NAME: mask}})
+def _with_mask(case: Case, one: Chosen, target: Target, root: Path) -> Case:
+    mask = None if one.drawn is None else mask_ref(*one.drawn, target, root)
+    return case.model_copy(update={"targets": {target.name: mask}})
 
 
-def _rows(table: Keyed | None, cases: Sequence[Case], chosen: Sequence[_Chosen]) -> Rows | None:
+def _rows(table: Keyed | None, cases: Sequence[Case], chosen: Sequence[Chosen]) -> Rows | None:
     if table is None:
         return None
     rows: dict[str, Cells] = {}

@@ -14,7 +14,7 @@ from diascope.formats.dicomio.headers import Instance, Segment, Series
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.dicom_tree import SOURCE
 from diascope.sources.studies.choosing import choose, in_words, plane_of
-from diascope.sources.studies.labels import seg_of, seg_target
+from diascope.sources.studies.labels import mask_of, mask_target
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
@@ -41,6 +41,7 @@ def a_series(uid: str = "1.9", modality: str = "CT", **facts: object) -> Series:
         ({}, {"series_description": "Dose Report"}, "no localiser, report or capture"),
         ({}, {"modality": "SR"}, "no localiser, report or capture"),
         ({}, {"modality": "PT"}, "modality CT"),
+        ({}, {"modality": "RTDOSE"}, "no localiser, report or capture"),
         ({}, {"image_type": ("DERIVED", "SECONDARY", "MPR")}, "original, not derived"),
         ({}, {"orientation": CORONAL}, "axial slices"),
         ({"orientation": CORONAL}, {"orientation": SAGITTAL}, "coronal slices"),
@@ -54,6 +55,12 @@ def test_rules_choose_one_series(better: dict[str, object], worse: dict[str, obj
         choice = choose(candidates, frozenset(), "CT")
         assert (choice.chosen, choice.reason, choice.clear) == ((good,), reason, True)
         assert choice.candidates == tuple(map(in_words, candidates))
+
+
+def test_of_two_pets_the_one_corrected_for_attenuation_is_chosen() -> None:
+    good = a_series("1.1", "PT", corrected=("DECY", "ATTN", "SCAT"))
+    choice = choose((a_series("1.2", "PT", corrected=("DECY",)), good), frozenset(), "PT")
+    assert (choice.chosen, choice.reason) == ((good,), "corrected for attenuation")
 
 
 def test_a_seg_outweighs_every_other_rule() -> None:
@@ -84,17 +91,17 @@ def test_segs_belong_to_series_and_agree_on_numbers() -> None:
     series = a_series("1.9")
     one = replace(series.first, referenced_series_uids=("1.9",), segments=(Segment(2, "liver", "SCT", "10200004"),))
     other = replace(one, referenced_series_uids=("1.8",), segments=(Segment(2, "spleen"),))
-    assert seg_of(series, [one, other]) is one
-    assert seg_of(series, [other]) is None
+    assert mask_of(series, [one, other]) is one
+    assert mask_of(series, [other]) is None
     by_instance = replace(other, referenced_sop_uids=("1.9.1",))
-    assert seg_of(series, [by_instance]) is by_instance
+    assert mask_of(series, [by_instance]) is by_instance
     with pytest.raises(DataRefused, match="2 SEG objects refer to one series"):
-        seg_of(series, [one, one])
-    target = seg_target([one, one])
+        mask_of(series, [one, one])
+    target = mask_target([(one, series), (one, series)])
     assert target is not None
     assert [(label.name, label.value, label.code) for label in target.labels] == [("liver", 2, "SCT:10200004")]
     with pytest.raises(DataRefused, match="segment 2 is 'liver' in one SEG and 'spleen'"):
-        seg_target([one, other])
+        mask_target([(one, series), (other, series)])
 
 
 def slices(root: Path, study: str, series: str = "9", patient: str = PATIENT, **facts: object) -> None:

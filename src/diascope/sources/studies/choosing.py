@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diascope.formats.dicomio.headers import Series
+from diascope.sources.studies.sequences import sequence_of
 
 PROJECTIONS = ("CR", "DX", "MG", "RG", "IO", "PX")
 """Modalities whose images are views and no alternatives: every image is a case."""
@@ -20,7 +21,7 @@ AIDS = re.compile(
 )
 """Descriptions of series that help to plan or to document a scan."""
 
-NOT_PICTURES = ("SR", "PR", "KO", "OT", "SC", "REG", "DOC")
+NOT_PICTURES = ("SR", "PR", "KO", "OT", "SC", "REG", "DOC", "RTDOSE", "RTIMAGE")
 """Modalities of what is stored beside the images."""
 
 PLANES = ("axial", "coronal", "sagittal", "oblique")
@@ -52,7 +53,7 @@ def choose(candidates: Sequence[Series], labelled: frozenset[str], modality: str
 
     Args:
         candidates: Every image series of the study (see `headers.series`).
-        labelled: UIDs of series that a SEG refers to.
+        labelled: UIDs of series that a SEG or RTSTRUCT refers to.
         modality: The DICOM modality that most studies of the data set have; None where two are equally frequent.
     """
     left = list(candidates)
@@ -68,15 +69,15 @@ def choose(candidates: Sequence[Series], labelled: frozenset[str], modality: str
 
 
 def in_words(series: Series) -> str:
-    """A series for a person to recognise: modality, orientation, thickness, number of images, kind; no identity."""
+    """A series for a person to recognise: modality, sequence, orientation, thickness, images, kind; no identity."""
     first = series.first
-    parts = [first.modality or "no modality", plane_of(series) or "no orientation"]
+    parts = [first.modality or "no modality", sequence_of(series), plane_of(series) or "no orientation"]
     if first.slice_thickness:
         parts.append(f"{first.slice_thickness:g} mm")
     parts.append(f"{sum(max(1, one.frames) for one in series.instances)} images")
     parts += ["/".join(first.image_type[:3])] if first.image_type else []
     parts += [series.part] if series.part else []
-    return " ".join(parts)
+    return " ".join(part for part in parts if part)
 
 
 def plane_of(series: Series) -> str:
@@ -93,9 +94,10 @@ def plane_of(series: Series) -> str:
 
 def _rules(labelled: frozenset[str], modality: str | None) -> tuple[tuple[str, Callable[[Series], bool]], ...]:
     return (
-        ("a SEG refers to it", lambda one: one.uid in labelled),
-        ("no localiser, report or capture", lambda one: not _is_aid(one)),
+        ("a SEG or RTSTRUCT refers to it", lambda one: one.uid in labelled),
+        ("no localiser, report or capture", lambda one: not is_aid(one)),
         (f"modality {modality}", lambda one: one.first.modality == modality),
+        ("corrected for attenuation", lambda one: one.first.modality != "PT" or "ATTN" in one.first.corrected),
         ("original, not derived", lambda one: "DERIVED" not in _kinds(one)),
     )
 
@@ -116,7 +118,8 @@ def _narrow_to_least(
     return _narrow(left, words(best), lambda one: rank(one) == rank(best), reasons)
 
 
-def _is_aid(series: Series) -> bool:
+def is_aid(series: Series) -> bool:
+    """Whether a series helps to plan or to document a scan, and is no image of the patient to learn from."""
     first = series.first
     return (
         "LOCALIZER" in _kinds(series) or first.modality in NOT_PICTURES or bool(AIDS.search(first.series_description))
