@@ -82,7 +82,8 @@ def _chart_body(figure: Chart, words: Words) -> Markup:
         role="img",
         class_="plot",
     )
-    return join([drawing, _legend(figure.lines, styles, words)])
+    lone = len(figure.lines) == 1 and figure.lines[0].label == figure.y_label
+    return drawing if lone else join([drawing, _legend(figure.lines, styles, words)])
 
 
 def _frame(figure: Chart) -> _Frame | None:
@@ -93,7 +94,7 @@ def _frame(figure: Chart) -> _Frame | None:
     x_range, y_range = span(xs, figure.x_range, pad=0.0), span(ys, figure.y_range)
     height = 380.0 if x_range == y_range else 290.0
     widest = max(len(text) for _, text in Scale(*y_range, 0, 1).ticks())
-    left = 30 + 7.5 * max(widest, 3)
+    left = 30 + 8.6 * max(widest, 3)
     return _Frame(Scale(*x_range, left, WIDTH - 14), Scale(*y_range, height - 46, 10), height)
 
 

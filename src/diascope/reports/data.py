@@ -45,7 +45,7 @@ def data_section(content: ReportContent, words: Words) -> Markup:
     notes = [tag("li", words.phrase(note)) for note in dataset.notes]
     facts = [_splits(dataset, words), _inputs(content.fingerprint, words), _strata(content.fingerprint, words)]
     read = [tag("h3", words("section.notes")), tag("ul", notes, class_="plain")] if notes else []
-    found = [tag("h3", words("section.found")), problem_list(content.problems, accepted, words)]
+    found = [tag("h3", words("section.found")), problem_list(content.problems, accepted, words, "h4")]
     return join([tag("div", facts, class_="figures"), *found, *read])
 
 
@@ -70,7 +70,9 @@ def _splits(dataset: Dataset, words: Words) -> Markup:
 def _inputs(fingerprint: Fingerprint, words: Words) -> Markup:
     rows: list[list[Child]] = []
     for name, facts in fingerprint.inputs.items():
-        rows.append([f"{name} · {words.phrase(facts.modality)}", _size(facts), _spacing(facts, words)])
+        modality = words.phrase(facts.modality)
+        shown = modality.upper() if len(modality) == 2 and modality.isascii() else modality
+        rows.append([f"{name} · {shown}", _size(facts), _spacing(facts, words)])
     head = [words("column.input"), words("column.size"), words("column.spacing")]
     caption = tag("figcaption", words("table.inputs"))
     return tag("figure", caption, table(head, rows, ("", "", "")), class_="figure grid")
@@ -105,15 +107,16 @@ def _spacing(facts: InputFacts, words: Words) -> str:
     return " × ".join(plain(round(step, 3)) for step in middle[3 - facts.dimensions :]) + " mm"
 
 
-def problem_list(problems: Sequence[Problem], accepted: Sequence[str], words: Words) -> Markup:
-    """What the data check found, the gravest first."""
+def problem_list(problems: Sequence[Problem], accepted: Sequence[str], words: Words, heading: str = "h3") -> Markup:
+    """What the data check found, the gravest first, each under a heading of that level."""
     if not problems:
         return tag("p", words("found.nothing"), class_="empty")
     ranked = sorted(problems, key=lambda problem: ORDER.index(problem.severity))
-    return tag("div", [_problem(problem, problem.check in accepted, words) for problem in ranked], class_="problems")
+    shown = [_problem(problem, problem.check in accepted, words, heading) for problem in ranked]
+    return tag("div", shown, class_="problems")
 
 
-def _problem(problem: Problem, accepted: bool, words: Words) -> Markup:
+def _problem(problem: Problem, accepted: bool, words: Words, heading: str) -> Markup:
     icon = tag("span", ICONS[problem.severity], class_="icon", aria_hidden="true")
     badge = tag("span", icon, words(f"severity.{problem.severity}"), class_=f"severity is-{problem.severity}")
     excluded = words("found.excluded", n=words.count("cases", len(problem.exclude))) if problem.exclude else ""
@@ -128,7 +131,7 @@ def _problem(problem: Problem, accepted: bool, words: Words) -> Markup:
     return tag(
         "article",
         tag("div", badge, tag("p", facts, class_="meta"), class_="row"),
-        tag("h4", words.phrase(problem.title)),
+        tag(heading, words.phrase(problem.title)),
         tag("p", words.phrase(problem.detail)) if problem.detail else None,
         tag("ul", measures, class_="plain") if measures else None,
         figure_markup(problem.figure, words) if problem.figure else None,

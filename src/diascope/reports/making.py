@@ -85,7 +85,7 @@ def reproduce(content: ReportContent, words: Words) -> Markup:
         commands = "\n".join(content.reproduce)
         parts.append(tag("pre", tag("code", commands), tabindex=0))
     facts = _identity(content, words)
-    environment = [[name, value] for name, value in content.environment.items()]
+    environment = [[words.phrase(name), words.phrase(value)] for name, value in content.environment.items()]
     tables = [
         tag("figure", tag("figcaption", words("table.identity")), table(*facts, class_="facts"), class_="figure grid")
     ]

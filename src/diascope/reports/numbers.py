@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from diascope.core.finding import Measure
-from diascope.reports.words import Words
+from diascope.reports.words import LANGUAGES, Words
 
 UNDEFINED = "–"
 SMALL_GROUP = 20
@@ -83,7 +83,7 @@ def measure_text(measure: Measure, words: Words) -> str:
 
 
 def anything(value: Any, words: Words) -> str:
-    """A JSON value as a person reads it: lists with commas, yes and no, numbers rounded."""
+    """A JSON value as a person reads it: lists with commas, yes and no, numbers rounded, one language of several."""
     if value is None:
         return words("none")
     if isinstance(value, bool):
@@ -91,7 +91,26 @@ def anything(value: Any, words: Words) -> str:
     if isinstance(value, int | float):
         return str(value) if isinstance(value, int) else plain(value)
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {anything(item, words)}" for key, item in value.items()) or words("none")
+        return _fields(value, words) or words("none")
     if isinstance(value, list | tuple):
-        return ", ".join(anything(item, words) for item in value) or words("none")
+        return ", ".join(_within(item, words) for item in value) or words("none")
     return str(value)
+
+
+def _fields(value: dict[str, Any], words: Words) -> str:
+    if value and set(value) <= set(LANGUAGES):
+        return str(value.get(words.lang, next(iter(value.values()))))
+    said = {key: f"({_fields(item, words)})" if isinstance(item, dict) else item for key, item in value.items()}
+    return "; ".join(f"{key}: {anything(item, words)}" for key, item in said.items() if item not in ("", "()"))
+
+
+def _within(item: Any, words: Words) -> str:
+    """An item of a list: lists and fields inside are bracketed, a name with its options is not."""
+    match item:
+        case [str(name), dict(options)]:
+            return f"{name} ({_fields(options, words)})" if options else name
+        case list() | tuple():
+            return f"[{anything(item, words)}]"
+        case dict():
+            return f"({anything(item, words)})"
+    return anything(item, words)

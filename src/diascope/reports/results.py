@@ -32,6 +32,8 @@ from diascope.reports.words import Words
 RANKED_SHOWN = 5
 LONG = 160
 """Characters of a value above which it is folded."""
+COLUMNS = 6
+"""Measures beside each other, at most: what a sheet of A4 holds."""
 PARTS = ("test", "cross-validated", "external")
 
 
@@ -162,7 +164,7 @@ def explanations(content: ReportContent, words: Words) -> Markup | None:
 
 
 def all_metrics(content: ReportContent, words: Words) -> Markup | None:
-    """Every metric with its interval; those of classes as one table, a class a row."""
+    """Every metric with its interval; those of classes as one table, its longer side down the page."""
     metrics = content.evaluation.metrics
     overall = {name: measure for name, measure in metrics.items() if "/" not in name}
     parts: list[Child] = []
@@ -190,22 +192,43 @@ def _class_table(metrics: dict[str, Measure], words: Words) -> Markup | None:
         return None
     bases = list(dict.fromkeys(base for base, _ in pairs))
     classes = list(dict.fromkeys(rest for _, rest in pairs))
-    rows: list[list[Child]] = []
-    for name in classes:
-        found = [metrics.get(f"{base}/{name}") for base in bases]
-        rows.append([words.phrase(name), *(measure_cell(measure, words) for measure in found)])
-    head = [words("column.class"), *(words.metric_base(base) for base in bases)]
-    shown = table(head, rows, ("", *("number",) * len(bases)), class_="classes")
+    titles, names = [words.metric_base(base) for base in bases], [words.phrase(name) for name in classes]
+    cells = [[measure_cell(metrics.get(f"{base}/{name}"), words) for base in bases] for name in classes]
+    if len(bases) > len(classes):
+        cells = [list(column) for column in zip(*cells, strict=True)]
+        shown = _narrow(words("column.metric"), titles, names, cells)
+    else:
+        shown = _narrow(words("column.class"), names, titles, cells)
     return tag("figure", tag("figcaption", words("table.classes")), shown, class_="figure grid")
 
 
-def measure_cell(measure: Measure | None, words: Words) -> Child:
-    """A measure in a cell: the value, the interval in small type below, a note where there is one."""
+def _narrow(corner: str, down: Sequence[str], across: Sequence[str], cells: Sequence[Sequence[Child]]) -> Markup:
+    """A table of measures, cut into several where it has more columns than a page is wide."""
+    number = math.ceil(len(across) / COLUMNS)
+    step = math.ceil(len(across) / number)
+    parts = []
+    for start in range(0, len(across), step):
+        some = slice(start, start + step)
+        rows: list[list[Child]] = [[name, *row[some]] for name, row in zip(down, cells, strict=True)]
+        head = [corner, *across[some]]
+        parts.append(table(head, rows, ("", *("number",) * (len(head) - 1)), class_="classes"))
+    return join(parts)
+
+
+def measure_cell(measure: Measure | None, words: Words, small: bool = False) -> Child:
+    """A measure in a cell: the value, below it in small type the interval, else the note.
+
+    Args:
+        measure: None: an empty cell.
+        words: Of the language.
+        small: The row says already that there are few patients; a value then stands without a note.
+    """
     if measure is None:
         return ""
     between = interval(measure, words)
     said = value_text(measure) + (unit_text(measure.unit) if defined(measure.value) else "")
-    note = words.phrase(measure.note) if measure.note and not between else ""
+    explained = bool(between) or (small and defined(measure.value))
+    note = "" if explained else words.phrase(measure.note)
     below = [tag("small", between)] if between else []
     return [tag("span", said), *below, *([tag("small", note, class_="quiet")] if note else [])]
 
@@ -213,7 +236,10 @@ def measure_cell(measure: Measure | None, words: Words) -> Child:
 def _decision(evaluation: Evaluation, words: Words) -> Markup | None:
     if not evaluation.decision:
         return None
-    rows = [[tag("code", key), long_value(value, words)] for key, value in evaluation.decision.items()]
+    rows: list[list[Child]] = []
+    for key, value in evaluation.decision.items():
+        said = words.phrase(value) if isinstance(value, str) else value
+        rows.append([tag("code", key), long_value(said, words)])
     shown = table([words("column.field"), words("column.value")], rows)
     return tag("figure", tag("figcaption", words("table.decision")), shown, class_="figure grid")
 
@@ -221,7 +247,7 @@ def _decision(evaluation: Evaluation, words: Words) -> Markup | None:
 def long_value(value: Any, words: Words) -> Child:
     """A JSON value in a cell; a long one is folded."""
     text = anything(value, words)
-    return text if len(text) <= LONG else [fold(text[:60] + "…", tag("p", text))]
+    return text if len(text) <= LONG else [fold(text[:60] + "…", tag("p", text), class_="value")]
 
 
 def subgroups(content: ReportContent, words: Words) -> Markup | None:
@@ -244,11 +270,12 @@ def _subgroup_table(groups: Sequence[Subgroup], evaluation: Evaluation, words: W
     axis = _axis([group.metrics.get(first) for group in groups], overall)
     rows: list[list[Child]] = []
     for group in groups:
-        flag = tag("small", words("subgroup.small"), class_="flag") if group.patients < SMALL_GROUP else None
+        small = group.patients < SMALL_GROUP
+        flag = tag("small", words("subgroup.small"), class_="flag") if small else None
         name = join([tag("span", words.phrase(group.value) or UNDEFINED), flag])
         reference = overall.value if overall else None
         plot = interval_plot(group.metrics[first], *axis, reference) if _known(group, first) else None
-        cells = [measure_cell(group.metrics.get(metric), words) for metric in names]
+        cells = [measure_cell(group.metrics.get(metric), words, small) for metric in names]
         rows.append([name, f"{group.patients:,}", f"{group.cases:,}", plot, *cells])
     ends = words("column.axis", name=words.metric(first), low=plain(axis[0]), high=plain(axis[1])) if first else ""
     head = [words("column.group"), words("column.patients"), words("column.cases"), ends]

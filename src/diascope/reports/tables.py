@@ -37,9 +37,9 @@ def table(
     return tag("div", content, class_="scroll")
 
 
-def fold(summary: Child, *content: Child) -> Markup:
+def fold(summary: Child, *content: Child, class_: str = "") -> Markup:
     """A part that opens on a click, without any script."""
-    return tag("details", tag("summary", summary), *content)
+    return tag("details", tag("summary", summary), *content, class_=class_ or None)
 
 
 def grid_body(figure: Grid, words: Words) -> Markup:
@@ -91,8 +91,8 @@ def matrix_body(figure: Matrix, words: Words) -> Markup:
         cells = [tag("th", words.phrase(name), tag("small", f"n = {plain(total)}"), scope="row")]
         cells += [_heat(count, total) for count in counts]
         body.append(tag("tr", cells))
-    many = " many" if len(figure.columns) > 5 else ""
-    content = tag("table", tag("thead", tag("tr", head)), tag("tbody", body), class_=f"heat{many}")
+    size = " many" if len(figure.columns) > 5 else " few" if len(figure.columns) < 4 else ""
+    content = tag("table", tag("thead", tag("tr", head)), tag("tbody", body), class_=f"heat{size}")
     return tag("div", content, class_="scroll")
 
 

@@ -17,6 +17,7 @@ from diascope.core.errors import UnknownName
 
 LANGUAGES = ("en", "zh-CN")
 PART = " · "
+LISTED = "; "
 _BLANK = re.compile(r"\{(#?)\d\}")
 
 
@@ -45,7 +46,7 @@ class Words:
     def phrase(self, text: str) -> str:
         """An English phrase from a record in this language; the phrase itself where it is not in the catalogue.
 
-        Parts around a middle dot, and the blanks of a pattern, are phrases themselves.
+        Parts around a middle dot, the blanks of a pattern, and the parts of a list that matches none are phrases too.
         """
         if text in self._exact or not self._exact:
             return self._exact.get(text, text)
@@ -55,12 +56,18 @@ class Words:
             found = pattern.fullmatch(text)
             if found:
                 return translation.format(text, *map(self.phrase, found.groups()))
+        if LISTED in text:
+            return self("list.between").join(self.phrase(part) for part in text.split(LISTED))
         return text
 
     def label(self, text: str) -> str:
-        """The name of an axis, line or column: of a metric where it is one, else a phrase."""
-        is_metric = text.partition("/")[0] in registry.names("metrics")
-        return self.metric(text) if is_metric else self.phrase(text)
+        """The name of an axis, line, column or figure: a phrase, in which a metric at the end has its title.
+
+        `auroc` is the title of that metric, and so is the end of `Validation: auroc`.
+        """
+        before, colon, last = text.rpartition(": ")
+        is_metric = last.partition("/")[0] in registry.names("metrics")
+        return self.phrase(before + colon + self.metric(last)) if is_metric else self.phrase(text)
 
     def field(self, name: str) -> str:
         """What a field of a plan is called; its own name where that is not in the catalogue."""

@@ -67,6 +67,11 @@ def test_band_points_and_reference_are_drawn() -> None:
     assert 'class="series s1"' in fragment
 
 
+def test_a_lone_line_called_as_its_axis_needs_no_legend() -> None:
+    assert 'class="legend"' not in draw(a_chart(Line(label="loss", x=(0, 1), y=(0, 1))), "en")
+    assert 'class="legend"' in draw(a_chart(Line(label="fold 1", x=(0, 1), y=(0, 1))), "en")
+
+
 def test_legend_is_text_below_the_drawing() -> None:
     lines = [Line(label=f"class {i}", x=(0, 1), y=(0, i)) for i in range(20)]
     fragment = draw(a_chart(*lines), "en")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -200,6 +201,41 @@ def test_nothing_is_loaded_from_elsewhere(lang: str) -> None:
     assert style is not None
     assert "url(" not in style.group(1)
     assert "@import" not in style.group(1)
+
+
+def per_class(bases: int, classes: int) -> list[list[str]]:
+    """First row of each table of measures by class, with its number of rows."""
+    metrics = {f"m{b}/c{c}": Measure(value=0.5, low=0.4, high=0.6) for b in range(bases) for c in range(classes)}
+    page = render_report(a_content(evaluation=an_evaluation(metrics=metrics, figures=())))
+    tables = re.findall(r'<table class="classes">(.*?)</table>', page, re.DOTALL)
+    heads = [re.findall("<th[^>]*>([^<]*)</th>", table.split("</thead>")[0]) for table in tables]
+    return [[*head, str(table.count("<tr>") - 1)] for head, table in zip(heads, tables, strict=True)]
+
+
+def test_table_of_classes_has_its_longer_side_down_the_page() -> None:
+    assert per_class(11, 2) == [["Metric", "c0", "c1", "11"]]
+    assert per_class(2, 11) == [["Class", "m0", "m1", "11"]]
+
+
+def test_table_of_classes_is_cut_to_the_width_of_a_page() -> None:
+    assert per_class(8, 9) == [["Class", *(f"m{b}" for b in some), "9"] for some in (range(4), range(4, 8))]
+
+
+def test_small_group_is_flagged_once_and_undefined_values_say_why() -> None:
+    metrics = {"auroc": Measure(value=0.8, note="too few: 7 patients"), "dice": Measure(value=None, note="no such")}
+    group = Subgroup(covariate="site", value="north", cases=9, patients=7, metrics=metrics)
+    page = render_report(a_content(evaluation=an_evaluation(subgroups=(group,), headline=tuple(metrics))))
+    assert page.count("under 20 patients") == 1
+    assert "too few: 7 patients" not in page
+    assert "no such" in page
+
+
+@pytest.mark.parametrize("page", ["report", "check"])
+def test_headings_leave_out_no_level(page: str) -> None:
+    shown = render_report(a_content()) if page == "report" else render_check("t", "s", 1, 1, [a_problem()], ["n"])
+    levels = [int(tag[1]) for tag, _ in Elements(shown).found if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert max(after - before for before, after in itertools.pairwise(levels)) == 1
 
 
 def test_links_lead_to_sections_of_the_page() -> None:

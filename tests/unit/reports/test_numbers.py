@@ -55,7 +55,16 @@ def test_plain(value: float, expected: str) -> None:
         ({"a": 1, "b": [0.5, False]}, "a: 1; b: 0.5, no"),
         ("bf16", "bf16"),
         (6000, "6000"),
+        ([[0, 200], [120, 90]], "[0, 200], [120, 90]"),
+        ([["mirror", {"axes": [0, 1]}], ["noise", {}]], "mirror (axes: 0, 1), noise"),
+        ({"rule": {"name": "youden", "value": None}, "note": ""}, "rule: (name: youden; value: none)"),
+        ({"en": "the most probable", "zh-CN": "概率最大"}, "the most probable"),
     ],
 )
 def test_anything(value: Any, expected: str) -> None:
     assert anything(value, choose("en")) == expected
+
+
+def test_a_sentence_in_several_languages_is_given_in_that_of_the_page() -> None:
+    assert anything({"en": "the most probable", "zh-CN": "概率最大"}, choose("zh-CN")) == "概率最大"
+    assert anything({"en": "the most probable"}, choose("zh-CN")) == "the most probable"

@@ -33,7 +33,7 @@ def test_every_language_has_the_same_keys_and_blanks(lang: str) -> None:
 
 
 def test_chinese_words_are_chinese() -> None:
-    plain = {"interval.signed"}
+    plain = {"interval.signed", "list.between"}
     missing = [k for k, text in entries("words.zh-CN.json").items() if not re.search("[\u4e00-\u9fff]", text)]
     assert set(missing) <= plain
 
@@ -74,6 +74,8 @@ def test_phrase_is_translated_with_its_blanks_and_parts() -> None:
     assert words.phrase("too few: 12 patients") == "过少：12 位患者"
     assert words.phrase("3 of 1,200 cases (0.2 %) with an empty mask") == "1,200 个病例中的 3 个（0.2%）的掩膜为空"
     assert words.phrase("few cases") == "few cases"
+    assert words.phrase("borders 0.51 (0.42 to 0.60); new probe 0.5") == "边框 0.51（0.42–0.60）；new probe 0.5"
+    assert words.phrase("benign 60, lesion 9, 正常 3 cases") == "benign 60, lesion 9, 正常 3 个病例"
     assert words.phrase("what nobody translated") == "what nobody translated"
 
 
@@ -90,3 +92,10 @@ def test_metric_titles_come_from_the_plug_ins() -> None:
 def test_axis_of_a_metric_has_its_title() -> None:
     assert choose("zh-CN").label("auroc") != "auroc"
     assert choose("en").label("cases/s") == "cases/s"
+
+
+def test_metric_at_the_end_of_a_title_has_its_title() -> None:
+    assert choose("en").label("Validation: auroc") == "Validation: AUROC"
+    assert choose("en").label("Validation: dice/left lobe") == "Validation: Dice · left lobe"
+    assert choose("zh-CN").label("Validation: dice/海马") == "验证：Dice 系数 · 海马"
+    assert choose("en").label("Note: auroc is high") == "Note: auroc is high"
