@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from diascope.core.case import Case
@@ -45,6 +46,14 @@ class Batch:
     target: Mapping[str, Tensor]
     cases: tuple[str, ...]
     step: int = 0
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch where a device can compute on it."""
+        if device.type == "cpu":
+            return self
+        inputs = {key: value.to(device, non_blocking=True) for key, value in self.inputs.items()}
+        target = {key: value.to(device, non_blocking=True) for key, value in self.target.items()}
+        return Batch(inputs, target, self.cases, self.step)
 
 
 @dataclass(frozen=True)

@@ -158,10 +158,10 @@ def run_loop(training: Training, fabric: Fabric) -> State:
     training.pace.begin(step)
     with Stopping() as stopping, own_stance():
         while step < state.total:
-            for batch in training.feed.batches(step, state.total):
+            for batch in training.feed.batches(step, state.total, ahead=fabric.device.type != "cpu"):
                 state.trial.switch(batch.step)
                 began = time.monotonic()
-                _one_step(training, state, fabric, _moved(batch, fabric.device), log)
+                _one_step(training, state, fabric, batch.to(fabric.device), log)
                 step = batch.step + 1
                 _judge_compiling(training, state, fabric, (batch.step, time.monotonic() - began), log)
                 _after_step(training, state, fabric, step, log)
@@ -378,11 +378,3 @@ def _optimiser(phase: Phase, network: nn.Module, plan: Plan) -> Optimizer:
     )
     content = [{"params": members, "weight_decay": decay} for decay, members in groups if members]
     return AdamW(content, lr=plan["learning_rate"], betas=tuple(plan["betas"]))
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    if device.type == "cpu":
-        return batch
-    inputs = {key: value.to(device, non_blocking=True) for key, value in batch.inputs.items()}
-    target = {key: value.to(device, non_blocking=True) for key, value in batch.target.items()}
-    return Batch(inputs, target, batch.cases, batch.step)

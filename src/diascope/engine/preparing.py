@@ -19,6 +19,7 @@ from diascope.core.image import Image
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
 from diascope.engine.feeding import Stored
+from diascope.engine.orienting import Turn
 from diascope.formats.dicomio.placing import place_on
 from diascope.store.files import changed_file
 from diascope.transforms.resampling.volume import onto
@@ -102,6 +103,7 @@ def prepare(case: Case, images: Mapping[str, Image], plan: Plan) -> Example:
     if names:
         volume, geometry = stack(images, plan)
         original = (geometry, images[names[0]].shape)
+        volume, geometry = _upright(volume, original)
         for name, params in plan["prepare"]:
             volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, False)
         inputs["image"] = np.ascontiguousarray(volume.numpy(), dtype=np.float32)
@@ -136,13 +138,23 @@ def with_target(example: Example, masks: Mapping[str, npt.NDArray[Any]], plan: P
     moved = {}
     for column, mask in masks.items():
         volume = torch.from_numpy(np.ascontiguousarray(mask[None], dtype=np.int64))
-        geometry = example.original[0] if example.original else Geometry.unknown()
+        volume, geometry = _upright(volume, example.original or (Geometry.unknown(), mask.shape))
         for name, params in plan["prepare"]:
             volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, True)
         moved[column] = volume[0].numpy()
     task = registry.get("tasks", plan.task)
     return Example(
         example.case, example.inputs, task.encode(example.case, moved, plan.target), example.geometry, example.original
+    )
+
+
+def _upright(volume: torch.Tensor, stored: tuple[Geometry, tuple[int, int, int]]) -> tuple[torch.Tensor, Geometry]:
+    """A volume as it was stored, in the order of axes that the network knows."""
+    turn = Turn.of(*stored)
+    return (
+        (volume, stored[0])
+        if turn == Turn()
+        else (torch.from_numpy(turn.array(volume.numpy())), turn.geometry(*stored))
     )
 
 

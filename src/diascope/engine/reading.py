@@ -13,6 +13,7 @@ from diascope.core import registry
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example, Output
 from diascope.engine.network import Reduce
+from diascope.engine.orienting import Turn
 from diascope.engine.sliding import predict_labels
 from diascope.engine.windows import Placement, WindowPlan
 
@@ -104,7 +105,8 @@ class Reader:
         runner = self._runner(torch.zeros((1, volume.shape[0], *patch)))
         reduce: Reduce = self.networks[0].reduce  # type: ignore[assignment]
         result = predict_labels(volume, runner, reduce, window, _placed(example, volume))
-        return Output(np.asarray(result.labels), dict(result.confidence))
+        turn = Turn.of(*example.original) if example.original else Turn()
+        return Output(turn.back(np.asarray(result.labels)), dict(result.confidence))
 
     def _runner(self, example: Tensor) -> Runner:
         """One compiled call a shape; it averages the members."""
@@ -120,7 +122,8 @@ def _placed(example: Example, volume: Tensor) -> Placement:
     z, y, x = volume.shape[1:]
     if example.original is None or example.geometry is None:
         return Placement.same_box((z, y, x), (z, y, x))
-    return Placement.between(example.geometry, *example.original)
+    turn = Turn.of(*example.original)
+    return Placement.between(example.geometry, turn.geometry(*example.original), turn.shape(example.original[1]))
 
 
 class Flat(nn.Module):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.optim import AdamW, Optimizer
 
 from diascope.core.plan import Plan
-from diascope.engine.batch import Batch
 from diascope.engine.devices import Arithmetic, lay_out, peak_memory_gb
 from diascope.engine.feeding import Feed, Stored
 from diascope.engine.task import Phase
@@ -18,6 +18,7 @@ from diascope.engine.task import Phase
 MOST_SECONDS = 30.0
 WARM = 2
 """Steps left out: first touches of memory, and the choice of kernels."""
+MOST_STEPS = 8
 MOST_SHARE = 0.05
 """Of the budget."""
 
@@ -28,15 +29,13 @@ class Probe:
 
     Args:
         arithmetic: The fastest.
-        seconds_per_step: With it.
-        seconds_per_batch: To make one batch (reading and augmentation).
+        seconds_per_step: With it, of a whole step: batch, gradient, optimiser.
         peak_gb: Peak memory of this process after the steps.
         tried: Arithmetic in words to its seconds a step.
     """
 
     arithmetic: Arithmetic
     seconds_per_step: float
-    seconds_per_batch: float
     peak_gb: float
     tried: dict[str, float]
 
@@ -49,24 +48,21 @@ def probe(
     candidates: Sequence[Arithmetic],
     seconds: float,
 ) -> Probe:
-    """Time each candidate on real batches; those that no time is left for are not tried, and the result says so."""
-    feed = Feed(cases, plan)
-    batch = feed.make(0)
-    began = time.monotonic()
-    feed.make(1)
-    making = time.monotonic() - began
+    """Time each candidate on real steps; those that no time is left for are not tried, and the result says so."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    steps = Steps(network.to(device), phases, Feed(cases, plan), device)
     began, tried = time.monotonic(), {}
     best: tuple[float, Arithmetic] | None = None
     for number, candidate in enumerate(candidates):
         left = seconds - (time.monotonic() - began)
         if number and left < seconds / len(candidates) / 2:
             break
-        took = _seconds_per_step(network, phases, batch, candidate, left / (len(candidates) - number))
+        took = _seconds_per_step(steps, candidate, left / (len(candidates) - number))
         tried[words(candidate)] = took
         if best is None or took < 0.95 * best[0]:
             best = (took, candidate)
     took, arithmetic = best if best is not None else (float("nan"), candidates[0])
-    return Probe(arithmetic, took, making, peak_memory_gb(), tried)
+    return Probe(arithmetic, took, peak_memory_gb(), tried)
 
 
 def words(arithmetic: Arithmetic) -> str:
@@ -74,27 +70,47 @@ def words(arithmetic: Arithmetic) -> str:
     return f"{arithmetic.precision} {'channels-last' if arithmetic.channels_last else 'contiguous'}"
 
 
-def _seconds_per_step(
-    network: nn.Module, phases: Sequence[Phase], batch: Batch, arithmetic: Arithmetic, seconds: float
-) -> float:
+@dataclass(frozen=True)
+class Steps:
+    """What a step needs."""
+
+    network: nn.Module
+    phases: Sequence[Phase]
+    feed: Feed
+    device: torch.device
+
+    def take(self, step: int, precision: str, optimisers: Sequence[Optimizer]) -> float:
+        """Seconds of one whole step, as the loop takes it; the weights stay as they are."""
+        began = time.monotonic()
+        batch = self.feed.make(step).to(self.device)
+        if self.device.type != "cpu":
+            # The loop makes batches ahead while an accelerator computes.
+            began = time.monotonic()
+        for phase, optimiser in zip(self.phases, optimisers, strict=True):
+            optimiser.zero_grad(set_to_none=True)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+                loss = phase.loss(self.network, batch)
+            torch.autograd.backward(loss.float())
+            optimiser.step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.monotonic() - began
+
+
+def _seconds_per_step(steps: Steps, arithmetic: Arithmetic, seconds: float) -> float:
     """The fastest of the steps that fit into `seconds`, the first two left out."""
-    lay_out(network, arithmetic.channels_last)
-    network.train()
+    lay_out(steps.network, arithmetic.channels_last)
+    steps.network.train()
+    optimisers = [AdamW(list(phase.parameters(steps.network)), lr=0.0) for phase in steps.phases]
     before = torch.get_num_threads()
     torch.set_num_threads(arithmetic.threads)
     times: list[float] = []
     try:
         began = time.monotonic()
-        while len(times) < 6 and (len(times) < WARM + 2 or time.monotonic() - began < seconds):
-            start = time.monotonic()
-            for phase in phases:
-                network.zero_grad(set_to_none=True)
-                with torch.autocast("cpu", torch.bfloat16, enabled=arithmetic.precision == "bf16"):
-                    loss = phase.loss(network, batch)
-                torch.autograd.backward(loss.float())
-            times.append(time.monotonic() - start)
+        while len(times) < MOST_STEPS and (len(times) < WARM + 2 or time.monotonic() - began < seconds):
+            times.append(steps.take(len(times), arithmetic.precision, optimisers))
     finally:
         torch.set_num_threads(before)
-        network.zero_grad(set_to_none=True)
+        steps.network.zero_grad(set_to_none=True)
     # The fastest: what the machine can do when nothing else runs; the loop's first look corrects it.
     return min(times[WARM:])

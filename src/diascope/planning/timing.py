@@ -37,9 +37,7 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     draft.put(
         "watched", watched, "rule", f"validation cases scored {looks} times: at most {WATCH_SHARE:.0%} of the time"
     )
-    step = max(found.seconds_per_step, found.seconds_per_batch) + 0.15 * min(
-        found.seconds_per_step, found.seconds_per_batch
-    )
+    step = found.seconds_per_step
     epochs = EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
     cap = max(60, int(np.ceil(epochs * cases / batch)))
     left = max(left, LEAST_SHARE * (RESERVE * budget.minutes * 60 - budget.spent_seconds))

@@ -97,8 +97,8 @@ def test_no_case_is_refused() -> None:
 
 def test_batches_made_ahead_are_those_made_alone() -> None:
     feed = Feed(volumes(5), a_plan(recipe=RECIPE))
-    ahead = list(feed.batches(2, 7))
-    assert [batch.step for batch in ahead] == [2, 3, 4, 5, 6]
+    ahead = list(feed.batches(2, 7, ahead=True))
+    assert [batch.step for batch in ahead] == [batch.step for batch in feed.batches(2, 7)] == [2, 3, 4, 5, 6]
     assert all(same(batch, Feed(volumes(5), feed.plan).make(batch.step)) for batch in ahead)
 
 
@@ -106,7 +106,7 @@ def test_a_fault_while_a_batch_is_made_reaches_the_loop_and_nothing_hangs() -> N
     cases = [*volumes(3), Stored("broken", {"input/image": np.zeros((2, 8, 10, 12), np.float32)})]
     began = time.monotonic()
     with pytest.raises((ValueError, KeyError)):
-        list(Feed(cases, a_plan()).batches(0, 50))
+        list(Feed(cases, a_plan()).batches(0, 50, ahead=True))
     assert time.monotonic() - began < 10
 
 
@@ -114,7 +114,7 @@ def test_a_loop_that_ends_early_leaves_no_thread() -> None:
     import threading
 
     feed = Feed(volumes(5), a_plan())
-    for _ in feed.batches(0, 1000):
+    for _ in feed.batches(0, 1000, ahead=True):
         break
     assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
 

@@ -68,7 +68,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Made:
     ) -> Plan:  # fmt: skip
         machine = Capabilities(2, False, False, 0, False, compiler, 16 * GB, 8 * GB)
         arithmetic = Arithmetic("fp32", channels_last=True, threads=2)
-        probe = Probe(arithmetic, step, 0.01, 1.0, {"fp32 channels-last": step})
+        probe = Probe(arithmetic, step, 1.0, {"fp32 channels-last": step})
         monkeypatch.setattr(planner, "capabilities", lambda: machine)
         monkeypatch.setattr(planner, "_probe", lambda *_: probe)
         budget = Budget(minutes=minutes, memory_gb=memory)
