@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +10,25 @@ from typing import Any
 
 from diascope.checks.judging.verdict import verdict
 from diascope.core import registry
-from diascope.core.case import Case, Target
-from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.case import Case, FileRef, Target
+from diascope.core.errors import BadUsage, DataRefused, UnknownName
+from diascope.core.plan import Plan
 from diascope.core.problem import Problem
 from diascope.core.record import write_durably
 from diascope.engine.progress import Tell, silent
 from diascope.planning.looked import Looked
 from diascope.planning.survey import take_survey
 from diascope.reports.html import render_check
+from diascope.reports.words import choose as choose_words
 from diascope.sources import Listing, Request, recognise
 from diascope.sources.publicsets.locating import located
+from diascope.sources.tables.columns import likeliest, plain
+from diascope.sources.tables.targets import NO_CLASSES
 from diascope.store.workspace import Workspace, free_name
 
-PRIMARY = ("label", "class", "target", "diagnosis", "mask", "organs")
-"""Of several possible targets, one with such a name is meant where the user names none."""
+OF_TARGET = "target"
+"""What tasks call what they find wrong with their target (`Problem.check`), beside the names of the checks."""
+MISSING_INPUTS = "missing_inputs"
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,11 @@ def check(workspace: Workspace, request: Request, tell: Tell = silent, lang: str
 
     Args:
         workspace: Where `reports/` is.
-        request: Which data; a target is looked at where one is named or the only one.
+        request: Which data; where no target is named and several fit, none is looked at, and that is said loudly.
         tell: Told about progress.
         lang: Language of the page.
     """
+    choose_words(lang)  # another language is refused before the work
     looked = look(request, tell, need_target=request.options.target is not None)
     refusing = verdict(looked.problems, len(looked.cases), request.accept)
     patients = len({case.patient for case in looked.cases})
@@ -73,36 +80,107 @@ def _plain(title: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in title)
 
 
-def look(request: Request, tell: Tell = silent, need_target: bool = True) -> Looked:
+def look(request: Request, tell: Tell = silent, need_target: bool = True, plan: Plan | None = None) -> Looked:
     """List a source, read every case once and run every check.
 
+    Args:
+        request: Which data.
+        tell: Told about progress.
+        need_target: Whether a target that cannot be told is an error; it is a warning otherwise.
+        plan: Of a release that is to read the data: its inputs are read, and its target is meant.
+
     Raises:
-        BadUsage: When the target or task is ambiguous.
+        BadUsage: When the target or task is ambiguous, or a finding is accepted that no check can make.
         DataRefused: When nothing can be learnt from it.
     """
+    _refuse_unknown(request)
     place = located(request.location, tell)
     for note in place.notes:
         tell({"event": "phase", "message": note})
     name = recognise(place.location, request.source)
     tell({"event": "phase", "message": f"listing {request.location} as {name}"})
-    listing: Listing = registry.get("sources", name).list(place.location, request.options)
+    listing = _listing(name, place.location, request, plan)
     if not listing.cases:
         raise DataRefused(f"no case in {request.location}", todo="See docs/how-to/layouts.md")
-    task, target = choose_target(listing, request, need_target)
+    problems = [*listing.problems]
+    task, target = None, None
+    try:
+        task, target = choose_target(listing, request, plan)
+    except (BadUsage, DataRefused) as error:
+        if need_target:
+            raise
+        problems.append(_no_target(error))
+    cases, dropped = _same_inputs([_without_answer(case, target) for case in listing.cases], plan)
+    problems += dropped
 
     def progress(done: int, total: int) -> None:
         tell({"event": "progress", "what": "reading", "done": done, "total": total})
 
-    cases = tuple(_without_answer(case, target) for case in listing.cases)
     survey = take_survey(cases, listing.root, target, progress=progress)
     tell({"event": "phase", "message": "checking"})
-    problems = [*listing.problems]
     for _, check in registry.each("checks"):
         problems += check.look(survey)
     if task is not None and target is not None:
         problems += registry.get("tasks", task).problems(cases, target)
-    notes = (*place.notes, *listing.notes)
-    return Looked(name, cases, notes, task, target, survey, tuple(problems))
+    notes = (*place.notes, *listing.notes, *_on_target(listing, request, target))
+    return Looked(name, tuple(cases), notes, task, target, survey, tuple(problems))
+
+
+def _refuse_unknown(request: Request) -> None:
+    if request.task != "auto":
+        registry.get("tasks", request.task)
+    known = {*registry.names("checks"), *registry.names("tasks"), OF_TARGET}
+    for name in request.accept:
+        if name not in known:
+            raise UnknownName("check whose finding could be accepted", name, known)
+
+
+def _listing(source: str, location: str, request: Request, plan: Plan | None) -> Listing:
+    """What a source lists; the target that a release calls its own is looked for first where the user names none."""
+    plugin, options = registry.get("sources", source), request.options
+    if plan is not None and options.target is None:
+        try:
+            own: Listing = plugin.list(location, options.model_copy(update={"target": plan.target.name}))
+            return own
+        except UnknownName as error:
+            if error.name != plan.target.name:
+                raise
+    listing: Listing = plugin.list(location, options)
+    return listing
+
+
+def _same_inputs(cases: Sequence[Case], plan: Plan | None) -> tuple[list[Case], list[Problem]]:
+    """Cases with the image inputs that can be meant, and what was left out.
+
+    An input that most cases lack is none: the cases that have it would be learnt without the others. A release reads
+    its own inputs, whatever else there is.
+    """
+    counts = Counter(name for case in cases for name in _images(case))
+    if plan is not None and counts.keys() >= set(plan["image_inputs"]) and plan["image_inputs"]:
+        left_out = counts.keys() - set(plan["image_inputs"])
+    else:
+        left_out = {name for name, number in counts.items() if 2 * number < len(cases)}
+    kept = [
+        case.model_copy(update={"inputs": {k: ref for k, ref in case.inputs.items() if k not in left_out}})
+        for case in cases
+    ]
+    if plan is not None:
+        return kept, []
+    return kept, [
+        Problem(
+            check=MISSING_INPUTS,
+            severity="warn",
+            title=f"THE INPUT {name!r} IS LEFT OUT: {len(cases) - counts[name]} of {len(cases)} cases lack it",
+            detail="A model reads all of its inputs for every case, and most cases do not have this one. Give it to "
+            "them, or list those that have it as a data set of their own.",
+            cases=tuple(case.id for case in cases if name in case.inputs),
+        )
+        for name in sorted(left_out)
+    ]
+
+
+def _images(case: Case) -> list[str]:
+    return [name for name, ref in case.inputs.items() if isinstance(ref, FileRef)]
 
 
 def _without_answer(case: Case, target: Target | None) -> Case:
@@ -113,8 +191,30 @@ def _without_answer(case: Case, target: Target | None) -> Case:
     return case.model_copy(update={"covariates": kept})
 
 
-def choose_target(listing: Listing, request: Request, need: bool) -> tuple[str | None, Target | None]:
+def _no_target(error: Exception) -> Problem:
+    return Problem(
+        check=OF_TARGET,
+        severity="warn",
+        title="NO TARGET WAS LOOKED AT: class counts, missing labels and shortcuts are unknown",
+        detail=str(error),
+    )
+
+
+def _on_target(listing: Listing, request: Request, target: Target | None) -> list[str]:
+    """Which of several targets was taken where the user named none."""
+    others = [one.name for one in listing.targets if one != target and one.kind not in NO_CLASSES]
+    if target is None or request.options.target is not None or not others:
+        return []
+    return [f"target: {target.name!r}; --target chooses another: {', '.join(others)}"]
+
+
+def choose_target(listing: Listing, request: Request, plan: Plan | None = None) -> tuple[str, Target]:
     """The one task and target that fit, or a clear question.
+
+    Args:
+        listing: Its possible targets.
+        request: What the user chose.
+        plan: Of a release: the target that corresponds to its own is meant.
 
     Raises:
         BadUsage: When several fit and the user did not choose; names them.
@@ -124,31 +224,56 @@ def choose_target(listing: Listing, request: Request, need: bool) -> tuple[str |
     targets = tuple(target for target in listing.targets if wanted is None or target.name == wanted)
     tasks = registry.names("tasks") if request.task == "auto" else (request.task,)
     fitting = [(task, target) for task in tasks for target in registry.get("tasks", task).claim(targets)]
-    if request.task == "auto":
+    if plan is not None:
+        fitting = [(plan.task, one) for one in _corresponding([*targets, *(one for _, one in fitting)], plan.target)]
+    else:
         # A task that learns from the inputs alone fits everything: it is meant only when it is named.
-        fitting = [(task, target) for task, target in fitting if target.columns]
-    if len(fitting) > 1 and wanted is None:
-        fitting = _primary(fitting)
+        fitting = [(task, target) for task, target in fitting if target.columns or request.task != "auto"]
+        if wanted is None:
+            fitting = _meant(fitting, targets)
     if len(fitting) == 1:
         return fitting[0]
-    if not need:
-        return None, None
     if not fitting:
-        known = ", ".join(f"{target.name} ({target.kind})" for target in listing.targets) or "none"
-        raise DataRefused(
-            f"no task can learn {'the target ' + repr(wanted) if wanted else 'anything'} from {request.location}",
-            given=f"possible targets: {known}",
-            todo="Give labels (docs/how-to/layouts.md), or choose with --target and --task",
-        )
+        raise _nothing(listing, request)
     words = "; ".join(f"--task {task} --target {target.name}" for task, target in fitting)
     raise BadUsage(
         f"{len(fitting)} things could be learnt from {request.location}", given=words, todo="Choose one of them"
     )
 
 
-def _primary(fitting: Sequence[tuple[str, Target]]) -> list[tuple[str, Target]]:
-    for name in PRIMARY:
-        chosen = [pair for pair in fitting if pair[1].name == name]
-        if chosen:
-            return chosen
-    return list(fitting)
+def _meant(fitting: Sequence[tuple[str, Target]], targets: Sequence[Target]) -> list[tuple[str, Target]]:
+    """The target that is named like one. Where that makes no classes, no other column stands in for it."""
+    named = next((one for one in targets if one.name == likeliest(target.name for target in targets)), None)
+    left = list(fitting)
+    if named is not None and named.kind in NO_CLASSES and named not in [target for _, target in fitting]:
+        left = [pair for pair in fitting if pair[1].kind != "category"]
+    first = likeliest(target.name for _, target in left)
+    return [pair for pair in left if pair[1].name == first] or left
+
+
+def _corresponding(targets: Sequence[Target], ours: Target) -> list[Target]:
+    """Targets that a release can be measured on: those of its kind, by its own name, else by their labels.
+
+    A part of the labels is enough: one class alone still has a sensitivity.
+    """
+    alike: list[Target] = []
+    for one in targets:
+        if one.kind == ours.kind and len(one.columns) == len(ours.columns) and one not in alike:
+            alike.append(one)
+    named = [one for one in alike if plain(one.name) == plain(ours.name)]
+    known = {label.name for label in ours.labels}
+    labelled = [one for one in alike if {label.name for label in one.labels} <= known]
+    return named or labelled or (alike if len(alike) == 1 else [])
+
+
+def _nothing(listing: Listing, request: Request) -> DataRefused:
+    wanted = request.options.target
+    name = wanted or likeliest(target.name for target in listing.targets)
+    why = next((NO_CLASSES[one.kind] for one in listing.targets if one.name == name and one.kind in NO_CLASSES), "")
+    known = ", ".join(f"{target.name} ({target.kind})" for target in listing.targets) or "none"
+    return DataRefused(
+        f"no task can learn {f'the target {name!r}' if wanted or why else 'anything'} from {request.location}"
+        + (f": {why}" if why else ""),
+        given=f"possible targets: {known}",
+        todo="Give labels (docs/how-to/layouts.md), or choose with --target and --task",
+    )

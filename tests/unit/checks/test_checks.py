@@ -281,3 +281,12 @@ def test_numbers_in_words() -> None:
     assert share(12, 1998) == "12 of 1,998 cases (0.6 %)"
     assert some(["a", "b"]) == "a, b"
     assert some("abcdefg") == "a, b, c, d, e and 2 more"
+
+
+def test_cases_that_lack_an_image_are_left_out() -> None:
+    both = {name: FileRef(format="picture", paths=(f"{name}.png",)) for name in ("ct", "pet")}
+    cases = [a_case(index, inputs=both if index else {"ct": both["ct"]}) for index in range(4)]
+    (problem,) = look("missing_inputs", Survey(Path(), tuple(cases), None, {}, {}))
+    assert (problem.exclude, problem.severity) == (("case0",), "warn")
+    assert "case0 (pet)" in problem.detail
+    assert look("missing_inputs", Survey(Path(), tuple(cases[1:]), None, {}, {})) == []

@@ -88,4 +88,4 @@ def test_a_table_beside_gives_patient_and_a_class(tmp_path: Path) -> None:
     (root / "index.csv").write_text("file,patient,grade\n0.png,A,low\n1.png,A,low\n2.png,B,high\n3.png,C,high\n")
     listing = listed(root)
     assert [case.patient for case in listing.cases] == ["A", "A", "B", "C"]
-    assert [(target.name, target.kind) for target in listing.targets] == [("mask", "mask"), ("grade", "category")]
+    assert [(target.name, target.kind) for target in listing.targets] == [("grade", "category"), ("mask", "mask")]

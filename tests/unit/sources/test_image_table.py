@@ -6,6 +6,7 @@ import PIL.Image
 import pytest
 
 from diascope.core.errors import DataRefused, UnreadableFile
+from diascope.planning.folding import unit, united
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.image_table import SOURCE
 
@@ -41,6 +42,14 @@ def test_a_patient_comes_before_a_lesion_which_then_groups(tmp_path: Path) -> No
     text = "image,lesion_id,patient,dx\na,L1,P1,x\nb,L2,P1,y\nc,L3,P2,x\nd,L3,P2,y\n"
     cases = listed(a_table(tmp_path, text, "abcd")).cases
     assert [(case.patient, case.group) for case in cases] == [("P1", "L1"), ("P1", "L2"), ("P2", "L3"), ("P2", "L3")]
+
+
+def test_a_visit_is_of_one_patient_and_joins_none(tmp_path: Path) -> None:
+    text = "image,patient,visit_id,dx\na,P1,1,x\nb,P1,2,y\nc,P2,1,x\nd,,1,y\n"
+    cases = listed(a_table(tmp_path, text, "abcd")).cases
+    assert [case.group for case in cases] == ["P1/1", "P1/2", "P2/1", "1"]
+    apart = [unit(case) for case in united(cases[:3], [])]
+    assert (apart[0] == apart[1], apart[0] == apart[2]) == (True, False)
 
 
 def test_images_in_the_root_and_a_table_of_any_name(tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ TARGET = (
 )
 """Columns that are the target where the user names none; other columns with few values come after them."""
 
+MASK = ("mask",)
+"""What layouts call a target of masks: after a column that is named like a target."""
+
 COVARIATE = (
     *("age", "age_years", "age_approx", "patient_age", "sex", "gender", "patient_sex", "ethnicity", "race"),
     *("height", "weight", "bmi", "smoker", "smoking", "year"),
@@ -74,6 +77,11 @@ def first_of(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
     return next((known[name] for name in names if name in known), None)
 
 
+def likeliest(targets: Iterable[str]) -> str | None:
+    """The target that is meant where the user names none: the one whose name comes first; None for other names."""
+    return first_of(targets, (*TARGET, *MASK))
+
+
 @dataclass(frozen=True)
 class Roles:
     """The columns that say where a case belongs, and why they were taken."""
@@ -84,6 +92,11 @@ class Roles:
     split: str | None = None
     why_patient: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def group_joins(self) -> bool:
+        """Whether a group may join patients: a lesion is one thing, visit 1 is every patient's."""
+        return self.group is not None and plain(self.group) in LESION
 
     @property
     def columns(self) -> frozenset[str]:

@@ -9,9 +9,9 @@ from diascope.core.case import Case, Scalar, Split, Target
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
-from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, first_of, plain, roles_of
+from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
 from diascope.sources.tables.sheet import Cells
-from diascope.sources.tables.targets import ColumnKind, category, class_name, kind_of, scalar_of
+from diascope.sources.tables.targets import NO_CLASSES, ColumnKind, category, class_name, kind_of, scalar_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def describe(
         raise UnknownName("target column", options.target, {*of_layout, *free})
     kinds = {name: kind_of(rows.values(name, cases)) for name in free}
     found = [*targets, *_targets(cases, rows, kinds, options.target if options.target not in of_layout else None)]
-    found.sort(key=lambda target: target.name != options.target)
+    meant = options.target or likeliest(target.name for target in found)
+    found.sort(key=lambda target: target.name != meant)
     covariates, notes = _covariates(cases, rows, kinds, found)
     described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
     return Described(described, tuple(found), (*_on_patients(described, roles), *roles.notes, *notes))
@@ -86,29 +87,35 @@ def _refuse_contradiction(cases: Sequence[Case], rows: Rows, targets: Sequence[T
 
 
 def _targets(cases: Sequence[Case], rows: Rows, kinds: Mapping[str, ColumnKind], asked: str | None) -> list[Target]:
-    """Targets from columns: the one that the user named, then those named like a target, then other classes."""
-    names = [name for name, kind in kinds.items() if kind == "category" and plain(name) not in (*COVARIATE, *IDENTITY)]
-    several = [name for name in names if plain(name) in TARGET or len(set(rows.values(name, cases)) - {None}) > 1]
-    likeliest = first_of(several, TARGET)
-    several.sort(key=lambda name: (name != asked, name != likeliest, plain(name) not in TARGET))
-    if asked is not None and asked not in several:
-        several.insert(0, asked)
-    return [_target(name, rows.values(name, cases)) for name in several]
+    """Targets from columns: the one that the user named, then those named like a target, then other classes.
+
+    A column that is named like a target is one even where it makes no classes, so that it is refused by its name and no
+    other column is learnt in its place.
+    """
+    named = [name for name in kinds if name == asked or plain(name) in TARGET]
+    others = [
+        name
+        for name, kind in kinds.items()
+        if name not in named
+        and kind == "category"
+        and plain(name) not in (*COVARIATE, *IDENTITY)
+        and len(set(rows.values(name, cases)) - {None}) > 1
+    ]
+    return [_target(name, rows.values(name, cases), name == asked) for name in (*named, *others)]
 
 
-def _target(name: str, values: Sequence[str | None]) -> Target:
+def _target(name: str, values: Sequence[str | None], asked: bool) -> Target:
     kind = kind_of(values)
-    if kind == "empty":
-        raise DataRefused(f"the column {name!r} is empty for every case", todo="Choose another target column")
-    if kind == "number":
-        return Target(name=name, kind="number", columns=(name,))
     present = [class_name(value) for value in values if value is not None]
-    if kind == "text" and 2 * len(set(present)) > len(present):
+    if kind == "category" or (kind == "text" and 2 * len(set(present)) <= len(present)):
+        return category(name, present)
+    if asked and kind != "number":
         raise DataRefused(
-            f"the column {name!r} holds {len(set(present))} different texts in {len(present)} cases: no classes",
-            todo="Choose a column with a few classes",
+            f"the column {name!r} makes no classes: {NO_CLASSES[kind]}",
+            given=f"{len(set(present))} different texts in {len(present)} cases",
+            todo="Choose another target column",
         )
-    return category(name, present)
+    return Target(name=name, kind=kind, columns=(name,))
 
 
 def _covariates(
@@ -116,12 +123,14 @@ def _covariates(
 ) -> tuple[tuple[str, ...], list[str]]:
     """Columns that describe cases, and notes on those that were left out."""
     main = targets[0] if targets else None
-    chosen, private, wordy, same = [], [], [], []
+    chosen, private, wordy, files, same = [], [], [], [], []
     for name, kind in kinds.items():
         if plain(name) in IDENTITY:
             private.append(name)
         elif kind == "text":
             wordy.append(name)
+        elif kind == "files":
+            files.append(name)
         elif kind == "empty" or (main is not None and name == main.name):
             continue
         elif main is not None and _says_the_same(name, cases, rows, main):
@@ -134,6 +143,7 @@ def _covariates(
     for names, why in (
         (private, "say who the patient is"),
         (wordy, "hold too many different texts"),
+        (files, "name files"),
         (same, f"say the target {main.name!r} in other words" if main else ""),
     ):
         if names:
@@ -167,22 +177,31 @@ def _with_row(
     of_row: dict[str, Scalar] = {}
     for target in targets:
         if target.name not in case.targets:
-            cell = row[target.name]
-            of_row[target.name] = class_name(cell) if target.kind == "category" else scalar_of(cell)
+            of_row[target.name] = _answer(row[target.name], target)
     told = {name: scalar_of(row[name]) for name in covariates}
     kept = {name: value for name, value in told.items() if value is not None or name not in case.covariates}
     patient = row[roles.patient] if roles.patient else None
+    group = row[roles.group] if roles.group else case.group
+    if roles.group and group and patient and not roles.group_joins:
+        group = f"{patient}/{group}"
     return case.model_copy(
         update={
             "patient": patient or case.patient,
             "patient_known": patient is not None or case.patient_known,
-            "group": row[roles.group] if roles.group else case.group,
+            "group": group,
             "site": row[roles.site] if roles.site else case.site,
             "split": _split(case, row, roles.split),
             "targets": {**case.targets, **of_row},
             "covariates": {**case.covariates, **kept},
         }
     )
+
+
+def _answer(cell: str | None, target: Target) -> Scalar:
+    """A cell as what is learnt from it; what is no target is not copied."""
+    if target.kind == "category":
+        return class_name(cell)
+    return scalar_of(cell) if target.kind == "number" else None
 
 
 def _split(case: Case, row: Cells, column: str | None) -> Split | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from diascope.core.case import Label, Scalar, Target
+from diascope.sources.folders.files import suffix_of
 from diascope.sources.tables.columns import plain
 
 MOST_CLASSES = 20
@@ -21,15 +23,35 @@ NEGATIVE = (
 )
 """Of two classes the one with such a name is the absence of the finding."""
 
-ColumnKind = Literal["empty", "category", "number", "text"]
+DICOM = (".dcm", ".dicom")
+"""Endings of DICOM files, which are otherwise told by their content."""
+
+ColumnKind = Literal["empty", "category", "number", "text", "files"]
+
+NO_CLASSES = MappingProxyType(
+    {
+        "empty": "it is empty for every case",
+        "number": f"it holds more than {MOST_NUMBERS} numbers; write classes as words",
+        "text": f"it holds more than {MOST_CLASSES} different texts, most of them once",
+        "files": "it names image files; masks are listed in a manifest.csv with the columns image and mask",
+    }
+)
+"""Kind of a column to why it makes no classes."""
+
+
+def names_file(cell: str) -> bool:
+    """Whether a cell looks like the name of an image file."""
+    return bool(suffix_of(cell)) or cell.lower().endswith(DICOM)
 
 
 def kind_of(values: Sequence[str | None]) -> ColumnKind:
-    """Whether a column holds few classes, numbers, or text with too many values to be classes."""
+    """Whether a column holds few classes, numbers, names of image files, or text with too many values to be classes."""
     present = [value for value in values if value is not None]
     distinct = set(present)
     if not distinct:
         return "empty"
+    if all(names_file(value) for value in distinct):
+        return "files"
     if all(number_of(value) is not None for value in distinct):
         whole = all(float(value).is_integer() for value in distinct)
         return "category" if whole and len(distinct) <= MOST_NUMBERS else "number"
