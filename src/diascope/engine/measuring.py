@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,9 +47,17 @@ def measured(
         subgroups=tuple(_subgroups(scores, cases, patients, plan.seed)),
         cases_ranked=tuple(_ranked(cases[i], float(scores.per_case[i])) for i in ranked),
         figures=tuple(task.figures(rows, plan, decision)),
-        evaluated_by=getpass.getuser(),
+        evaluated_by=_user(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _user() -> str:
+    """Who is signed in; the number of the account where it has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError since Python 3.13
+        return f"uid {os.getuid()}"
 
 
 def _ranked(case: Case, score: float) -> CaseScore:
