@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -14,6 +14,8 @@ FEW_PATIENTS = 100
 FEW_IN_CLASS = 20
 """Below 100 patients, or 20 in the rarer class, every case is tested once out of fold."""
 FOLDS = 5
+FEWEST_FOLDS = 3
+"""One fold tests, one validates, and something must be left to train on."""
 STRONGER: tuple[Split, ...] = ("train", "test", "val")
 """Where a patient was given to two parts (and a person accepted that), the later one here holds all of it."""
 SHARES: tuple[tuple[Split, float], ...] = (("train", 0.70), ("val", 0.15), ("test", 0.15))
@@ -49,11 +51,37 @@ def united(cases: Sequence[Case], groups: Sequence[Sequence[str]]) -> list[Case]
     ]
 
 
-def folds_by_rule(cases: Sequence[Case], stratum: Callable[[Case], str]) -> bool:
-    """Whether a set is so small that cross-validation is the default."""
+def folds_by_rule(
+    cases: Sequence[Case], stratum: Callable[[Case], str], classes: Collection[str] = frozenset()
+) -> bool:
+    """Whether a set is so small that cross-validation is the default.
+
+    Args:
+        cases: All of them.
+        stratum: What a split is balanced by.
+        classes: What the target tells apart; empty where every stratum counts. Strata that are none of these (sites)
+            are balanced, but few patients in one of them are no reason for folds.
+    """
     patients = patients_by_stratum(cases, stratum)
     total = sum(len(members) for members in patients.values())
-    return total < FEW_PATIENTS or (len(patients) > 1 and min(map(len, patients.values())) < FEW_IN_CLASS)
+    counted = [len(members) for name, members in patients.items() if not classes or name in classes]
+    return total < FEW_PATIENTS or (len(counted) > 1 and min(counted) < FEW_IN_CLASS)
+
+
+def folds_of_few(cases: Sequence[Case]) -> int:
+    """How many folds a set gets by rule: five, fewer where it has fewer patients.
+
+    Raises:
+        DataRefused: Below three patients: of the folds, one tests, one validates, and the rest train.
+    """
+    patients = len({unit(case) for case in cases})
+    if patients < FEWEST_FOLDS:
+        raise DataRefused(
+            f"{patients} patient{'' if patients == 1 else 's'} cannot train, validate and test a model",
+            given="patients, and those joined by near duplicates, stay on one side",
+            todo=f"Bring at least {FEWEST_FOLDS} patients; name them with --patient if they are not recognised",
+        )
+    return min(FOLDS, patients)
 
 
 def patients_by_stratum(cases: Sequence[Case], stratum: Callable[[Case], str]) -> dict[str, list[str]]:

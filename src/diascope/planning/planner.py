@@ -151,6 +151,12 @@ def _intensity(facts: InputFacts, masked: bool) -> dict[str, Any]:
 
 
 def _folds(draft: Draft, dataset: Dataset, budget: Budget) -> None:
+    if "folds" in draft.by_hand:
+        raise BadUsage(
+            "folds are dealt out when the data set is frozen, before there is a plan",
+            given=f"--set folds={draft.by_hand['folds']}",
+            todo=f"Use --folds {draft.by_hand['folds']}",
+        )
     count = len(dataset.folds)
     reason = "few patients: every case is tested once, out of fold" if count else "enough patients for one test part"
     draft.put("folds", count, "by hand" if budget.folds else "rule", reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Fingerprint
 from diascope.core.problem import Problem, Problems
 from diascope.planning.fingerprint import fingerprint
-from diascope.planning.folding import FOLDS, folds, folds_by_rule, split, united
+from diascope.planning.folding import folds, folds_by_rule, folds_of_few, split, united
 from diascope.planning.looked import Looked
 from diascope.planning.survey import Survey
 from diascope.sources import Request
@@ -78,23 +79,7 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
     if not kept:
         raise DataRefused("every case was excluded", given=request.location, todo="See diascope check")
     groups = [group for problem in looked.problems for group in problem.groups]
-    cases = united(kept, groups)
-    stratum = partial(_stratum, task=task, target=target)
-    given = any(case.split is not None for case in cases)
-    dealt: tuple[tuple[str, ...], ...] = ()
-    if request.folds is None and not given and folds_by_rule(cases, stratum):
-        cases = [case.model_copy(update={"split": "train"}) for case in cases]
-        dealt = folds(cases, stratum, FOLDS, request.seed)
-    elif request.folds is not None and not given and folds_by_rule(cases, stratum):
-        cases = [case.model_copy(update={"split": "train"}) for case in cases]
-        dealt = folds(cases, stratum, request.folds, request.seed) if request.folds > 1 else ()
-        cases = cases if dealt else split(cases, stratum, request.seed)
-    else:
-        cases = split([case.model_copy(update={"split": case.split}) for case in cases], stratum, request.seed)
-        if request.folds is not None and request.folds > 1:
-            inner = [case.model_copy(update={"split": "train"}) if case.split == "val" else case for case in cases]
-            dealt = folds([case for case in inner if case.split == "train"], stratum, request.folds, request.seed)
-            cases = inner
+    cases, dealt, given = _dealt(united(kept, groups), partial(_stratum, task=task, target=target), target, request)
     return Dataset(
         name=dataset_name(request),
         source=looked.source,
@@ -113,11 +98,36 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
     )
 
 
+def _dealt(
+    cases: list[Case], stratum: Callable[[Case], str], target: Target, request: Request
+) -> tuple[list[Case], tuple[tuple[str, ...], ...], bool]:
+    """Cases with their final split, the folds where there are any, and whether the source gave a split."""
+    # A column that only ever says `train` leaves nothing to test on: it divides nothing.
+    given = any(case.split in ("val", "test") for case in cases)
+    if not given:
+        cases = [case.model_copy(update={"split": None}) for case in cases]
+    everywhere = not given and folds_by_rule(cases, stratum, {label.name for label in target.labels})
+    count = request.folds if request.folds is not None else folds_of_few(cases) if everywhere else 0
+    if everywhere and count > 1:
+        cases = [case.model_copy(update={"split": "train"}) for case in cases]
+        return cases, folds(cases, stratum, count, request.seed), given
+    cases = split(cases, stratum, request.seed)
+    if count < 2:
+        return cases, (), given
+    cases = [case.model_copy(update={"split": "train"}) if case.split == "val" else case for case in cases]
+    return cases, folds([case for case in cases if case.split == "train"], stratum, count, request.seed), given
+
+
 def dataset_name(request: Request) -> str:
     """A short name from the location and, where chosen, the target."""
-    stem = Path(request.location.split(":")[0] or "data").name or "data"
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in stem).strip("-") or "data"
-    return f"{name}-{request.options.target}" if request.options.target else name
+    name = _plain(Path(request.location.split(":")[0]).name) or "data"
+    target = _plain(request.options.target or "")
+    return f"{name}-{target}" if target else name
+
+
+def _plain(text: str) -> str:
+    """What may stand in a folder's name on every system."""
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in text).strip("-")
 
 
 def _digested(case: Case, survey: Survey) -> Case:

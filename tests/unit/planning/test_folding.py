@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from diascope.core.case import Case, Split
 from diascope.core.errors import DataRefused
-from diascope.planning.folding import folds, folds_by_rule, patients_by_stratum, split, unit, united
+from diascope.planning.folding import folds, folds_by_rule, folds_of_few, patients_by_stratum, split, unit, united
 from diascope.testing import a_case
 
 
@@ -145,6 +145,26 @@ def test_small_sets_are_cross_validated(patients: tuple[int, int], expected: boo
 
 def test_several_pictures_of_few_patients_are_few_patients() -> None:
     assert folds_by_rule(cases_of([(number % 40, "ab"[number % 2], None) for number in range(400)]), label)
+
+
+def test_a_small_site_is_no_small_class() -> None:
+    cases = many(180, 12)
+    assert folds_by_rule(cases, label)
+    assert not folds_by_rule(cases, label, {"lesion"}), "the strata are sites; the target tells lesions apart"
+    assert folds_by_rule(cases, label, {"a", "b"})
+
+
+@pytest.mark.parametrize(("patients", "expected"), [(3, 3), (4, 4), (5, 5), (60, 5)])
+def test_by_rule_there_are_no_more_folds_than_patients(patients: int, expected: int) -> None:
+    cases = many(patients, 0)
+    assert folds_of_few(cases) == expected
+    assert len(folds(cases, label, folds_of_few(cases), 0)) == expected
+
+
+def test_joined_patients_count_once_and_two_are_refused() -> None:
+    cases = united(many(4, 0), [("case0", "case1"), ("case2", "case3")])
+    with pytest.raises(DataRefused, match="2 patients cannot train, validate and test"):
+        folds_of_few(cases)
 
 
 def test_too_few_patients_for_three_parts_are_refused_with_a_way_out() -> None:

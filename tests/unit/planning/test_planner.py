@@ -175,3 +175,8 @@ def test_short_time_makes_a_narrower_network_than_long_time(make: Made) -> None:
     short, long = make(volumes(side=64), 2)["model_options"], make(volumes(side=64), 600)["model_options"]
     assert sum(short["features"]) < sum(long["features"])
     assert all(width % 8 == 0 for width in short["features"])
+
+
+def test_folds_are_no_field_to_set_once_the_data_set_is_frozen(make: Made) -> None:
+    with pytest.raises(BadUsage, match="--folds 3"):
+        make(films(), folds=3)

@@ -1,0 +1,92 @@
+"""From what was looked at to a frozen data set: its split, its folds, its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from diascope.core.case import Dataset, Split
+from diascope.core.errors import BadUsage, DataRefused
+from diascope.planning.looked import Looked
+from diascope.planning.survey import Survey
+from diascope.sources import Request, SourceOptions
+from diascope.stages.curate import curate, dataset_name
+from diascope.store.workspace import Workspace
+from diascope.testing.factories import CLASSES, LESION, a_survey
+
+
+def frozen(
+    folder: Path, survey: Survey, request: Request | None = None, parts: tuple[Split | None, ...] = (None,)
+) -> Dataset:
+    target = survey.target
+    task = "classification" if target is CLASSES else "segmentation"
+    cases = tuple(
+        case.model_copy(update={"split": parts[number % len(parts)]}) for number, case in enumerate(survey.cases)
+    )
+    looked = Looked("manifest", cases, (), task, target, survey, ())
+    return curate(Workspace(folder), looked, request or Request(location="films")).dataset
+
+
+@pytest.mark.parametrize(("patients", "expected"), [(4, 4), (12, 5)])
+def test_few_patients_get_as_many_folds_as_they_can_fill(tmp_path: Path, patients: int, expected: int) -> None:
+    dataset = frozen(tmp_path, a_survey(patients))
+    assert len(dataset.folds) == expected
+    assert {case.split for case in dataset.cases} == {"train"}
+
+
+def test_two_patients_are_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="2 patients cannot train, validate and test"):
+        frozen(tmp_path, a_survey(2))
+
+
+def test_more_folds_by_hand_than_patients_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="4 patients cannot be dealt out to 5 folds"):
+        frozen(tmp_path, a_survey(4), Request(location="films", folds=5))
+
+
+def test_two_folds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match="--folds 3"):
+        frozen(tmp_path, a_survey(12), Request(location="films", folds=2))
+
+
+def test_a_split_that_only_says_train_is_no_given_split(tmp_path: Path) -> None:
+    few = frozen(tmp_path, a_survey(20), parts=("train",))
+    assert (few.given_split, len(few.folds)) == (False, 5)
+    some = frozen(tmp_path, a_survey(20), parts=("train", None))
+    assert (some.given_split, len(some.folds)) == (False, 5)
+    many = frozen(tmp_path, a_survey(200), parts=("train",))
+    assert (many.given_split, many.folds) == (False, ())
+    assert {case.split for case in many.cases} == {"train", "val", "test"}
+
+
+def test_a_given_split_holds(tmp_path: Path) -> None:
+    dataset = frozen(tmp_path, a_survey(20), parts=("train", "train", "test"))
+    assert dataset.given_split
+    assert not dataset.folds
+    assert {case.id for case in dataset.part("test")} == {f"case{number}" for number in range(2, 20, 3)}
+
+
+def test_folds_by_hand_leave_the_test_part_of_a_large_set_outside(tmp_path: Path) -> None:
+    dataset = frozen(tmp_path, a_survey(200), Request(location="films", folds=3))
+    assert len(dataset.folds) == 3
+    assert {case.split for case in dataset.cases} == {"train", "test"}
+
+
+def test_a_small_site_does_not_make_folds_of_a_large_set_of_masks(tmp_path: Path) -> None:
+    survey = a_survey(140, LESION)
+    cases = tuple(
+        case.model_copy(update={"site": "north" if number < 8 else "south"}) for number, case in enumerate(survey.cases)
+    )
+    (tmp_path / "mask.png").write_bytes(b"mask")
+    dataset = frozen(tmp_path, Survey(tmp_path, cases, LESION, survey.facts, {}))
+    assert dataset.folds == ()
+    assert {case.site for case in dataset.part("test")} == {"north", "south"}
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"), [(None, "films"), ("dx", "films-dx"), ("liver/left lobe", "films-liver-left-lobe")]
+)
+def test_a_name_is_a_folders_name_whatever_the_target_is_called(target: str | None, expected: str) -> None:
+    request = Request(location="/data/films", options=SourceOptions(target=target))
+    assert dataset_name(request) == expected
