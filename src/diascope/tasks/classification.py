@@ -19,6 +19,7 @@ from diascope.core.finding import Finding, Measure
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
 from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.engine.feeding import generator
 from diascope.engine.network import VectorNetwork
 from diascope.engine.task import Phase, Prediction, Scores, Statistic
 from diascope.evidence.calibration import fit_temperature, probabilities
@@ -31,6 +32,8 @@ from diascope.tasks.curves import precision_recall_chart, reliability_chart, roc
 PROBABILITY = ("auroc", "average_precision", "brier", "ece", "calibration_slope")
 CALL = ("accuracy", "balanced_accuracy", "mcc", "cohen_kappa")
 ONE_AGAINST_REST = ("sensitivity", "specificity", "ppv", "npv", "f1")
+MIXING = 5
+"""Key of what mixup draws: `engine/feeding.py` uses those below."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -226,12 +229,21 @@ def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
     options = {"class_weights": plan["class_weights"], "label_smoothing": plan["label_smoothing"]}
     target, inputs = batch.target["class"], dict(batch.inputs)
     if plan["mixup"] > 0 and network.training and "image" in inputs and len(target) > 1:
-        share = float(torch.distributions.Beta(plan["mixup"], plan["mixup"]).sample())
-        inputs = {name: share * value + (1 - share) * value.flip(0) for name, value in inputs.items()}
-        soft = nn.functional.one_hot(target, len(plan.target.labels)).float()
-        target = share * soft + (1 - share) * soft.flip(0)
+        share = float(generator(plan.seed, MIXING, batch.step).beta(plan["mixup"], plan["mixup"]))
+        inputs = {name: _mixed(value, share) for name, value in inputs.items()}
+        target = _mixed(nn.functional.one_hot(target, len(plan.target.labels)).float(), share)
     result: Tensor = loss(network(inputs), target, options)
     return result
+
+
+def _mixed(values: Tensor, share: float) -> Tensor:
+    """Each row mixed with its neighbour in its pair (0 and 1, 2 and 3, ...); an odd last row stays as it is.
+
+    A process that holds an even slice of the batch makes the pairs that one process with the whole batch would make.
+    """
+    whole = len(values) // 2 * 2
+    pairs = values[:whole].unflatten(0, (-1, 2))
+    return torch.cat([(share * pairs + (1 - share) * pairs.flip(1)).flatten(0, 1), values[whole:]])
 
 
 def _logits(rows: Sequence[Row]) -> Floats:

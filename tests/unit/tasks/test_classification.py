@@ -75,6 +75,40 @@ def test_the_loss_is_finite_and_falls(mixup: float) -> None:
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 
 
+class Remembers(torch.nn.Module):
+    """A network that keeps what it was shown."""
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        self.shown = inputs["image"]
+        return torch.zeros((len(self.shown), 2), requires_grad=True)
+
+
+def mixed(images: torch.Tensor, step: int, draws: int = 0) -> torch.Tensor:
+    """What the network sees of some images, after `draws` other numbers were drawn in this process."""
+    torch.rand(draws)
+    (phase,) = TASK.phases(a_plan())
+    network = Remembers().train()
+    phase.loss(network, Batch({"image": images}, {"class": torch.zeros(len(images), dtype=torch.long)}, (), step))
+    return network.shown
+
+
+@pytest.mark.parametrize("slices", [2, 4])
+def test_processes_mix_the_same_pairs_as_one(slices: int) -> None:
+    images = torch.eye(8)[:, None, None, None]
+    whole = mixed(images, step=3)
+    parts = [mixed(part, step=3, draws=7 * number) for number, part in enumerate(images.chunk(slices))]
+    assert torch.equal(torch.cat(parts), whole)
+    assert not torch.equal(whole, images)
+    assert not torch.equal(mixed(images, step=4), whole)
+
+
+def test_an_odd_last_picture_stays_as_it_is() -> None:
+    images = torch.eye(3)[:, None, None, None]
+    shown = mixed(images, step=3)
+    assert torch.equal(shown[2], images[2])
+    assert (shown[:2, 0, 0, 0, :2] > 0).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_blank_picture_and_a_batch_of_any_size_survive(count: int) -> None:
     network = build_network(a_plan()).train()
