@@ -5,7 +5,7 @@ The columns are described in `docs/how-to/layouts.md`. A folder with a `manifest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from diascope.core.case import Case, FileRef
@@ -13,9 +13,11 @@ from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import file_ref, reason, stem_of, suffix_of
 from diascope.sources.folders.masks import mask_target
-from diascope.sources.tables.columns import CASE, first_of
+from diascope.sources.folders.pairs import MASK_FOLDERS
+from diascope.sources.tables.columns import CASE, TARGET, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
+from diascope.sources.tables.targets import kind_of
 
 NAME = "manifest.csv"
 IMAGE, MASK = "image", "mask"
@@ -32,7 +34,7 @@ class Manifest:
         """List the rows of the table.
 
         Raises:
-            DataRefused: When a row names no image, or two rows are one case.
+            DataRefused: When a row names no image, two rows are one case, or a column of files may be mask or image.
             UnknownName: When a column that the user named does not exist.
         """
         path = _table(Path(location))
@@ -44,7 +46,9 @@ class Manifest:
             )
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
+        masks |= _unsaid_masks(sheet, root, {*images.values(), *masks.values()}, options.target)
         rows = _rows_by_case(sheet, images)
+        _refuse_absent(sheet, root, masks)
         cases = [_case(root, case, row, images, masks) for case, row in rows.items()]
         found = [mask_target(name, [case.targets[name] for case in cases], root) for name in masks]
         case_column = first_of(sheet.columns, CASE)
@@ -52,8 +56,8 @@ class Manifest:
         described = describe(
             cases, options, Rows(sheet.columns, rows, used), [target for target, _ in found if target is not None]
         )
-        notes = (note for _, note in found)
-        return Listing(root=root, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes))
+        notes = (*sheet.notes, *(note for _, note in found), *described.notes)
+        return Listing(root=root, cases=described.cases, targets=described.targets, notes=notes)
 
 
 def _table(path: Path) -> Path:
@@ -76,6 +80,44 @@ def _named(columns: tuple[str, ...], kind: str) -> dict[str, str]:
         if prefix.strip().lower() == kind:
             found[name.strip() if colon else kind] = column
     return found
+
+
+def _unsaid_masks(sheet: Sheet, root: Path, used: Collection[str], asked: str | None) -> dict[str, str]:
+    """Columns of image files that are not called `mask`, and are masks because they are named as targets or masks are.
+
+    Raises:
+        DataRefused: When such a column could as well be a further image.
+    """
+    found = {}
+    for column in sheet.columns:
+        cells = [cell for row in sheet.rows if (cell := row[column]) is not None]
+        if column in used or kind_of(cells) != "files":
+            continue
+        if column == asked or plain(column) in TARGET or plain(column) in MASK_FOLDERS:
+            found[column] = column
+        elif any((root / _posix(cell)).exists() for cell in cells) and not _names_again(sheet, column, used):
+            raise DataRefused(
+                f"the column {column!r} of {sheet.path.name} names image files, and may be masks or further images",
+                given=cells[0],
+                todo=f"Call it mask:{column} or image:{column}",
+            )
+    return found
+
+
+def _names_again(sheet: Sheet, column: str, used: Collection[str]) -> bool:
+    """Whether a column only names the files of a column that is used."""
+    return any(all(row[column] in (None, row[other]) for row in sheet.rows) for other in used)
+
+
+def _refuse_absent(sheet: Sheet, root: Path, masks: Mapping[str, str]) -> None:
+    for column in masks.values():
+        cells = [cell for row in sheet.rows if (cell := row[column]) is not None]
+        if cells and not any((root / _posix(cell)).exists() for cell in cells):
+            raise DataRefused(
+                f"no mask that the column {column!r} of {sheet.path.name} names is there",
+                given=root / _posix(cells[0]),
+                todo="Write paths relative to the table",
+            )
 
 
 def _rows_by_case(sheet: Sheet, images: Mapping[str, str]) -> dict[str, Cells]:

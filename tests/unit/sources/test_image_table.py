@@ -52,6 +52,20 @@ def test_a_visit_is_of_one_patient_and_joins_none(tmp_path: Path) -> None:
     assert (apart[0] == apart[1], apart[0] == apart[2]) == (True, False)
 
 
+def test_a_file_is_also_found_with_another_ending(tmp_path: Path) -> None:
+    text = "Unnamed: 0,image,label\n0,images/a.jpg,x\n1,b.jpg,y\n2,c.dcm,x\n"
+    listing = listed(a_table(tmp_path, text, "abc"))
+    assert [case.targets["label"] for case in listing.cases] == ["x", "y", "x"]
+    assert "columns of metadata.csv without a name: 1, left out" in listing.notes
+
+
+def test_a_column_of_mask_files_is_no_label(tmp_path: Path) -> None:
+    listing = listed(a_table(tmp_path, "image,label,type\na,m/1.png,x\nb,m/2.png,y\n", "ab"))
+    assert [(target.name, target.kind) for target in listing.targets] == [("label", "files"), ("type", "category")]
+    with pytest.raises(DataRefused, match=r"names image files; masks are listed in a manifest\.csv"):
+        listed(tmp_path, target="label")
+
+
 def test_images_in_the_root_and_a_table_of_any_name(tmp_path: Path) -> None:
     root = a_table(tmp_path, "file,label\na.png,x\nb.png,y\n", "ab", ".")
     (root / "metadata.csv").rename(root / "HAM.csv")

@@ -88,6 +88,42 @@ def test_a_bad_manifest_is_refused(text: str, message: str, tmp_path: Path) -> N
         listed(a_manifest(tmp_path, text))
 
 
+@pytest.mark.parametrize("column", ["label", "Segmentation", "vessels"])
+def test_a_column_of_mask_files_is_a_mask_and_no_classes(column: str, tmp_path: Path) -> None:
+    path = a_manifest(tmp_path, f"image,{column},type\na.tif,a.gif,x\nb.tif,,y\n")
+    listing = listed(path, **({"target": column} if column == "vessels" else {}))
+    assert [(target.name, target.kind) for target in listing.targets] == [(column, "mask"), ("type", "category")]
+    assert [case.targets[column] for case in listing.cases] == [FileRef(format="picture", paths=("a.gif",)), None]
+
+
+def test_a_column_of_files_that_may_be_mask_or_image_is_refused(tmp_path: Path) -> None:
+    path = a_manifest(tmp_path, "image,vessels,label\na.tif,a.gif,x\nb.tif,b.gif,y\n")
+    with pytest.raises(DataRefused, match=r"'vessels'.*may be masks or further.*mask:vessels or image:vessels"):
+        listed(path)
+    path.write_text(path.read_text().replace("vessels", "image:vessels"))
+    assert [sorted(case.inputs) for case in listed(path).cases] == [["image", "vessels"]] * 2
+
+
+def test_names_of_files_are_no_classes(tmp_path: Path) -> None:
+    text = "image,original,again,label\na.tif,scan1.dcm,a.tif,x\nb.tif,scan2.dcm,b.tif,y\n"
+    listing = listed(a_manifest(tmp_path, text))
+    assert [target.name for target in listing.targets] == ["label"]
+    assert listing.cases[0].covariates == {}
+    assert "not copied, because they name files: original, again" in listing.notes
+
+
+def test_masks_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match=r"no mask that the column 'label' of list\.csv names is there.*masks/1\.png"):
+        listed(a_manifest(tmp_path, "image,label\na.tif,masks/1.png\nb.tif,masks/2.png\n"))
+
+
+def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
+    listing = listed(a_manifest(tmp_path, ",image,label,,\n0,a.tif,x,,\n1,b.tif,y,,\n"))
+    assert [target.name for target in listing.targets] == ["label"]
+    assert listing.cases[0].covariates == {}
+    assert "columns of list.csv without a name: 3, left out" in listing.notes
+
+
 def test_a_case_column_tells_apart_rows_of_one_image(tmp_path: Path) -> None:
     path = a_manifest(tmp_path, "case,image,label\n1,a.tif,x\n2,a.tif,y\n")
     assert [case.id for case in listed(path).cases] == ["1", "2"]

@@ -28,7 +28,7 @@ def rows_of(sheet: Sheet, cases: Sequence[Case]) -> tuple[Rows, list[str]]:
     """Rows of a table, matched to files by the column that names most of them, and notes."""
     files = {case.id: _first_path(case) for case in cases}
     matched = match_rows(sheet, files)
-    notes = [f"{sheet.path.name}: the column {matched.column!r} names the images"]
+    notes = [*sheet.notes, f"{sheet.path.name}: the column {matched.column!r} names the images"]
     if matched.unused:
         notes.append(f"{matched.unused} rows of {sheet.path.name} name no image")
     alone = len(files) - len(matched.rows)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.sources.folders.files import stem_of
+from diascope.sources.tables.targets import names_file
 
 BESIDE = ("index.csv", "metadata.csv")
 """Names of a table that lies beside images and says more about them."""
@@ -17,6 +19,9 @@ MISSING = ("", "na", "n/a", "nan", "null", "?")
 """Cells that hold nothing, compared in lower case."""
 
 DELIMITERS = (",", ";", "\t")
+
+UNNAMED = re.compile(r"(unnamed: ?\d+)?", re.IGNORECASE)
+"""Names of columns that have none: trailing commas, and the index that pandas writes (and names when it reads it)."""
 
 Cells = Mapping[str, str | None]
 """One row: column to text, None where nothing is known."""
@@ -30,15 +35,19 @@ class Sheet:
         path: The file.
         columns: Names of the columns, in the order of the file.
         rows: One mapping a line.
+        notes: What was left out.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Cells, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_sheet(path: Path) -> Sheet:
     """Read a CSV file in UTF-8, with a header, separated by comma, semicolon or tab.
+
+    Columns without a name are left out, with a note.
 
     Raises:
         UnreadableFile: When it is no such file.
@@ -58,16 +67,24 @@ def read_sheet(path: Path) -> Sheet:
         raise UnreadableFile(path, f"line {reader.line_num}: {error}") from error
     if not lines:
         raise UnreadableFile(path, "the table is empty")
-    columns = tuple(name.strip() for name in lines[0][1])
+    header_cells = [name.strip() for name in lines[0][1]]
+    columns = _named(header_cells)
     _refuse_bad_header(path, columns)
     rows = []
     for number, line in lines[1:]:
-        if len(line) != len(columns):
+        if len(line) != len(header_cells):
             raise UnreadableFile(
-                path, f"line {number} has {len(line)} cells and the header {len(columns)}", "Mend the line"
+                path, f"line {number} has {len(line)} cells and the header {len(header_cells)}", "Mend the line"
             )
-        rows.append({name: cell_text(cell) for name, cell in zip(columns, line, strict=True)})
-    return Sheet(path, columns, tuple(rows))
+        cells = zip(header_cells, line, strict=True)
+        rows.append({name: cell_text(cell) for name, cell in cells if not UNNAMED.fullmatch(name)})
+    unnamed = len(header_cells) - len(columns)
+    notes = (f"columns of {path.name} without a name: {unnamed}, left out",) if unnamed else ()
+    return Sheet(path, columns, tuple(rows), notes)
+
+
+def _named(columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in columns if not UNNAMED.fullmatch(name))
 
 
 def _refuse_bad_header(path: Path, columns: tuple[str, ...]) -> None:
@@ -90,7 +107,7 @@ def read_columns(path: Path) -> tuple[str, ...]:
         except UnicodeDecodeError:
             return ()
     delimiter = max(DELIMITERS, key=header.count)
-    return tuple(name.strip() for name in next(csv.reader([header], delimiter=delimiter), []))
+    return _named(name.strip() for name in next(csv.reader([header], delimiter=delimiter), []))
 
 
 def sheet_beside(folder: Path) -> Sheet | None:
@@ -123,7 +140,7 @@ class Matched:
 
 
 def match_rows(sheet: Sheet, files: Mapping[str, str]) -> Matched:
-    """Find the column that names most of the files: by relative path or name, with or without the ending.
+    """Find the column that names most of the files: by relative path or name, with, without or with another ending.
 
     Args:
         sheet: The table.
@@ -172,4 +189,8 @@ def _keys(files: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _case_of(cell: str | None, keys: Mapping[str, str | None]) -> str | None:
-    return None if cell is None else keys.get(cell.replace("\\", "/").removeprefix("./"))
+    """The case that a cell names; `I0.jpg` is also `I0.png`, where nothing is called `I0.jpg`."""
+    if cell is None:
+        return None
+    name = cell.replace("\\", "/").removeprefix("./")
+    return keys.get(stem_of(name) if name not in keys and names_file(name) else name)
