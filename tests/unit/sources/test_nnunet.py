@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from diascope.core.case import FileRef, Label
@@ -47,6 +48,45 @@ def test_regions_and_the_ignored_label(tmp_path: Path) -> None:
         Label(name="enhancing", value=3, members=(3,)),
     )
     assert target.ignore == 4
+
+
+def test_regions_are_painted_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """KiTS: the tumor is inside the masses and has the smaller value. nnU-Net, Dataset220."""
+    labels = {"background": 0, "kidney": [1, 2, 3], "masses": [2, 3], "tumor": 2}
+    files = ["imagesTr/x_0000.nii.gz", "labelsTr/x.nii.gz"]
+    (target,) = listed(a_set(tmp_path, files, labels=labels, regions_class_order=[1, 3, 2])).targets
+    assert target.labels == (
+        Label(name="kidney", value=1, members=(1, 2, 3)),
+        Label(name="masses", value=3, members=(2, 3)),
+        Label(name="tumor", value=2, members=(2,)),
+    )
+    truth = np.array([0, 1, 2, 3])
+    painted = np.zeros_like(truth)
+    for label in target.labels:
+        painted[np.isin(truth, label.members)] = label.value
+    assert painted.tolist() == truth.tolist()
+
+
+def test_plain_labels_are_in_the_order_of_their_values(tmp_path: Path) -> None:
+    labels = {"background": 0, "b": 2, "a": 1}
+    (target,) = listed(a_set(tmp_path, ["imagesTr/x_0000.nii.gz", "labelsTr/x.nii.gz"], labels=labels)).targets
+    assert target.labels == (Label(name="a", value=1), Label(name="b", value=2))
+
+
+@pytest.mark.parametrize(
+    ("labels", "order", "message"),
+    [
+        ({"tumor": 2, "kidney": [1, 2]}, [2, 1], "'tumor' is painted before 'kidney', which covers it"),
+        ({"kidney": [1, 2], "tumor": 2}, [3, 2], "'kidney' is painted as 3, which is none of its values"),
+        ({"kidney": [1, 2], "tumor": 2}, [2, 2], "'kidney' and 'tumor' are both painted as 2"),
+    ],
+)
+def test_regions_that_would_be_lost_are_refused(
+    labels: dict[str, Any], order: list[int], message: str, tmp_path: Path
+) -> None:
+    files = ["imagesTr/x_0000.nii.gz", "labelsTr/x.nii.gz"]
+    with pytest.raises(UnreadableFile, match=message):
+        listed(a_set(tmp_path, files, labels={"background": 0, **labels}, regions_class_order=order))
 
 
 def test_regions_need_their_order(tmp_path: Path) -> None:

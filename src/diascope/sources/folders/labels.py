@@ -38,12 +38,13 @@ def declared_target(content: Mapping[str, Any], root: Path) -> Target:
     if any(len(members) > 1 for members in foreground.values()):
         labels = _regions(foreground, content.get("regions_class_order"), root)
     else:
-        labels = tuple(Label(name=name, value=members[0]) for name, members in foreground.items())
+        plain = (Label(name=name, value=members[0]) for name, members in foreground.items())
+        labels = tuple(sorted(plain, key=lambda label: label.value))
     return Target(
         name=TARGET_NAME,
         kind="mask",
         columns=(TARGET_NAME,),
-        labels=tuple(sorted(labels, key=lambda label: label.value)),
+        labels=labels,
         ignore=None if ignore is None else _members(ignore, root)[0],
     )
 
@@ -56,7 +57,7 @@ def _members(value: object, root: Path) -> tuple[int, ...]:
 
 
 def _regions(foreground: Mapping[str, tuple[int, ...]], order: object, root: Path) -> tuple[Label, ...]:
-    """Every label as a region; its value is what it paints, in the order of painting."""
+    """Every label as a region; its value is what it paints, in the order of the file, which is that of painting."""
     if not isinstance(order, list) or len(order) != len(foreground) or not all(type(one) is int for one in order):
         raise UnreadableFile(
             root / NAME,
@@ -64,4 +65,27 @@ def _regions(foreground: Mapping[str, tuple[int, ...]], order: object, root: Pat
             "Complete dataset.json",
         )
     pairs = zip(foreground.items(), order, strict=True)
-    return tuple(Label(name=name, value=value, members=members) for (name, members), value in pairs)
+    regions = tuple(Label(name=name, value=value, members=members) for (name, members), value in pairs)
+    _refuse_lost(regions, root)
+    return regions
+
+
+def _refuse_lost(regions: tuple[Label, ...], root: Path) -> None:
+    """Refuse an order of painting after which the label map would not say what the masks say.
+
+    nnU-Net paints the regions one over the other, each with its value of `regions_class_order` (documentation/
+    region_based_training.md, "order matters"), and takes what is not so for granted.
+    """
+    for place, region in enumerate(regions):
+        wrong = None
+        if region.value not in region.members:
+            wrong = f"the region {region.name!r} is painted as {region.value}, which is none of its values"
+        for later in regions[place + 1 :]:
+            if later.value == region.value:
+                wrong = f"the regions {region.name!r} and {later.name!r} are both painted as {region.value}"
+            elif set(region.members) <= set(later.members):
+                wrong = f"the region {region.name!r} is painted before {later.name!r}, which covers it"
+        if wrong is not None:
+            raise UnreadableFile(
+                root / NAME, wrong, "List the regions from the largest to the smallest, each with a value of its own"
+            )
