@@ -17,8 +17,8 @@ from diascope.core.image import Image
 from diascope.formats import Format
 from diascope.formats.files.reading import ends_with, foreign, only
 
-COLOURS = (3, 4)
-"""Lengths of a last axis that is taken for colour."""
+CHANNELS = (1, 3, 4)
+"""Lengths of a last axis that is taken for grey, for colour, and for colour with alpha (or four channels)."""
 
 
 class Npz:
@@ -43,7 +43,8 @@ class Npz:
                 if not number.isdecimal() or int(number) >= len(array):
                     raise UnreadableFile(path, f"there is no {item!r}; {name} has {len(array)} items")
                 array = array[int(number)]
-            return Image(_channels_first(array, path), Geometry.unknown(), unit="grey")
+            array, notes = _channels_first(array, path)
+            return Image(array, Geometry.unknown(), unit="grey", history=notes)
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         raise BadUsage("npz is only read", given=path, todo="Write .nii.gz, .nrrd or .png")
@@ -73,14 +74,18 @@ def _array(path: str, name: str, changed: int, size: int) -> npt.NDArray[Any]:
     return array
 
 
-def _channels_first(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
-    """(Y, X), (Y, X, C), (Z, Y, X) or (Z, Y, X, C) to (C, Z, Y, X), a copy of its own."""
-    coloured = array.ndim > 2 and array.shape[-1] in COLOURS
-    if array.ndim - coloured not in (2, 3):
+def _channels_first(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """(Y, X), (Y, X, C), (Z, Y, X) or (Z, Y, X, C) to (C, Z, Y, X), a copy of its own; and what was done to it."""
+    channels = array.ndim > 2 and array.shape[-1] in CHANNELS
+    if array.ndim - channels not in (2, 3):
         raise UnreadableFile(path, f"an array of shape {array.shape} is not an image", "Say which one, as NAME:17")
-    array = np.moveaxis(array, -1, 0) if coloured else array[None]
+    array = np.moveaxis(array, -1, 0) if channels else array[None]
     array = array[:, None] if array.ndim == 3 else array
-    return np.array(array, order="C")
+    notes: tuple[str, ...] = ()
+    # Four whole numbers a pixel are a colour with alpha; those of a volume, or measured ones, are four channels.
+    if len(array) == 4 and array.shape[1] == 1 and array.dtype.kind in "iu":
+        array, notes = array[:3], ("the alpha channel was dropped",)
+    return np.array(array, order="C"), notes
 
 
 FORMAT: Format = Npz()

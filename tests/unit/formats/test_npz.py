@@ -27,6 +27,9 @@ def an_archive(folder: Path, **arrays: np.ndarray) -> Path:
         ((5, 28, 27, 3), (3, 1, 28, 27)),
         ((5, 8, 28, 27), (1, 8, 28, 27)),
         ((5, 8, 28, 27, 3), (3, 8, 28, 27)),
+        ((5, 28, 27, 1), (1, 1, 28, 27)),
+        ((5, 8, 28, 27, 1), (1, 8, 28, 27)),
+        ((5, 8, 28, 27, 4), (4, 8, 28, 27)),
     ],
 )
 def test_items_of_every_shape(tmp_path: Path, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
@@ -35,8 +38,17 @@ def test_items_of_every_shape(tmp_path: Path, shape: tuple[int, ...], expected: 
     assert image.array.shape == expected
     assert image.array.dtype == np.uint8
     assert not image.geometry.physical
-    last = np.moveaxis(array[3], -1, 0) if shape[-1] == 3 else array[3]
+    last = np.moveaxis(array[3], -1, 0) if shape[-1] < 5 else array[3]
     np.testing.assert_array_equal(image.array.ravel(), last.ravel())
+
+
+def test_alpha_is_dropped_and_that_is_noted(tmp_path: Path) -> None:
+    array = RNG.integers(0, 255, (2, 28, 27, 4), dtype=np.uint8)
+    image = FORMAT.read([an_archive(tmp_path, train_images=array)], "train_images:1")
+    np.testing.assert_array_equal(image.array[:, 0], np.moveaxis(array[1, ..., :3], -1, 0))
+    assert image.history == ("the alpha channel was dropped",)
+    measured = FORMAT.read([an_archive(tmp_path, train_images=array.astype(np.float32))], "train_images:1")
+    assert (measured.array.shape, measured.history) == ((4, 1, 28, 27), ())
 
 
 def test_an_item_that_does_not_exist_is_refused(tmp_path: Path) -> None:
