@@ -32,6 +32,11 @@ class Trial:
     verdict: bool | None = None
     _took: dict[int, float] = field(default_factory=dict)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the verdict is still to come: what is computed now cannot be computed again in the same way."""
+        return self.wanted and self.verdict is None
+
     def switch(self, step: int) -> None:
         """Choose how this step is computed; the same step of a resumed run is computed in the same way."""
         if self.wanted:

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,12 @@ from diascope.engine.building import build_network
 from diascope.engine.compiling import compile_encoders
 from diascope.engine.devices import prepare_process
 from diascope.engine.feeding import Feed, Pack, Stored
-from diascope.engine.log import read_log
-from diascope.engine.loop import Training, run_loop
+from diascope.engine.loop import run_loop
 from diascope.engine.network import AnswerNetwork
 from diascope.engine.pace import Pace
 from diascope.engine.preparing import prepared, with_target
 from diascope.engine.reading import Reader
+from diascope.engine.state import Training
 from diascope.engine.task import Task
 from diascope.store.releases import safe_bytes
 
@@ -149,17 +148,10 @@ def _fit_by_gradient(
 
     pace = Pace(plan["train_seconds"] and plan["train_seconds"] / max(1, plan["folds"]), plan["steps_cap"])
     resume, schedule = bool(options.get("resume")), options.get("schedule")
-    pace.used = _seconds_used(folder) if resume else 0.0
     training = Training(
         plan, network, task.phases(plan), feed, folder, validate, show, pace, resume, schedule, options.get("compiled")
     )
     return run_loop(training, fabric).average
-
-
-def _seconds_used(folder: Path) -> float:
-    """Each process of the run began its clock at zero."""
-    seconds = [0.0, *(float(line["seconds"]) for line in read_log(folder / "clock.jsonl"))]
-    return sum(after - before if after >= before else after for before, after in pairwise(seconds))
 
 
 def make_fabric(plan: Plan, devices: int = 1) -> Fabric:

@@ -1,4 +1,8 @@
-"""The log of a run: `log.jsonl` is the same in every run of a plan, `clock.jsonl` (time, memory) is not."""
+"""The log of a run: `log.jsonl` is cut back on a resume, `clock.jsonl` (time, memory) is not.
+
+`decisions.jsonl` holds what was decided by the clock (changes of the schedule, the verdict on compilation). It is never
+cut, so that a decision is obeyed however often the run is killed and resumed.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +29,17 @@ class RunLog:
 
     def __init__(self, folder: Path, writes: bool = True) -> None:
         self.path, self.clock, self.writes = folder / "log.jsonl", folder / "clock.jsonl", writes
+        self.decisions = folder / "decisions.jsonl"
         self._window: dict[str, list[float]] = {}
         self._started = time.monotonic()
 
-    def truncate(self, step: int) -> None:
-        """Drop every line after `step`; a kill meanwhile leaves the old log whole."""
+    def truncate(self, step: int, resumed: bool = True) -> None:
+        """Drop every line after `step`; a kill meanwhile leaves the old log whole. A new run has decided nothing."""
         if not self.writes:
             return
         kept = [line for line in read_log(self.path) if line["step"] <= step] if step else []
+        if not resumed:
+            self.decisions.unlink(missing_ok=True)
         with _room(self.path):
             write_durably(self.path, "".join(canonical_json(line) + "\n" for line in kept).encode())
 
@@ -63,11 +70,21 @@ class RunLog:
         """Write one line."""
         self._append(self.path, {"step": step, "event": event, **facts})
 
+    def decide(self, step: int, event: str, facts: Mapping[str, Any]) -> None:
+        """Write one line, and keep it durably; a run that is killed and comes here again finds it kept."""
+        if self.writes and not any((one["step"], one["event"]) == (step, event) for one in read_log(self.decisions)):
+            self._append(self.decisions, {"step": step, "event": event, **facts})
+            _make_durable(self.decisions)
+        self.event(step, event, facts)
+
+    def decided(self, step: int) -> list[dict[str, Any]]:
+        """What was decided after a step, in order."""
+        return [line for line in read_log(self.decisions) if line["step"] > step]
+
     def sync(self) -> None:
         """Make everything written durable."""
         if self.writes and self.path.exists():
-            with self.path.open("ab") as stream:
-                os.fsync(stream.fileno())
+            _make_durable(self.path)
 
     def close(self) -> None:
         """Make everything written durable."""
@@ -77,6 +94,11 @@ class RunLog:
         if self.writes:
             with _room(path), path.open("a", encoding="utf-8") as stream:
                 stream.write(canonical_json(content) + "\n")
+
+
+def _make_durable(path: Path) -> None:
+    with path.open("ab") as stream:
+        os.fsync(stream.fileno())
 
 
 @contextmanager

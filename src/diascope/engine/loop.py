@@ -6,140 +6,32 @@ number, but only through a change that is logged and stored, so that a resume an
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
 
-from diascope.core.errors import BadUsage, Stopped, TrainingFailed
-from diascope.core.plan import Plan
+from diascope.core.errors import Stopped, TrainingFailed
 from diascope.engine.batch import Batch
 from diascope.engine.checkpoint import (
-    load_module,
-    load_optimiser,
-    module_tensors,
-    optimiser_tensors,
     read_checkpoint,
     write_checkpoint,
 )
-from diascope.engine.compiling import Trial, own_stance, words
-from diascope.engine.devices import lay_out
-from diascope.engine.feeding import Feed
-from diascope.engine.log import RunLog, read_log
-from diascope.engine.pace import Pace
-from diascope.engine.sharing import any_of, joined, mean_of, share_norms
+from diascope.engine.compiling import own_stance, words
+from diascope.engine.log import RunLog
+from diascope.engine.sharing import any_of, joined, mean_of
+from diascope.engine.state import State, Training
 from diascope.engine.stopping import Stopping
 from diascope.engine.task import Phase
 
-Validate = Callable[[nn.Module], Mapping[str, float]]
-Schedule = Sequence[Sequence[int]]
 SKIP_BUDGET = 5
 """Steps that may be skipped for a loss that is not finite, or a spike, before training stops (F4)."""
 SPIKE = 1000.0
 """A loss this many times as large as usual (plus one, for losses near zero) is a spike."""
 CALM = 0.95
 """Decay of the average that says what a usual loss is."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """All that the loop needs.
-
-    Args:
-        plan: `steps`, `learning_rate`, `weight_decay`, `warmup`, `ema`, `clip`, `precision`, `compile`, `log_every`,
-            `checkpoint_every`, `validate_every` are read from it.
-        network: With fresh weights.
-        phases: From the task.
-        feed: Makes the batches.
-        folder: Of the run; checkpoints and logs go there.
-        validate: Scores a network on the validation part.
-        show: Called with what a progress line shows.
-        pace: Watches the clock and proposes another number of steps.
-        resume: Whether to go on from the newest checkpoint.
-        schedule: (step, total) in order, from step 0: how many steps it is from when on; None is the plan's `steps`,
-            with changes as `pace` proposes.
-        compiled: Whether torch.compile was faster when this plan was trained before; None finds out.
-    """
-
-    plan: Plan
-    network: nn.Module
-    phases: Sequence[Phase]
-    feed: Feed
-    folder: Path
-    validate: Validate
-    show: Callable[[dict[str, Any]], None]
-    pace: Pace
-    resume: bool = False
-    schedule: Schedule | None = None
-    compiled: bool | None = None
-
-
-class Objective(nn.Module):
-    """The network and its losses as one module, so that Fabric (and DDP) see one forward a phase."""
-
-    def __init__(self, network: nn.Module, phases: Sequence[Phase]) -> None:
-        super().__init__()
-        self.network = network
-        self._losses = {phase.name: phase.loss for phase in phases}
-
-    def forward(self, phase: str, inputs: dict[str, Tensor], target: dict[str, Tensor], step: int) -> Tensor:
-        """The loss of one phase."""
-        return self._losses[phase](self.network, Batch(inputs, target, (), step)).float()
-
-
-class State:
-    """What a checkpoint holds: network, averaged network, optimisers, and how many steps were skipped."""
-
-    def __init__(self, training: Training, fabric: Fabric) -> None:
-        plan = training.plan
-        network = lay_out(training.network, plan["channels_last"])
-        self.average = copy.deepcopy(network).requires_grad_(False).eval()
-        if fabric.world_size > 1:
-            share_norms(network)
-        objective = Objective(network, training.phases)
-        optimisers = [_optimiser(phase, network, plan) for phase in training.phases]
-        wrapped = fabric.setup(objective, *optimisers)
-        self.objective, self.optimisers = wrapped[0], list(wrapped[1:])
-        self.network = network
-        self.average.to(fabric.device)
-        self.skipped = 0
-        self.usual: dict[str, float] = {}
-        self.trial = Trial(plan["compile"], training.compiled)
-        given = _checked(training.schedule) if training.schedule is not None else [[0, plan["steps"]]]
-        self.total = given[0][1]
-        self.changes: list[list[int]] = [[0, self.total]]
-        self.decided: dict[int, tuple[int, str]] = {step: (total, "as the plan says") for step, total in given[1:]}
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that changes, by name."""
-        found = module_tensors(self.network, "network") | module_tensors(self.average, "average")
-        for number, optimiser in enumerate(self.optimisers):
-            found |= optimiser_tensors(optimiser, f"optimiser-{number}")
-        return found
-
-    def load(self, tensors: dict[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Put a checkpoint back."""
-        load_module(self.network, tensors, "network")
-        load_module(self.average, tensors, "average")
-        for number, optimiser in enumerate(self.optimisers):
-            load_optimiser(optimiser, tensors, f"optimiser-{number}")
-        self.skipped, self.total = facts["skipped"], facts["total"]
-        self.changes, self.usual = facts["changes"], facts["usual"]
-        self.trial.verdict = self.trial.verdict if facts["compiled"] is None else facts["compiled"]
-
-    def change_total(self, step: int, total: int) -> None:
-        """From `step` on, the schedule ends at `total`."""
-        self.total = total
-        self.changes.append([step, total])
 
 
 def run_loop(training: Training, fabric: Fabric) -> State:
@@ -180,38 +72,22 @@ def _judge_compiling(training: Training, state: State, fabric: Fabric, took: tup
         return
     facts = fabric.broadcast(shown) if fabric.world_size > 1 else shown
     state.trial.verdict = facts["faster"]
-    log.event(took[0] + 1, "compile", facts)
+    log.decide(took[0] + 1, "compile", facts)
     training.show({"event": "compile", "message": words(facts)})
     training.pace.forget(took[0] + 1)
 
 
 def _stop(training: Training, state: State, fabric: Fabric, step: int, log: RunLog) -> None:
-    if fabric.global_rank == 0:
-        _save(training, state, step, log)
+    kept = "nothing is kept of these few steps"
+    if not state.trial.undecided:
+        kept = "everything up to here is kept"
+        if fabric.global_rank == 0:
+            _save(training, state, step, log)
     raise Stopped(
-        f"stopped at step {step} of {state.total}; everything up to here is kept",
+        f"stopped at step {step} of {state.total}; {kept}",
         given=str(training.folder),
         todo="Resume with: diascope train PLAN --resume",
     )
-
-
-def _checked(given: Schedule) -> list[list[int]]:
-    """A schedule that starts at step 0 and whose totals lie ahead.
-
-    Raises:
-        BadUsage: When it is not one.
-    """
-    steps = [list(pair) for pair in given]
-    sound = bool(steps) and all(
-        len(pair) == 2 and all(isinstance(n, int) for n in pair) and pair[0] < pair[1] for pair in steps
-    )
-    if not sound or steps[0][0] != 0 or any(one[0] >= other[0] for one, other in pairwise(steps)):
-        raise BadUsage(
-            "a schedule is a list of [step, total], from step 0 on, each total beyond its step",
-            given=given,
-            todo="For example schedule=[[0,300],[120,250]]",
-        )
-    return steps
 
 
 def _resumed(training: Training, state: State, fabric: Fabric, log: RunLog) -> int:
@@ -225,13 +101,14 @@ def _resumed(training: Training, state: State, fabric: Fabric, log: RunLog) -> i
             training.show({"event": "warning", "message": line})
     step = int(found[1]["step"]) if found is not None else 0
     if training.resume:
-        lines = [line for line in read_log(log.path) if line["step"] > step]
+        training.pace.used = float(found[1]["seconds"]) if found is not None else 0.0
+        lines = log.decided(step)
         state.decided |= {line["step"]: (line["to"], line["reason"]) for line in lines if line["event"] == "schedule"}
         verdicts = [line["faster"] for line in lines if line["event"] == "compile"]
         state.trial.verdict = verdicts[0] if verdicts else state.trial.verdict
     if fabric.world_size > 1:
         state.decided, state.trial.verdict = fabric.broadcast((state.decided, state.trial.verdict))
-    log.truncate(step)
+    log.truncate(step, training.resume)
     return step
 
 
@@ -329,10 +206,12 @@ def _after_step(training: Training, state: State, fabric: Fabric, step: int, log
     change = _change(training, state, fabric, step)
     if change is not None:
         total, reason = change
-        log.event(step, "schedule", {"from": state.total, "to": total, "reason": reason})
+        log.decide(step, "schedule", {"from": state.total, "to": total, "reason": reason})
         training.show({"event": "schedule", "message": f"step {step}: {state.total} -> {total} steps ({reason})"})
         state.change_total(step, total)
-    if (step % plan["checkpoint_every"] == 0 or last) and fabric.global_rank == 0:
+    # A run resumed within the trial would have nothing to compare.
+    due = last or (step % plan["checkpoint_every"] == 0 and not state.trial.undecided)
+    if due and fabric.global_rank == 0:
         _save(training, state, step, log)
 
 
@@ -354,6 +233,7 @@ def _save(training: Training, state: State, step: int, log: RunLog) -> None:
         "changes": state.changes,
         "usual": state.usual,
         "compiled": state.trial.verdict,
+        "seconds": training.pace.elapsed(),
         "window": log.window(),
     }
     write_checkpoint(training.folder / "checkpoints", step, state.tensors(), facts)
@@ -365,16 +245,3 @@ def schedule(step: int, total: int, warmup: int) -> float:
         return (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, total - warmup))
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _optimiser(phase: Phase, network: nn.Module, plan: Plan) -> Optimizer:
-    """AdamW; vectors (norms, biases) are not decayed."""
-    parameters = list(phase.parameters(network))
-    groups: Iterator[tuple[float, list[nn.Parameter]]] = iter(
-        [
-            (plan["weight_decay"], [p for p in parameters if p.ndim > 1]),
-            (0.0, [p for p in parameters if p.ndim <= 1]),
-        ]
-    )
-    content = [{"params": members, "weight_decay": decay} for decay, members in groups if members]
-    return AdamW(content, lr=plan["learning_rate"], betas=tuple(plan["betas"]))

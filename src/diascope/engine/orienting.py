@@ -59,18 +59,18 @@ class Turn:
         """(..., Z, Y, X) brought upright."""
         lead = stored.ndim - 3
         turned = stored.transpose(*range(lead), *(lead + axis for axis in self.order))
-        return np.ascontiguousarray(turned[(Ellipsis, *self._slices())])
+        return np.ascontiguousarray(turned[self._slices()])
 
     def back(self, upright: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(..., Z, Y, X) as the file stores it."""
         lead = upright.ndim - 3
-        stored = upright[(Ellipsis, *self._slices())]
+        stored = upright[self._slices()]
         return np.ascontiguousarray(
             stored.transpose(*range(lead), *(lead + self.order.index(axis) for axis in range(3)))
         )
 
-    def _slices(self) -> tuple[slice, ...]:
-        return tuple(slice(None, None, -1) if flip else slice(None) for flip in self.flips)
+    def _slices(self) -> tuple[Any, ...]:
+        return (Ellipsis, *(slice(None, None, -1) if flip else slice(None) for flip in self.flips))
 
 
 def upright(image: Image) -> Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 OVERRUN = 1.10
 """A run that would take this much longer than promised is shortened."""
 UNDERRUN = 0.92
-"""A run that would end this much earlier is lengthened, as long as most of it lies ahead."""
+"""A run whose steps became faster by compilation, and that would end this much earlier, is lengthened."""
 AHEAD = 0.6
 """Share of the steps after which a run is not lengthened any more: the learning rate has fallen by then."""
 FIRST_LOOK = 40
@@ -32,15 +32,19 @@ class Pace:
     _first_step: int = 0
     _began: float = field(default_factory=lambda: time.monotonic())
     _marks: list[tuple[int, float]] = field(default_factory=list)
-    _resumed: bool = False
+    _faster: bool = False
 
     def begin(self, step: int) -> None:
-        """This process starts at `step`; only a run from its beginning may still be lengthened."""
-        self._first_step, self._resumed = step, step > 0
+        """This process starts at `step`."""
+        self._first_step = step
+
+    def elapsed(self) -> float:
+        """Seconds that the run has taken so far, without steps that a kill undid."""
+        return self.used + time.monotonic() - self._began
 
     def forget(self, step: int) -> None:
-        """From `step` on the steps take another time than before; they are measured anew."""
-        self._first_step = step
+        """From `step` on the steps take another time than was planned with; they are measured anew."""
+        self._first_step, self._faster = step, True
         self._marks.clear()
 
     def propose(self, step: int, total: int) -> tuple[int, str] | None:
@@ -55,9 +59,10 @@ class Pace:
             return None
         begin_step, begin = self._marks[min(WARM_STEPS, len(self._marks) - 2)]
         each = (now - begin) / (step - begin_step)
-        expected = self.used + (now - self._began) + each * (total - step)
-        fits = step + max(1, int((self.seconds - self.used - (now - self._began)) / each))
-        early = not self._resumed and step < AHEAD * total
+        expected = self.elapsed() + each * (total - step)
+        fits = step + max(1, int((self.seconds - self.elapsed()) / each))
+        # The same plan gives the same bytes twice: only what was not known when it was made may lengthen it.
+        early = self._faster and step < AHEAD * total
         if expected > OVERRUN * self.seconds and fits < total:
             return max(step + 1, fits), f"{each * 1000:.0f} ms a step is slower than planned"
         if early and expected < UNDERRUN * self.seconds and min(fits, self.cap) > total:

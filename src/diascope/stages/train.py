@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from diascope.core.case import Case, Dataset, FileRef
-from diascope.core.errors import BadUsage, Stopped
+from diascope.core.errors import Stopped
 from diascope.core.plan import Plan
 from diascope.core.run import Member, Run
 from diascope.engine.devices import describe, peak_memory_gb, prepare_process
@@ -37,7 +37,7 @@ def train(
     Args:
         workspace: Where `runs/` and `datasets/` are.
         plan_path: The plan's file.
-        resume: Go on with the newest run of this plan.
+        resume: Go on with the newest run of this plan; where there is none yet, start one.
         devices: How many processes or GPUs share each batch.
         tell: Told about progress.
 
@@ -60,6 +60,8 @@ def train(
         tell({"event": "phase", "message": f"the run {folder.name} is finished"})
         return Run.read(folder / "run.json"), folder
     if first and not (folder / "plan.json").exists():
+        if resume:
+            tell({"event": "phase", "message": "there is no run of this plan to resume yet: it starts now"})
         plan.write(folder / "plan.json")
     process = prepare_process(plan["threads"] if "threads" in plan.choices else None)
     began = time.monotonic()
@@ -180,9 +182,9 @@ def _folder(workspace: Workspace, plan: Plan, plan_path: Path, resume: bool) -> 
             for path in workspace.runs.glob("*/plan.json")
             if _as_planned(Plan.read(path)).content_hash() == wanted
         ]
-        if not matching:
-            raise BadUsage("there is no run of this plan to resume", given=str(plan_path), todo="Leave out --resume")
-        return max(matching, key=lambda path: (path / "plan.json").stat().st_mtime)
+        # A process that was killed before it wrote anything is resumed by starting.
+        if matching:
+            return max(matching, key=lambda path: (path / "plan.json").stat().st_mtime)
     return workspace.runs / free_name(workspace.runs, own.parent.name if inside else own.stem)
 
 

@@ -91,25 +91,34 @@ def finish(workspace: Workspace, run_folder: Path, setting: tuple[float, Tell, s
     """Evaluate a run, pack the candidate, write the report."""
     began, tell, lang = setting
     run, made = Run.read(run_folder / "run.json"), Plan.read(run_folder / "plan.json")
-    dataset_folder = workspace.find("datasets", run.dataset)
-    dataset = Dataset.read(dataset_folder / "dataset.json")
     evaluated = evaluate_run(workspace, run_folder, tell)
     release, folder = candidate(workspace, run_folder, evaluated.folder, tell)
-    tell({"event": "phase", "message": "explaining and writing the report"})
-    explained = _explained(run_folder, run, made, dataset, evaluated.evaluation)
+    evaluation = evaluated.evaluation.model_copy(update={"release": release.label})
     minutes = {"predicted": made["predicted_minutes"], "actual": round((time.monotonic() - began) / 60, 2)}
     memory = {"predicted": made["predicted_gb"], "actual": round(peak_memory_gb(), 2)}
-    cost = {
-        "predicted_minutes": minutes["predicted"],
-        "actual_minutes": minutes["actual"],
-        "predicted_gb": memory["predicted"],
-        "actual_gb": memory["actual"],
-    }
     path = workspace.reports / f"{release.label}.html"
-    report(folder, run_folder, dataset_folder, path, cost, explained, lang)
+    made_of = Fitted(
+        run.dataset, run_folder / "plan.json", run_folder, evaluation, release, folder, path, minutes, memory
+    )
+    write_report(workspace, made_of, tell, lang)
     minutes["actual"] = round((time.monotonic() - began) / 60, 2)
-    evaluation = evaluated.evaluation.model_copy(update={"release": release.label})
-    return Fitted(run.dataset, run_folder / "plan.json", run_folder, evaluation, release, folder, path, minutes, memory)
+    return made_of
+
+
+def write_report(workspace: Workspace, fitted: Fitted, tell: Tell, lang: str) -> None:
+    """Explain some cases, and write the report where `fitted` says that it is."""
+    tell({"event": "phase", "message": "explaining and writing the report"})
+    run, made = Run.read(fitted.run / "run.json"), Plan.read(fitted.plan)
+    dataset_folder = workspace.find("datasets", run.dataset)
+    dataset = Dataset.read(dataset_folder / "dataset.json")
+    explained = _explained(fitted.run, run, made, dataset, fitted.evaluation)
+    cost = {
+        "predicted_minutes": fitted.minutes["predicted"],
+        "actual_minutes": fitted.minutes["actual"],
+        "predicted_gb": fitted.memory_gb["predicted"],
+        "actual_gb": fitted.memory_gb["actual"],
+    }
+    report(fitted.release_folder, fitted.run, dataset_folder, fitted.report, cost, explained, lang)
 
 
 def _explained(run_folder: Path, run: Run, made: Plan, dataset: Dataset, evaluation: Evaluation) -> tuple[Any, ...]:

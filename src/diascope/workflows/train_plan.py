@@ -13,7 +13,7 @@ from diascope.engine.progress import Tell, silent
 from diascope.stages.train import train
 from diascope.store.releases import open_release
 from diascope.store.workspace import Workspace, process_rank
-from diascope.workflows.fit import Fitted, finish
+from diascope.workflows.fit import Fitted, finish, write_report
 
 
 def train_plan(
@@ -43,7 +43,7 @@ def train_plan(
     if process_rank() != 0:
         return None
     if resume and (folder := _released(workspace, run)):
-        return _finished(workspace, run, run_folder, folder, tell)
+        return _finished(workspace, run, (run_folder, folder), tell, lang)
     return finish(workspace, run_folder, (began, tell, lang))
 
 
@@ -57,11 +57,12 @@ def _released(workspace: Workspace, run: Run) -> Path | None:
     return None
 
 
-def _finished(workspace: Workspace, run: Run, run_folder: Path, folder: Path, tell: Tell) -> Fitted:
-    """What an earlier command made of this run; nothing is done again."""
+def _finished(workspace: Workspace, run: Run, folders: tuple[Path, Path], tell: Tell, lang: str) -> Fitted:
+    """What an earlier command made of this run; nothing is done again, and a report that is missing is written."""
+    run_folder, folder = folders
     opened = open_release(folder)
     tell({"event": "phase", "message": f"{opened.release.label} was made of this run before: nothing is left to do"})
-    return Fitted(
+    fitted = Fitted(
         dataset=run.dataset,
         plan=run_folder / "plan.json",
         run=run_folder,
@@ -72,3 +73,6 @@ def _finished(workspace: Workspace, run: Run, run_folder: Path, folder: Path, te
         minutes={"predicted": opened.plan["predicted_minutes"], "actual": run.actual_minutes},
         memory_gb={"predicted": run.predicted_gb, "actual": run.actual_gb},
     )
+    if not fitted.report.exists():  # it was killed after the release was packed
+        write_report(workspace, fitted, tell, lang)
+    return fitted

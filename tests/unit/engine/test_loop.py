@@ -19,8 +19,9 @@ from diascope.engine.batch import Batch
 from diascope.engine.checkpoint import read_checkpoint
 from diascope.engine.feeding import Feed, Stored
 from diascope.engine.log import read_log
-from diascope.engine.loop import SKIP_BUDGET, State, Training, run_loop, schedule
+from diascope.engine.loop import SKIP_BUDGET, run_loop, schedule
 from diascope.engine.pace import Pace
+from diascope.engine.state import State, Training
 from diascope.engine.task import Phase
 
 CASES = 12
@@ -300,11 +301,56 @@ def test_a_verdict_on_compilation_that_was_logged_holds_after_a_kill(tmp_path: P
     plan = a_plan(steps=60, checkpoint_every=30, compile=True)
     with pytest.raises(InterruptedError):
         train(tmp_path, plan, loss=dies_after(50))
-    log = tmp_path / "log.jsonl"
-    lines = read_log(log)
-    (verdict,) = [line for line in lines if line["event"] == "compile"]
-    verdict["faster"] = faster
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    kept = tmp_path / "decisions.jsonl"
+    (verdict,) = read_log(kept)
+    kept.write_text(json.dumps({**verdict, "faster": faster}) + "\n")
+    # A second kill, before the decision is reached again, must not forget it.
+    with pytest.raises(InterruptedError):
+        train(tmp_path, plan, resume=True, loss=dies_after(10))
     state = train(tmp_path, plan, resume=True)
     assert state.trial.verdict is faster
-    assert [line["faster"] for line in read_log(log) if line["event"] == "compile"] == [faster]
+    assert [line["faster"] for line in read_log(tmp_path / "log.jsonl") if line["event"] == "compile"] == [faster]
+
+
+def test_nothing_is_kept_of_a_trial_that_is_not_over(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedError):
+        train(tmp_path, a_plan(steps=60, checkpoint_every=5, compile=True), loss=dies_after(38))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+class SlowPace(Pace):
+    """Shortens at a step, once, as a slow machine would."""
+
+    def __init__(self, at: int, to: int) -> None:
+        super().__init__(None)
+        self.at, self.to = at, to
+
+    def propose(self, step: int, total: int) -> tuple[int, str] | None:
+        return (self.to, "slow") if step == self.at and total != self.to else None
+
+
+def test_a_change_of_the_schedule_survives_two_kills(tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole", a_plan(steps=40, checkpoint_every=8), pace=SlowPace(10, 30))
+    for dies, pace in ((14, SlowPace(10, 30)), (9, SlowPace(99, 0))):
+        with pytest.raises(InterruptedError):
+            train(
+                tmp_path / "cut",
+                a_plan(steps=40, checkpoint_every=8),
+                loss=dies_after(dies),
+                resume=dies != 14,
+                pace=pace,
+            )
+    again = train(tmp_path / "cut", a_plan(steps=40, checkpoint_every=8), resume=True, pace=SlowPace(99, 0))
+    assert again.total == whole.total == 30
+    assert weights(again) == weights(whole)
+    assert (tmp_path / "cut/log.jsonl").read_bytes() == (tmp_path / "whole/log.jsonl").read_bytes()
+
+
+def test_time_that_a_kill_undid_is_not_counted(tmp_path: Path) -> None:
+    pace = Pace(None)
+    with pytest.raises(InterruptedError):
+        train(tmp_path, a_plan(steps=40, checkpoint_every=8), loss=dies_after(14))
+    train(tmp_path, a_plan(steps=40, checkpoint_every=8), resume=True, pace=pace)
+    facts = json.loads((tmp_path / "checkpoints/step-00000040/state.json").read_text())["facts"]
+    assert facts["seconds"] == pytest.approx(pace.elapsed(), abs=1.0)
+    assert 0 < pace.used < facts["seconds"]

@@ -57,14 +57,26 @@ def test_an_overrun_that_begins_late_is_noticed(monkeypatch: pytest.MonkeyPatch)
     assert clock.now - began < 120
 
 
-def test_a_fast_run_is_lengthened_once_at_the_first_look_up_to_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fast_run_is_not_lengthened_so_that_a_plan_gives_the_same_bytes_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = Clock(monkeypatch)
-    total, found = changes(Pace(100.0, cap=1500), clock, range(1, 3000), 1000, 0.05)
-    assert found == [(FIRST_LOOK, 1500)]
+    assert changes(Pace(100.0), clock, range(1, 3000), 1000, 0.05) == (1000, [])
+
+
+def test_steps_that_compilation_made_faster_lengthen_the_run_once_up_to_the_cap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(100.0, cap=1500)
+    assert changes(pace, clock, range(1, 40), 1000, 0.1) == (1000, [])
+    pace.forget(39)
+    total, found = changes(pace, clock, range(40, 3000), 1000, 0.05)
+    assert found == [(39 + FIRST_LOOK, 1500)]
     assert total == 1500
 
 
-def test_a_resumed_run_measures_its_own_steps_and_is_not_lengthened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_measures_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     for start in (1, 12, 499, 949, 990):
         pace = Pace(100.0, used=start * 0.02)
