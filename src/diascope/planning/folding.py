@@ -115,6 +115,11 @@ def split(cases: Sequence[Case], stratum: Callable[[Case], str], seed: int) -> l
     if given:
         # What is given holds; only the missing parts are cut from train (and from cases without a part).
         open_cases = [case for case in cases if parts.get(unit(case), "train") == "train"]
+        if not open_cases:
+            raise DataRefused(
+                "there is nothing to train on: every patient is given as validation or test",
+                todo="Measure a model on such data with diascope evaluate RELEASE SOURCE, or bring a train part",
+            )
     wanted = [(name, share) for name, share in SHARES if name == "train" or name not in given]
     assigned = _assign(open_cases, stratum, wanted, seed)
     found = [case.model_copy(update={"split": assigned.get(unit(case), parts.get(unit(case)))}) for case in cases]

@@ -179,3 +179,10 @@ def test_a_lesion_that_two_patients_share_joins_them() -> None:
     assert keys[1] == keys[3]
     assert keys[0] == keys[4]
     assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize("parts", [("test",), ("val",), ("val", "test")])
+def test_without_a_part_to_train_on_the_way_out_is_evaluate(parts: tuple[Split, ...]) -> None:
+    cases = cases_of([(number, "ab"[number % 2], part) for part in parts for number in range(40)])
+    with pytest.raises(DataRefused, match=r"nothing to train on.*diascope evaluate"):
+        split(cases, label, 0)

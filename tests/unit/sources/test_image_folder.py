@@ -92,6 +92,37 @@ def test_a_table_that_contradicts_the_folders_is_refused(tmp_path: Path) -> None
         listed(root)
 
 
+def test_a_table_that_says_the_folders_in_other_words_is_no_contradiction(tmp_path: Path) -> None:
+    root = a_folder(tmp_path, "normal/1.png", "normal/2.png", "ill/3.png", "ill/4.png")
+    (root / "index.csv").write_text("path,label\nnormal/1.png,0\nnormal/2.png,0.0\nill/3.png,1\n")
+    listing = listed(root)
+    assert [case.targets["label"] for case in listing.cases] == ["ill", "ill", "normal", "normal"]
+    assert "the column 'label' says the folders in other words, one to one: 1 is ill, 0 is normal" in listing.notes
+    assert not any(case.covariates for case in listing.cases)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [("0", "1", "1"), ("0", "0", "0"), ("ill", "ill", "normal")],
+    ids=["two words for a folder", "one word for two", "each other's names"],
+)
+def test_other_words_that_are_not_one_to_one_are_refused(cells: tuple[str, ...], tmp_path: Path) -> None:
+    root = a_folder(tmp_path, "normal/1.png", "normal/2.png", "ill/3.png")
+    rows = "".join(f"{name},{cell}\n" for name, cell in zip("123", cells, strict=True))
+    (root / "index.csv").write_text("stem,label\n" + rows)
+    with pytest.raises(DataRefused, match=r"lies in the folder '.*', and the table calls it"):
+        listed(root)
+
+
+def test_a_test_part_alone_is_listed_and_said(tmp_path: Path) -> None:
+    listing = listed(a_folder(tmp_path, "test/x/1.png", "test/y/2.png"))
+    assert {case.split for case in listing.cases} == {"test"}
+    assert (
+        "all cases are given as test: a model can be evaluated on them (diascope evaluate), not trained"
+        in listing.notes
+    )
+
+
 def test_a_split_column_that_contradicts_the_folders_is_refused(tmp_path: Path) -> None:
     root = a_folder(tmp_path, "train/x/1.png", "train/y/2.png")
     (root / "index.csv").write_text("path,split\ntrain/x/1.png,test\n")

@@ -61,7 +61,7 @@ def describe(
     rows = rows or Rows()
     roles = roles_of(rows.columns, options)
     of_layout = {target.name for target in targets}
-    _refuse_contradiction(cases, rows, targets)
+    translations = _translations(cases, rows, targets)
     free = tuple(name for name in rows.columns if name not in rows.used | roles.columns | of_layout)
     if options.target is not None and options.target not in {*of_layout, *rows.columns}:
         raise UnknownName("target column", options.target, {*of_layout, *free})
@@ -71,19 +71,40 @@ def describe(
     found.sort(key=lambda target: target.name != meant)
     covariates, notes = _covariates(cases, rows, kinds, found)
     described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
-    return Described(described, tuple(found), (*_on_patients(described, roles), *roles.notes, *notes))
+    notes = [*_on_patients(described, roles), *roles.notes, *translations, *notes, *_on_parts(described)]
+    return Described(described, tuple(found), tuple(notes))
 
 
-def _refuse_contradiction(cases: Sequence[Case], rows: Rows, targets: Sequence[Target]) -> None:
+def _translations(cases: Sequence[Case], rows: Rows, targets: Sequence[Target]) -> list[str]:
+    """Notes on columns that say what the folders say in other words (0 and 1 for normal and ill), one to one.
+
+    Raises:
+        DataRefused: When a column contradicts the folders: a word for two folders, two for one, or that of another.
+    """
+    notes = []
     for target in targets:
         if target.kind != "category" or target.name not in rows.columns:
             continue
-        for case, cell in zip(cases, rows.values(target.name, cases), strict=True):
-            if cell is not None and class_name(cell) != case.targets[target.name]:
+        folders = {label.name for label in target.labels}
+        said: dict[str, str] = {}
+        for case, cell in zip(cases, map(class_name, rows.values(target.name, cases)), strict=True):
+            folder = str(case.targets[target.name])
+            if cell is None:
+                continue
+            known = said.setdefault(folder, cell)
+            if known != cell or (cell != folder and cell in folders) or _elsewhere(cell, folder, said):
                 raise DataRefused(
-                    f"{case.id} lies in the folder {case.targets[target.name]!r}, and the table calls it {cell!r}",
+                    f"{case.id} lies in the folder {folder!r}, and the table calls it {cell!r}",
                     todo=f"Mend the column {target.name!r}, or rename it",
                 )
+        if any(folder != cell for folder, cell in said.items()):
+            words = ", ".join(f"{cell} is {folder}" for folder, cell in sorted(said.items()))
+            notes.append(f"the column {target.name!r} says the folders in other words, one to one: {words}")
+    return notes
+
+
+def _elsewhere(cell: str, folder: str, said: Mapping[str, str]) -> bool:
+    return any(other == cell and name != folder for name, other in said.items())
 
 
 def _targets(cases: Sequence[Case], rows: Rows, kinds: Mapping[str, ColumnKind], asked: str | None) -> list[Target]:
@@ -225,3 +246,11 @@ def _on_patients(cases: Sequence[Case], roles: Roles) -> list[str]:
     if roles.patient is None or not unknown:
         return [roles.why_patient]
     return [roles.why_patient, f"{unknown} of {len(cases)} cases have no patient there: each counts as its own"]
+
+
+def _on_parts(cases: Sequence[Case]) -> list[str]:
+    """What to do with data of which nothing may be trained on."""
+    if not cases or any(case.split in (None, "train") for case in cases):
+        return []
+    parts = " and ".join(sorted({str(case.split) for case in cases}))
+    return [f"all cases are given as {parts}: a model can be evaluated on them (diascope evaluate), not trained"]
