@@ -78,7 +78,11 @@ class Gate(Record):
     distance_limit: float | None = None
     """Largest Mahalanobis distance of the encoder's features that is still read; None where it has none."""
     false_refusal_rate: float | None = None
-    """Share of validation cases that the limit would refuse (stated)."""
+    """Share of cases like those in training that a limit fitted without them refuses."""
+    false_refusal_high: float | None = None
+    """Upper end of its 95 % interval."""
+    fitted_on: int = 0
+    """Cases."""
 
 
 class Release(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,14 +11,23 @@ from scipy import ndimage
 
 from diascope.core.evaluation import Gate, GateRule
 from diascope.core.image import Image
-from diascope.core.plan import Fingerprint, Plan
+from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.batch import Example, Output
+from diascope.evidence.proportions import proportion
 
 Floats = npt.NDArray[np.float64]
 FALSE_REFUSALS = 0.01
 """Share of images like those in training that the distance may refuse."""
 FEWEST = 20
 """Cases below which no distance is fitted."""
+FOLDS = 5
+"""Each case's distance is measured from a fit on other patients."""
+SPREAD = 8.0
+"""Standard deviations between cases by which the mean of an image on an absolute scale may differ."""
+COLOUR = 0.02
+"""Mean difference of the channels, as a share of the range of the image, above which a picture has colour."""
+ABSOLUTE = ("window", "windows", "grey", "rgb")
+"""Intensity rules that keep the scale of the file: there its numbers mean something."""
 SLACK = 2.0
 """Spacing may differ from the training range by this factor; resampling bridges it."""
 COMPONENTS = 24
@@ -34,6 +44,11 @@ def features(example: Example, output: Output) -> Floats:
         return np.concatenate([*values, np.asarray(output.features, float)]).astype(float)
     parts = [_descriptor(channel) for channel in image]
     return np.concatenate([*parts, np.asarray(output.features, float)]).astype(float)
+
+
+def described(example: Example) -> Floats:
+    """The first part of `features`, which nothing was learnt for: it may be taken from training cases."""
+    return features(example, Output(np.zeros(0)))
 
 
 def _descriptor(channel: npt.NDArray[np.float32]) -> Floats:
@@ -53,13 +68,16 @@ def _descriptor(channel: npt.NDArray[np.float32]) -> Floats:
     return np.array([*quantiles, *np.log1p(np.array(contrast) * 10), *centre, spread], dtype=float)
 
 
-def fit_gate(plan: Plan, facts: Fingerprint, rows: Sequence[Floats]) -> tuple[Gate, dict[str, Floats]]:
+def fit_gate(
+    plan: Plan, facts: Fingerprint, rows: Sequence[Floats], patients: Sequence[str]
+) -> tuple[Gate, dict[str, Floats]]:
     """Rules from the fingerprint, and the distance from the features of training-like cases.
 
     Args:
         plan: Which inputs are read.
         facts: Of the training part.
-        rows: Features of cases that the network was not trained on (validation, or out of fold).
+        rows: `features` of cases that the network was not trained on, or `described` of any cases.
+        patients: Of each row.
 
     Returns:
         The gate, and the arrays of the distance (`mean`, `scale`, `axes`, `variance`); none below 20 cases.
@@ -68,14 +86,39 @@ def fit_gate(plan: Plan, facts: Fingerprint, rows: Sequence[Floats]) -> tuple[Ga
     if len(rows) < FEWEST:
         return Gate(rules=rules), {}
     table = np.stack(rows)
-    half = np.arange(len(table)) % 2 == 0
-    arrays = _fit_distance(table[half])
-    held_out = np.array([distance(row, arrays) for row in table[~half]])
-    # A log-normal tail: with few held-out cases the plain 99 % quantile is only their maximum.
-    logs = np.log(np.maximum(held_out, 1e-9))
-    limit = float(max(np.quantile(held_out, 1 - FALSE_REFUSALS), np.exp(logs.mean() + 2.6 * logs.std())))
-    whole = _fit_distance(table)
-    return Gate(rules=rules, distance_limit=limit, false_refusal_rate=float(np.mean(held_out > limit))), whole
+    folds = _folds(patients)
+    apart = np.zeros(len(table))
+    for fold in range(FOLDS):
+        arrays = _fit_distance(table[folds != fold])
+        apart[folds == fold] = [distance(row, arrays) for row in table[folds == fold]]
+    # Whether a case is refused is asked of a limit that it had no part in.
+    beyond = [apart[row] > _limit(apart[folds != folds[row]]) for row in range(len(table))]
+    rate, _, high = proportion(np.array(beyond), patients)
+    gate = Gate(
+        rules=rules,
+        distance_limit=_limit(apart),
+        false_refusal_rate=rate,
+        false_refusal_high=None if math.isnan(high) else high,
+        fitted_on=len(table),
+    )
+    return gate, _fit_distance(table)
+
+
+def _folds(patients: Sequence[str]) -> npt.NDArray[np.intp]:
+    """The fold of each row; a patient is in one only."""
+    numbers = {patient: number % FOLDS for number, patient in enumerate(dict.fromkeys(patients))}
+    return np.array([numbers[patient] for patient in patients])
+
+
+def _limit(apart: Floats) -> float:
+    """Beyond it lies at most a hundredth.
+
+    By a log-normal tail, since the 99 % quantile of few cases is their maximum, and with room for what few cases do
+    not know of its width (99 % of the normal lie below 2.33; the rest is for tails that are heavier).
+    """
+    logs = np.log(np.maximum(apart, 1e-9))
+    width = 2.8 + 3 / math.sqrt(len(apart))
+    return float(max(np.quantile(apart, 1 - FALSE_REFUSALS), np.exp(logs.mean() + width * logs.std())))
 
 
 def _rule(name: str, plan: Plan, facts: Fingerprint) -> GateRule:
@@ -83,7 +126,9 @@ def _rule(name: str, plan: Plan, facts: Fingerprint) -> GateRule:
     physical = one.physical and one.dimensions == 3
     low = _scaled(one.spacings[0], 1 / SLACK) if physical else None
     high = _scaled(one.spacings[4], SLACK) if physical else None
+    scale = _scale(one) if plan["intensity"][name]["rule"] in ABSOLUTE else {}
     return GateRule(
+        intensity=scale,
         input=name,
         modality=one.modality,
         dimensions=one.dimensions,
@@ -91,6 +136,16 @@ def _rule(name: str, plan: Plan, facts: Fingerprint) -> GateRule:
         spacing_low=low,
         spacing_high=high,
     )
+
+
+def _scale(facts: InputFacts) -> dict[str, tuple[float, float]]:
+    """Where mean and standard deviation of a whole image may lie, on the scale of the file."""
+    span = max(facts.intensity["high"]) - min(facts.intensity["low"])
+    found = {}
+    for statistic, (middle, spread) in facts.per_case.items():
+        margin = SPREAD * spread + 0.1 * span
+        found[statistic] = (round(middle - margin, 4), round(middle + margin, 4))
+    return found
 
 
 def _scaled(steps: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
@@ -118,12 +173,23 @@ def _normal(rows: Floats, mean: Floats, scale: Floats) -> Floats:
 
 
 def distance(row: Floats, arrays: Mapping[str, Floats]) -> float:
-    """Mahalanobis distance in the whitened axes, with what lies outside them as one more axis."""
+    """Mahalanobis distance in the whitened axes, with what lies outside them as one more axis.
+
+    Of a row that holds more than was fitted (learnt features), the first part counts.
+    """
+    row = row[: len(arrays["mean"])]
     normal = _normal(row, arrays["mean"], arrays["scale"])
     along = arrays["axes"] @ normal
     outside = float(((normal - arrays["axes"].T @ along) ** 2).sum())
     squares = np.r_[along**2, outside] / arrays["variance"]
     return float(np.sqrt(squares.mean()))
+
+
+def refusals(gate: Gate) -> str:
+    """The stated false-refusal rate, in words."""
+    rate, high = gate.false_refusal_rate or 0.0, gate.false_refusal_high
+    most = f", at most {100 * high:.1f} %" if high is not None else ""
+    return f"of images like those it refuses {100 * rate:.1f} %{most}, by {gate.fitted_on} cases"
 
 
 def broken_rules(gate: Gate, images: Mapping[str, Image]) -> list[str]:
@@ -146,13 +212,34 @@ def _broken(rule: GateRule, image: Image) -> list[str]:
         found.append(f"{rule.input}: {'2-D' if image.is_flat else '3-D'} image, trained on {rule.dimensions}-D")
     if image.channels != rule.channels and {image.channels, rule.channels} != {1, 3}:
         found.append(f"{rule.input}: {image.channels} channels, trained on {rule.channels}")
+    elif rule.channels == 1 and _has_colour(image):
+        found.append(f"{rule.input}: a picture in colour, trained on grey ones")
     if not np.isfinite(image.array).all():
         found.append(f"{rule.input}: some voxels are not finite")
     elif float(np.ptp(image.array)) == 0:
         found.append(f"{rule.input}: the image is blank")
+    else:
+        found += _intensity(rule, image)
     if rule.spacing_low is not None and rule.spacing_high is not None:
         found += _spacing(rule, image, rule.spacing_low, rule.spacing_high)
     return found
+
+
+def _has_colour(image: Image) -> bool:
+    """Whether the channels differ; a film that was saved in colour is grey all the same."""
+    if image.channels != 3:
+        return False
+    array = image.array.astype(np.float32)
+    return bool(np.ptp(array, axis=0).mean() > COLOUR * max(float(np.ptp(array)), 1e-9))
+
+
+def _intensity(rule: GateRule, image: Image) -> list[str]:
+    seen = {"mean": float(np.mean(image.array, dtype=np.float64)), "std": float(np.std(image.array, dtype=np.float64))}
+    return [
+        f"{rule.input}: {statistic} {seen[statistic]:.4g}, trained on {low:.4g} to {high:.4g} (grey values)"
+        for statistic, (low, high) in sorted(rule.intensity.items())
+        if not low <= seen[statistic] <= high
+    ]
 
 
 def _spacing(rule: GateRule, image: Image, low: tuple[float, ...], high: tuple[float, ...]) -> list[str]:

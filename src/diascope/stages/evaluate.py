@@ -20,7 +20,7 @@ from diascope.core.run import Run
 from diascope.engine.batch import Example, Row
 from diascope.engine.choosing import choose_backend, reference_image
 from diascope.engine.fit import load_weights
-from diascope.engine.gate import features, fit_gate
+from diascope.engine.gate import FEWEST, described, features, fit_gate
 from diascope.engine.measuring import measured
 from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
@@ -30,6 +30,8 @@ from diascope.planning.folding import unit
 from diascope.reports.galleries import worst_and_best
 from diascope.store.workspace import Workspace, free_name
 
+GATE_CASES = 60
+"""Training cases that the gate looks at where validation cases are few."""
 REFERENCE = 4
 """Validation cases that a release keeps, so that another back end can prove itself."""
 
@@ -98,7 +100,7 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
             "backend": f"{reading.backend} {reading.precision}",
         }
     )
-    gate, arrays = fit_gate(plan, facts, [one.example.inputs["features"].astype(float) for one in inside])
+    gate, arrays = fit_gate(plan, facts, *_like_training(watch, inside))
     folder = workspace.evaluations / free_name(workspace.evaluations, run.name)
     evaluated = Evaluated(evaluation, gate, reading, folder)
     _write(evaluated, {"gate": arrays, "reference": _reference(networks, plan, some)})
@@ -107,6 +109,21 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
             folder / f"{run.dataset.split('@')[-1]}.test", f"{evaluation.evaluated_by} {evaluation.created}\n".encode()
         )
     return evaluated
+
+
+def _like_training(watch: Watch, inside: Sequence[Observed]) -> tuple[list[Any], list[str]]:
+    """What the gate is fitted on: rows, and the patient of each.
+
+    Learnt features only where one network stands for the release and has not seen the cases; folds do not share theirs.
+    """
+    learnt = len(inside) >= FEWEST and not watch.dataset.folds
+    rows = [one.example.inputs["features" if learnt else "described"].astype(float) for one in inside]
+    patients = [one.example.case.patient for one in inside]
+    if len(rows) < FEWEST:
+        more = _spread(watch.dataset.part("train"), GATE_CASES)
+        rows += [described(prepared(case, Path(watch.dataset.root), watch.plan)[0]) for case in more]
+        patients += [case.patient for case in more]
+    return rows, patients
 
 
 def _write(evaluated: Evaluated, arrays: Mapping[str, Mapping[str, Any]]) -> None:
@@ -149,7 +166,10 @@ class Watch:
 
 def _described(one: Observed) -> Mapping[str, Any]:
     """Features in place of pixels: what the gate needs, a thousandth of the memory."""
-    return {"features": features(one.example, one.output).astype(np.float32)}
+    return {
+        "features": features(one.example, one.output).astype(np.float32),
+        "described": described(one.example).astype(np.float32),
+    }
 
 
 def _out_of_fold(watch: Watch, networks: Sequence[Any]) -> tuple[list[Observed], list[Row]]:

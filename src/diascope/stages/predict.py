@@ -20,7 +20,7 @@ from diascope.core.image import Image
 from diascope.engine.choosing import SAME_LABELS, agreement
 from diascope.engine.devices import prepare_process
 from diascope.engine.fit import load_weights
-from diascope.engine.gate import broken_rules, distance, features
+from diascope.engine.gate import broken_rules, distance, features, refusals
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
 from diascope.engine.reading import Reader, buffer_bytes
@@ -93,7 +93,7 @@ class Predictor:
                     incoming.case.id,
                     [
                         f"it looks unlike the training images: distance {apart:.1f}, limit {limit:.1f} "
-                        f"(refuses {100 * (release.gate.false_refusal_rate or 0):.0f} % of images like those)"
+                        f"({refusals(release.gate)})"
                     ],
                 )
         task = registry.get("tasks", plan.task)

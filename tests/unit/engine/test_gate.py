@@ -76,6 +76,27 @@ def test_grey_may_stand_for_colour() -> None:
     assert reasons(photo, grey) == []
 
 
+@pytest.mark.parametrize(("tint", "refused"), [((1.0, 1.0, 1.0), False), ((1.0, 0.2, 0.2), True)])
+def test_a_grey_release_reads_films_saved_in_colour_but_no_photograph(
+    tint: tuple[float, float, float], refused: bool
+) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (1, 1, 40, 30)).astype(np.float32)
+    saved = Image((grey * np.array(tint)[:, None, None, None]).astype(np.uint8), Geometry.unknown())
+    assert bool(reasons(XRAY, saved)) is refused
+
+
+@pytest.mark.parametrize(("add", "times", "refused"), [(0, 1, False), (40, 1.2, False), (1024, 1, True), (0, 12, True)])
+def test_numbers_on_another_scale_are_refused(add: float, times: float, refused: bool) -> None:
+    """HU without their intercept, or grey values of another kind of file."""
+    image = an_image("ct")
+    mean, std = float(image.array.mean()), float(image.array.std())
+    rule = CT.model_copy(update={"intensity": {"mean": (mean - 300, mean + 300), "std": (std / 2, std * 2)}})
+    other = image.with_array(image.array.astype(np.float32) * times + add)
+    found = reasons(rule, other)
+    assert bool(found) is refused
+    assert all("trained on" in reason for reason in found)
+
+
 class Nothing(dict[str, Any]):
     """A plan of one that reads no image."""
 
@@ -102,21 +123,47 @@ def pictures(count: int, kind: str = "like", seed: int = 0) -> list[np.ndarray]:
     return found
 
 
+def names(count: int) -> list[str]:
+    return [f"patient {number}" for number in range(count)]
+
+
 def test_few_cases_have_no_distance() -> None:
-    gate, arrays = fit_gate(Nothing(), None, pictures(FEWEST - 1))  # type: ignore[arg-type]
+    gate, arrays = fit_gate(Nothing(), None, pictures(FEWEST - 1), names(FEWEST - 1))  # type: ignore[arg-type]
     assert gate.distance_limit is None
     assert arrays == {}
 
 
 def test_the_distance_refuses_other_pictures_and_few_of_those_like_training() -> None:
-    gate, arrays = fit_gate(Nothing(), None, pictures(80))  # type: ignore[arg-type]
+    gate, arrays = fit_gate(Nothing(), None, pictures(80), names(80))  # type: ignore[arg-type]
     assert gate.distance_limit is not None
     assert gate.false_refusal_rate is not None
+    assert gate.false_refusal_high is not None
+    # Nobody can promise 0 % after 80 cases.
+    assert gate.false_refusal_rate < 0.06
+    assert 0.03 < gate.false_refusal_high < 0.15
+    assert gate.fitted_on == 80
     like = np.array([distance(row, arrays) for row in pictures(200, "like", 1)])
     assert np.mean(like > gate.distance_limit) <= 0.03
     for kind in ("noise", "inverted", "stripes", "dark"):
         other = np.array([distance(row, arrays) for row in pictures(50, kind, 2)])
         assert np.mean(other > gate.distance_limit) >= 0.99, kind
+
+
+def test_rows_with_learnt_features_are_judged_by_what_was_fitted() -> None:
+    rows = pictures(40)
+    _, arrays = fit_gate(Nothing(), None, rows, names(40))  # type: ignore[arg-type]
+    assert distance(np.concatenate([rows[0], np.full(512, 99.0)]), arrays) == distance(rows[0], arrays)
+
+
+def test_no_patient_is_judged_by_a_fit_on_himself() -> None:
+    """Ten patients with four equal pictures each: alone, none of them is like the others by more than chance."""
+    rows = [row for row in pictures(10) for _ in range(4)]
+    patients = [name for name in names(10) for _ in range(4)]
+    apart, _ = fit_gate(Nothing(), None, rows, patients)  # type: ignore[arg-type]
+    mixed, _ = fit_gate(Nothing(), None, rows, names(40))  # type: ignore[arg-type]
+    assert apart.distance_limit is not None
+    assert mixed.distance_limit is not None
+    assert apart.distance_limit > mixed.distance_limit
 
 
 def test_features_of_an_image_do_not_depend_on_what_else_is_read() -> None:
