@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -117,3 +119,24 @@ def test_closing_ends_the_children(tmp_path: Path) -> None:
     (child,) = pool._idle
     pool.close()
     assert child.process.poll() is not None
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from diascope.formats.dicomio.decoder import Decoder
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+pool = Decoder(size=1)
+facts = dict(pool.headers([Path(sys.argv[1])]))[Path(sys.argv[1])]
+print(facts["rows"], *resource.prlimit(pool._idle[0].process.pid, resource.RLIMIT_AS))
+pool.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's prlimit")
+def test_a_hard_limit_on_memory_is_inherited_and_never_raised(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(a_slice(tmp_path / "a.dcm"))],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert said.stdout.split() == ["2", str(3 << 30), str(3 << 30)]

@@ -85,13 +85,18 @@ class _Child:
         self.limit_memory(0)
 
     def limit_memory(self, shared: int) -> None:
-        """Cap the address space; `shared` bytes more for the memory of a request."""
+        """Cap the address space; `shared` bytes more for the memory of a request.
+
+        The hard limit stays as it was inherited (`ulimit -v`): only root may raise it.
+        """
         if sys.platform == "linux":
             import resource
 
             limit = self.memory + shared
             with contextlib.suppress(ProcessLookupError):
-                resource.prlimit(self.process.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+                _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_AS)
+                soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+                resource.prlimit(self.process.pid, resource.RLIMIT_AS, (soft, hard))
 
     def reply(self, seconds: float) -> dict[str, Any]:
         """The next message.
