@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from diascope.checks import Check
-from diascope.checks.judging.seen import images
 from diascope.checks.judging.words import share, some
 from diascope.core.problem import Problem
 from diascope.planning.survey import Survey
@@ -14,16 +14,22 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 class Corrections:
-    """Notes that the formats left on the images, counted; numbers apart they are the same note."""
+    """Notes that the formats left on images and masks, counted; numbers apart they are the same note."""
 
-    title = "What was corrected while reading the images"
+    title = "What was corrected while reading images and masks"
 
     def look(self, survey: Survey) -> list[Problem]:
         noted: dict[str, dict[str, str]] = {}
-        for seen in images(survey).values():
-            for case, facts in seen:
-                for note in facts.history:
-                    noted.setdefault(NUMBER.sub("#", note), {})[case.id] = note
+        for case in survey.cases:
+            facts = survey.facts.get(case.id)
+            if facts is None:
+                continue
+            histories = [
+                *(one.history for one in facts.inputs.values()),
+                *(one.history for one in facts.masks.values()),
+            ]
+            for note in chain.from_iterable(histories):
+                noted.setdefault(NUMBER.sub("#", note), {})[case.id] = note
         return [
             Problem(
                 check="corrections",

@@ -13,19 +13,17 @@ import torch
 from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, TableRef
-from diascope.core.errors import DataRefused
+from diascope.core.errors import DataRefused, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
 from diascope.engine.feeding import Stored
 from diascope.engine.orienting import Turn
+from diascope.engine.placing import frames_apart, placed
 from diascope.formats.dicomio.placing import place_on
 from diascope.store.files import changed_file
 from diascope.transforms.resampling.volume import onto
-
-LIES_ON = 0.01
-"""Millimetres by which the corners of mask and image may differ (rounding in headers)."""
 
 
 def read_images(case: Case, root: Path, names: tuple[str, ...]) -> dict[str, Image]:
@@ -62,8 +60,10 @@ def read_masks(case: Case, root: Path, columns: tuple[str, ...], like: Image | N
             continue
         unchanged(case, ref, root)
         mask = formats.read(ref, root)
-        if like is not None and not (mask.shape == like.shape and mask.geometry.is_close(like.geometry, LIES_ON)):
-            mask = place_on(mask, like.geometry, like.shape)
+        if like is not None:
+            mask, apart = placed(mask, like)
+            # The data check has seen each mask on its own image; the first input of a release may be another one.
+            mask = place_on(mask, like.geometry, like.shape) if apart else mask
         masks[column] = np.asarray(mask.array[0])
     return masks
 
@@ -79,6 +79,8 @@ def stack(images: Mapping[str, Image], plan: Plan) -> tuple[torch.Tensor, Geomet
     parts = []
     for name in names:
         image = images[name]
+        if apart := frames_apart(image, first):
+            raise UnsoundGeometry(f"{name!r} and {names[0]!r}: {apart}", todo="Register them first")
         volume = _with_channels(torch.from_numpy(image.array.astype(np.float32)), plan["channels"][name])
         volume, _ = registry.get("transforms", "intensity").apply(
             volume, image.geometry, plan["intensity"][name], False

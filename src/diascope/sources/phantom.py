@@ -16,8 +16,8 @@ from diascope.sources import Listing, Source, SourceOptions
 from diascope.sources.phantoms.generate import DIAGNOSES, LABELS, generate
 
 LOCATION = re.compile(r"phantom(?::(?P<seed>\d+)(?::(?P<count>\d+)(?::(?P<folder>.+))?)?)?")
-VERSION = 1
-"""Part of the cache's name: to be raised when the same seed gives other pixels."""
+VERSION = 2
+"""Part of the cache's name: to be raised when the same seed gives other files."""
 DIAGNOSIS = Target(
     name="diagnosis",
     kind="category",

@@ -147,6 +147,24 @@ def test_a_mask_that_does_not_lie_on_its_image_is_left_out() -> None:
     assert "the mask is smaller" in problem.detail
 
 
+def test_inputs_in_different_frames_of_reference_are_left_out() -> None:
+    survey = a_survey([a_case(0), a_case(1)], images={1: {"apart": "different frames of reference, 1 and 2"}})
+    (problem,) = look("input_geometry", survey)
+    assert (problem.severity, problem.exclude) == ("warn", ("case1",))
+    assert "'image': different frames of reference, 1 and 2" in problem.detail
+
+
+def test_corrections_made_while_reading_a_mask_are_shown() -> None:
+    masks = {
+        index: MaskFacts({1: 5}, (1, 64, 64), history=(f"segments overlap in {9 + index} voxels",))
+        for index in range(2)
+    }
+    survey = a_survey([a_case(index, targets={"mask": MASK}) for index in range(2)], ORGANS, masks=masks)
+    (problem,) = look("corrections", survey)
+    assert (problem.severity, problem.cases) == ("note", ("case0", "case1"))
+    assert "segments overlap in 9 voxels" in problem.title
+
+
 def test_class_counts_warn_of_a_class_with_one_patient_and_of_an_empty_one() -> None:
     target = CLASSES.model_copy(update={"labels": (*CLASSES.labels, Label(name="c", value=2))})
     cases = [a_case(index, targets={"label": "a"}) for index in range(30)]

@@ -10,12 +10,12 @@ import pytest
 
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, Label, Target
-from diascope.core.errors import DataRefused, UnreadableFile
+from diascope.core.errors import DataRefused, UnreadableFile, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Choice, Plan
 from diascope.engine.aligning import aligned
-from diascope.engine.preparing import prepared, read_images, stored_cases, unchanged, with_target
+from diascope.engine.preparing import prepare, prepared, read_images, stored_cases, unchanged, with_target
 from diascope.store.files import file_digest
 from diascope.testing import a_case
 from diascope.testing.factories import oblique
@@ -126,6 +126,16 @@ def test_grey_and_colour_stand_for_each_other(tmp_path: Path, have: int, want: i
     array = prepared(case, tmp_path, plan)[0].inputs["image"]
     assert array.shape == (want, 1, 4, 4)
     assert array == pytest.approx(90 / 255, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_another_frame_of_reference_is_refused_also_where_the_grids_agree(size: int) -> None:
+    images = {
+        name: Image(np.ones((1, size if name == "pt" else 4, 4, 4)), Geometry(np.eye(4), frame_of_reference=frame))
+        for name, frame in (("ct", "1.2.3"), ("pt", "1.2.4"))
+    }
+    with pytest.raises(UnsoundGeometry, match="'pt' and 'ct': different frames of reference"):
+        prepare(a_case(), images, a_plan(("ct", "pt"), prepare=[]))
 
 
 def test_other_data_is_brought_to_the_names_of_a_release() -> None:

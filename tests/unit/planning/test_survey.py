@@ -143,6 +143,40 @@ def test_a_mask_that_does_not_lie_on_its_image_is_said(
     assert bool(differs) == bool(said)
 
 
+def in_memory(monkeypatch: pytest.MonkeyPatch, folder: Path, **images: Image) -> dict[str, FileRef]:
+    """References that `formats.read` answers with these images; their files hold no pixels."""
+    for name in images:
+        (folder / name).write_bytes(b"")
+    monkeypatch.setattr(formats, "read", lambda ref, root: images[ref.paths[0]])
+    return {name: FileRef(format="dicom", paths=(name,)) for name in images}
+
+
+def test_a_mask_without_its_empty_slices_lies_on_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Geometry.from_spacing((3.0, 1.0, 0.5), frame_of_reference="1.2.3")
+    image = np.zeros((1, 4, 6, 8), np.float32)
+    image[0, 2, 2:4, 2:4] = 50
+    cut = Image((image[:, 2:3] > 0).astype(np.uint8), here.moved((2, 0, 0)), history=("segments overlap in 3 voxels",))
+    refs = in_memory(monkeypatch, tmp_path, ct=Image(image, here), seg=cut)
+    case = Case(id="a", patient="a", inputs={"image": refs["ct"]}, targets={"mask": refs["seg"]})
+    facts = facts_of(case, tmp_path, VESSEL)
+    assert not isinstance(facts, str)
+    mask = facts.masks["mask"]
+    assert (mask.geometry_differs, mask.shape, mask.counts) == ("", (4, 6, 8), {0: 192 - 4, 1: 4})
+    assert mask.history == ("segments overlap in 3 voxels",)
+    assert facts.inputs["image"].foreground == ((50.0, 0.0, 50.0, 50.0),)
+
+
+def test_inputs_in_different_frames_of_reference_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lying(frame: str | None) -> Image:
+        return Image(np.ones((1, 2, 3, 4), np.int16), Geometry.from_spacing((1, 1, 1), frame_of_reference=frame))
+
+    refs = in_memory(monkeypatch, tmp_path, ct=lying("1.2.3"), pt=lying("1.2.4"), mr=lying(None))
+    facts = facts_of(Case(id="a", patient="a", inputs=refs), tmp_path, None)
+    assert not isinstance(facts, str)
+    assert [bool(seen.apart) for seen in facts.inputs.values()] == [False, True, False]
+    assert "1.2.4 and 1.2.3" in facts.inputs["pt"].apart
+
+
 def test_what_cannot_be_read_is_listed_with_its_reason_and_the_others_are_read(tmp_path: Path) -> None:
     cases = pictures(tmp_path, 4)
     (tmp_path / "case1.png").write_bytes((tmp_path / "case1.png").read_bytes()[:60])

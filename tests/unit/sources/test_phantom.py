@@ -18,6 +18,7 @@ from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.image import Image
+from diascope.engine.placing import placed
 from diascope.formats import read
 from diascope.sources import Listing, SourceOptions, recognise
 from diascope.sources.phantoms import generate
@@ -38,7 +39,10 @@ def loaded(listing: Listing, number: int) -> tuple[Image, Image]:
     image, mask = case.inputs["image"], case.targets["organs"]
     assert isinstance(image, FileRef)
     assert isinstance(mask, FileRef)
-    return read(image, listing.root), read(mask, listing.root)
+    pixels = read(image, listing.root)
+    lying, apart = placed(read(mask, listing.root), pixels)
+    assert not apart
+    return pixels, lying
 
 
 @pytest.mark.parametrize("location", ["phantom", "phantom:7", "phantom:7:60", "phantom:7:60:/data/here"])
@@ -62,6 +66,15 @@ def test_cases_name_their_files_targets_and_covariates(tmp_path: Path) -> None:
     assert set(case.covariates) == {"age", "sex"}
     assert case.site in {scanner.site for scanner in SCANNERS}
     assert listed(tmp_path / "p").cases == listing.cases
+
+
+def test_the_mask_leaves_out_empty_slices(tmp_path: Path) -> None:
+    listing = listed(tmp_path / "p")
+    for case in listing.cases:
+        image, mask = case.inputs["image"], case.targets["organs"]
+        assert isinstance(image, FileRef)
+        assert isinstance(mask, FileRef)
+        assert read(mask, listing.root).shape[0] < read(image, listing.root).shape[0]
 
 
 def test_the_mask_lies_on_the_image_and_holds_liver_and_lesion(tmp_path: Path) -> None:

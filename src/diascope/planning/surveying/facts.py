@@ -35,6 +35,7 @@ class InputFactsOfCase:
         attributes: From the header, without identity.
         history: What was corrected on reading.
         file_digest: SHA-256 of the bytes of the file or files, to notice one that changes later.
+        apart: Why it cannot be brought to the grid of the case's first input; empty where it can.
     """
 
     shape: tuple[int, int, int]
@@ -60,6 +61,7 @@ class InputFactsOfCase:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[str, ...] = ()
     file_digest: str = ""
+    apart: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class MaskFacts:
     shape: tuple[int, int, int]
     geometry_differs: str = ""
     """Why the mask does not lie on the image; empty where it does."""
+    history: tuple[str, ...] = ()
+    """What was corrected on reading."""
 
 
 @dataclass(frozen=True)

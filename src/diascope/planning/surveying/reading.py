@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from diascope import formats
 from diascope.core.case import Case, FileRef, Target
 from diascope.core.errors import DataRefused, DiascopeError, UnreadableFile
 from diascope.core.image import Image
+from diascope.engine.placing import frames_apart, placed
 from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
 from diascope.planning.surveying.measuring import measure
 from diascope.store.files import file_digest
@@ -28,19 +30,19 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
     start = time.perf_counter()
     ignore = target.ignore if target is not None else None
     try:
-        masks = {name: formats.read(ref, root) for name, ref in _files(case.targets)}
-        masked = _masked(masks.values(), ignore)
+        first = _first_image(case, root)
+        masks = {name: _lying(formats.read(ref, root), first) for name, ref in _files(case.targets)}
+        masked = _masked((mask for mask, _ in masks.values()), ignore)
         inputs: dict[str, InputFactsOfCase] = {}
-        first: Image | None = None
         for name, ref in _files(case.inputs):
             if ref.kind != "image":
                 _must_exist(ref, root)
                 continue
-            image = formats.read(ref, root)
-            first = first or image
+            image = first[1] if first is not None and first[0] == name else formats.read(ref, root)
             inside = masked[1] if masked is not None and masked[0] == image.shape else None
-            inputs[name] = measure(image, *_of_bytes(ref, root), inside)
-        found = {name: _mask_facts(mask, first) for name, mask in masks.items()}
+            seen = measure(image, *_of_bytes(ref, root), inside)
+            inputs[name] = seen if first is None else replace(seen, apart=frames_apart(image, first[1]))
+        found = {name: _mask_facts(mask, apart) for name, (mask, apart) in masks.items()}
     except (DataRefused, OSError, MemoryError) as error:
         return _reason(error)
     except DiascopeError:
@@ -86,7 +88,19 @@ def _masked(masks: Iterable[Image], ignore: int | None) -> tuple[tuple[int, int,
     return (z, y, x), np.flatnonzero(marked)
 
 
-def _mask_facts(mask: Image, image: Image | None) -> MaskFacts:
+def _first_image(case: Case, root: Path) -> tuple[str, Image] | None:
+    """The input on whose grid masks lie, and other inputs are brought to."""
+    for name, ref in _files(case.inputs):
+        if ref.kind == "image":
+            return name, formats.read(ref, root)
+    return None
+
+
+def _lying(mask: Image, first: tuple[str, Image] | None) -> tuple[Image, str]:
+    return (mask, "") if first is None else placed(mask, first[1])
+
+
+def _mask_facts(mask: Image, apart: str) -> MaskFacts:
     values, counts = np.unique(mask.array, return_counts=True)
     fractional = [float(value) for value in values if value != int(value)]
     if fractional:
@@ -94,24 +108,4 @@ def _mask_facts(mask: Image, image: Image | None) -> MaskFacts:
             "a mask must hold whole numbers", given=f"values such as {fractional[:3]}", todo="Write it as integers"
         )
     found = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
-    return MaskFacts(found, mask.shape, _difference(mask, image) if image is not None else "")
-
-
-def _difference(mask: Image, image: Image) -> str:
-    """Why a mask does not lie on its image; empty where it does."""
-    if mask.shape != image.shape:
-        return f"the mask is {_by(mask.shape)} voxels, the image {_by(image.shape)} (z, y, x)"
-    if not (mask.geometry.physical and image.geometry.physical):
-        return ""
-    # A tenth of a voxel allows for affines that were written as float32.
-    if mask.geometry.is_close(image.geometry, tolerance_mm=0.1 * min(image.geometry.steps)):
-        return ""
-    mask_axes, image_axes = np.round(mask.geometry.affine, 3), np.round(image.geometry.affine, 3)
-    if np.allclose(mask_axes[:3, :3], image_axes[:3, :3], atol=1e-2):
-        shift = np.linalg.norm(mask_axes[:3, 3] - image_axes[:3, 3])
-        return f"the mask's origin is {shift:.2f} mm away from the image's"
-    return f"the mask's spacing or orientation differs: {mask_axes[:3, :3].tolist()}, {image_axes[:3, :3].tolist()}"
-
-
-def _by(shape: tuple[int, int, int]) -> str:
-    return " x ".join(map(str, shape))
+    return MaskFacts(found, mask.shape, apart, mask.history)

@@ -120,7 +120,9 @@ def _common(study: Study) -> Dataset:
 
 
 def write_seg(study: Study, labels: npt.NDArray[np.uint8], slices: list[Dataset], path: Path) -> None:
-    """Write the label map as a binary DICOM segmentation that refers to the slices.
+    """Write the label map as a binary DICOM segmentation that refers to the slices; empty frames are left out.
+
+    So do most programs (highdicom's default, PS3.3 A.51): what reads it must find the place of each frame.
 
     Args:
         study: For the headers.
@@ -144,7 +146,7 @@ def write_seg(study: Study, labels: npt.NDArray[np.uint8], slices: list[Dataset]
         source_images=slices,
         pixel_array=labels,
         segmentation_type="BINARY",
-        omit_empty_frames=False,
+        omit_empty_frames=True,
         segment_descriptions=described,
         series_instance_uid=study.uid("seg series"),
         series_number=2,
