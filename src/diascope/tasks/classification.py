@@ -242,7 +242,7 @@ def _mixed(values: Tensor, share: float) -> Tensor:
     A process that holds an even slice of the batch makes the pairs that one process with the whole batch would make.
     """
     whole = len(values) // 2 * 2
-    pairs = values[:whole].unflatten(0, (-1, 2))
+    pairs = values[:whole].reshape(-1, 2, *values.shape[1:])
     return torch.cat([(share * pairs + (1 - share) * pairs.flip(1)).flatten(0, 1), values[whole:]])
 
 
