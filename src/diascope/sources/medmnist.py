@@ -1,19 +1,24 @@
-"""A MedMNIST file: `.npz` with `train_images`, `train_labels`, and the same for `val`, `test`; any may be absent."""
+"""A MedMNIST file: `.npz` with `train_images`, `train_labels`, and the same for `val`, `test`; any may be absent.
+
+Classes are numbers there. A `labels.json` beside the file (`{"0": "normal", "1": "pneumonia"}`) names them.
+"""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from diascope.core.case import Case, FileRef, Scalar, Split, Target
+from diascope.core.case import Case, FileRef, Label, Scalar, Split, Target
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import contents, reason
+from diascope.sources.folders.named import LABELS, read_named
 from diascope.sources.tables.describe import describe
-from diascope.sources.tables.targets import category
+from diascope.sources.tables.targets import category, positive_of
 
 PARTS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -39,15 +44,19 @@ class MedMnist:
         cases: list[Case] = []
         labelled = {part: _labels(path, part, shapes) for part in PARTS if f"{part}_images" in shapes}
         width = max((labels.shape[1] for labels in labelled.values() if labels is not None), default=0)
-        names = ["label"] if width == 1 else [f"label_{column}" for column in range(width)]
+        named = read_named(path.parent)
+        names = _columns(width, named, path)
+        classes = named if width == 1 else {}
         for part, labels in labelled.items():
-            cases += _cases(path.name, part, shapes[f"{part}_images"][0], labels, names)
+            count = shapes[f"{part}_images"][0]
+            cases += _cases(part, path.name, _answers(labels, count, names, classes, path))
         if not cases:
             raise DataRefused(f"{path} holds no pictures", given=", ".join(shapes), todo="See docs/how-to/layouts.md")
-        targets = [_target(cases, name) for name in names]
+        targets = [_target(cases, name, classes) for name in names]
         described = describe(cases, options, targets=targets)
         counts = ", ".join(f"{part} {shapes[f'{part}_images']}" for part in labelled)
-        notes = (f"{path.name}: {counts}; the file names no classes, so they are called by their number",)
+        called = f"named by {LABELS}" if named else f"called by their number; {LABELS} beside it may name them"
+        notes = (f"{path.name}: {counts}; classes are {called}",)
         return Listing(
             root=path.parent, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes)
         )
@@ -112,12 +121,42 @@ def _labels(path: Path, part: str, shapes: dict[str, tuple[int, ...]]) -> npt.ND
     return table
 
 
-def _cases(file: str, part: Split, count: int, labels: npt.NDArray[np.int64] | None, names: list[str]) -> list[Case]:
-    answers: list[dict[str, Scalar]] = (
-        [dict.fromkeys(names)] * count
-        if labels is None
-        else [dict(zip(names, map(str, row), strict=True)) for row in labels.tolist()]
-    )
+def _columns(width: int, named: Mapping[int, str], path: Path) -> list[str]:
+    """Names of the targets: one is `label`; several are called by their number, or as the file of labels says."""
+    if width == 1:
+        return ["label"]
+    if not named:
+        return [f"label_{column}" for column in range(width)]
+    if sorted(named) != list(range(width)) or len(set(named.values())) < width:
+        raise DataRefused(
+            f"{path.name} has {width} columns of labels, and {LABELS} beside it names others",
+            given=", ".join(f"{number}: {name}" for number, name in named.items()),
+            todo=f"Give each of 0 to {width - 1} a name of its own",
+        )
+    return [named[column] for column in range(width)]
+
+
+def _answers(
+    labels: npt.NDArray[np.int64] | None, count: int, names: list[str], classes: Mapping[int, str], path: Path
+) -> list[dict[str, Scalar]]:
+    """Target to class, for each picture of a part."""
+    if labels is None:
+        return [dict.fromkeys(names) for _ in range(count)]
+    unknown = sorted(set(np.unique(labels).tolist()) - set(classes)) if classes else []
+    if unknown:
+        raise DataRefused(
+            f"{path.name} holds the labels {', '.join(map(str, unknown))}, which {LABELS} beside it does not name",
+            given=", ".join(f"{number}: {name}" for number, name in classes.items()),
+            todo=f"Complete {LABELS}, or remove it to call classes by their number",
+        )
+    rows = labels.tolist()
+    return [
+        {name: classes[value] if classes else str(value) for name, value in zip(names, row, strict=True)}
+        for row in rows
+    ]
+
+
+def _cases(part: Split, file: str, answers: list[dict[str, Scalar]]) -> list[Case]:
     return [
         Case(
             id=f"{part}/{index:05d}",
@@ -131,8 +170,14 @@ def _cases(file: str, part: Split, count: int, labels: npt.NDArray[np.int64] | N
     ]
 
 
-def _target(cases: list[Case], name: str) -> Target:
-    return category(name, (None if (value := case.targets[name]) is None else str(value) for case in cases))
+def _target(cases: list[Case], name: str, classes: Mapping[int, str]) -> Target:
+    """Classes in the order of their numbers, so that of two without a telling name the finding is still number 1."""
+    found = {str(value) for case in cases if (value := case.targets[name]) is not None}
+    if not classes:
+        return category(name, found)
+    names = [classes[number] for number in sorted(classes) if classes[number] in found]
+    labels = tuple(Label(name=one, value=index) for index, one in enumerate(names))
+    return Target(name=name, kind="category", columns=(name,), labels=labels, positive=positive_of(names))
 
 
 SOURCE = MedMnist()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,55 @@ def test_several_label_columns_are_several_targets(tmp_path: Path) -> None:
     listing = listed(tmp_path)
     assert listing.cases[0].targets == {"label_0": "0", "label_1": "1", "label_2": "1"}
     assert [(target.name, target.positive) for target in listing.targets[:2]] == [("label_0", "1"), ("label_1", "1")]
+
+
+@pytest.mark.parametrize("content", ['{"0": "normal", "1": "pneumonia"}', '{"pneumonia": 1, "normal": 0}'])
+def test_labels_json_beside_it_names_the_classes(content: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", train_images=np.zeros((3, 4, 4)), train_labels=np.array([[1], [0], [1]]))
+    (tmp_path / "labels.json").write_text(content)
+    listing = listed(tmp_path)
+    assert [case.targets["label"] for case in listing.cases] == ["pneumonia", "normal", "pneumonia"]
+    assert listing.targets[0].positive == "pneumonia"
+    assert "classes are named by labels.json" in listing.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "finding"),
+    [(("malignant", "normal or benign"), "malignant"), (("vessel", "aneurysm"), None), (("x", "no finding"), "x")],
+)
+def test_named_classes_keep_the_order_of_their_numbers(
+    names: tuple[str, str], finding: str | None, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "x.npz", train_images=np.zeros((2, 4, 4)), train_labels=np.array([[0], [1]]))
+    (tmp_path / "labels.json").write_text(json.dumps(dict(enumerate(names))))
+    (target,) = listed(tmp_path).targets
+    assert tuple(label.name for label in target.labels) == names
+    assert target.positive == finding
+
+
+def test_labels_json_names_several_columns(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", train_images=np.zeros((2, 4, 4)), train_labels=np.array([[0, 1], [1, 0]]))
+    (tmp_path / "labels.json").write_text('{"0": "mass", "1": "nodule"}')
+    assert listed(tmp_path).cases[0].targets == {"mass": "0", "nodule": "1"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "content", "message"),
+    [
+        ([[0], [2]], '{"0": "a", "1": "b"}', "holds the labels 2, which labels.json beside it does not name"),
+        ([[0, 1], [1, 0]], '{"0": "a"}', "2 columns of labels, and labels.json beside it names others"),
+        ([[0], [1]], '{"a": 0, "b": 0}', "one number has two names, or"),
+        ([[0], [1]], '{"0": "a", "1": "a"}', "one name two numbers"),
+        ([[0], [1]], "[1]", "not an object of names"),
+    ],
+)
+def test_labels_json_that_does_not_fit_is_refused(
+    labels: list[list[int]], content: str, message: str, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "x.npz", train_images=np.zeros((2, 4, 4)), train_labels=np.array(labels))
+    (tmp_path / "labels.json").write_text(content)
+    with pytest.raises(DataRefused, match=message):
+        listed(tmp_path)
 
 
 def test_a_part_without_labels_keeps_its_cases(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import pytest
 from diascope import cli
 from diascope.core import registry
 from diascope.core.errors import BadUsage, DiascopeError, Tampered, UnknownName
-from diascope.sources import recognise
+from diascope.sources import SourceOptions, recognise
 from diascope.sources.publicsets import download, locating
 from diascope.sources.publicsets.catalogue import PublicSet, catalogue
 from diascope.sources.publicsets.locating import cache_folder, fetch, located
@@ -141,6 +141,17 @@ def test_the_licence_is_shown_and_recorded(tmp_path: Path, monkeypatch: pytest.M
         "medmnist/tinymnist: cite nobody",
         "medmnist/tinymnist: its labels are 0 good, 1 bad",
     )
+
+
+def test_the_classes_of_a_set_are_named(tmp_path: Path) -> None:
+    file = an_npz(tmp_path / "served")
+    unnamed = an_entry(file)
+    (cache_folder() / unnamed.name).mkdir(parents=True)
+    (cache_folder() / unnamed.name / file.name).write_bytes(file.read_bytes())
+    fetch(unnamed)
+    found = fetch(an_entry(file, labels=("good", "bad")))  # fetched before its labels were known
+    (target,) = registry.get("sources", "medmnist").list(str(found), SourceOptions()).targets
+    assert [label.name for label in target.labels] == ["good", "bad"]
 
 
 def test_check_takes_a_name(

@@ -1,7 +1,8 @@
 """From what the user wrote to a place on this disk: a public set is fetched on its first use, anything else is left.
 
 An existing path always wins over a name. Sets lie in `$DIASCOPE_CACHE/sets` (`~/.cache/diascope/sets` by default), each
-with its licence in `set.json`, which is written last: a set without it is not complete.
+with its licence in `set.json`, which is written last: a set without it is not complete. What the numbers of its labels
+mean is written beside its file, as `labels.json`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import urllib.error
@@ -18,7 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diascope.core.errors import BadUsage, DiascopeError, Tampered, UnknownName
+from diascope.core.record import write_durably
 from diascope.engine.progress import Tell, silent
+from diascope.sources.folders.named import LABELS
 from diascope.sources.publicsets.catalogue import PublicSet, catalogue
 from diascope.sources.publicsets.download import FULL, LOST, download, no_room, reason, require_room
 from diascope.sources.publicsets.unpack import unpack
@@ -82,11 +86,19 @@ def fetch(entry: PublicSet, tell: Tell = silent) -> Path:
         with _held(folder, entry, tell):
             if not _is_complete(folder, entry):  # it may have been fetched while this process waited
                 _install(entry, folder, tell)
+    _name_labels(entry, folder)
     return _opened(folder, entry)
 
 
 def _opened(folder: Path, entry: PublicSet) -> Path:
     return folder / (entry.folder or entry.file)
+
+
+def _name_labels(entry: PublicSet, folder: Path) -> None:
+    """Write what the numbers mean where the set's source reads it; sets that were fetched before it did get it, too."""
+    if entry.labels and not (folder / LABELS).is_file():
+        content = json.dumps(dict(enumerate(entry.labels)), indent=1, ensure_ascii=False)
+        write_durably(folder / LABELS, f"{content}\n".encode())
 
 
 def _is_complete(folder: Path, entry: PublicSet) -> bool:
