@@ -21,6 +21,7 @@ from diascope.core.image import Image
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
 from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.evidence.delong import Ranking
 from diascope.models import Gives
 
 
@@ -52,6 +53,7 @@ class Statistic:
         better: Which way is better; `nearer` to the metric's best value, for those that can overshoot.
         interval: Its own 95 % interval from patient keys (clustered DeLong), instead of the bootstrap; None otherwise.
         counts: (N,) stratum of each case where a class count limits what may be claimed; None otherwise.
+        ranking: Of an AUROC, the truth and scores that it is made of, so that two models' are compared by DeLong.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Statistic:
     better: Literal["higher", "lower", "nearer"] = "higher"
     interval: Callable[[Sequence[str]], tuple[float, float]] | None = None
     counts: npt.NDArray[Any] | None = None
+    ranking: Ranking | None = None
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from diascope.core.errors import BadUsage
 from diascope.core.finding import Measure
 from diascope.core.record import Record
-from diascope.evidence.delong import paired_delong
+from diascope.evidence.delong import Ranking, paired_delong
 from diascope.evidence.intervals import (
     RESAMPLES,
     Interval,
@@ -37,6 +38,13 @@ class Comparison(Record):
     method: Literal["paired cluster bootstrap", "paired clustered DeLong"]
 
 
+class Comparable(Measurable, Protocol):
+    """A statistic of which two models can be compared: the shape of `engine.task.Statistic`."""
+
+    @property
+    def ranking(self) -> Ranking | None: ...
+
+
 @dataclass(frozen=True)
 class _Difference:
     """The difference of two statistics, as a `Measurable`."""
@@ -49,13 +57,15 @@ class _Difference:
 
 
 def compare(
-    one: Sequence[Measurable],
-    other: Sequence[Measurable],
+    one: Sequence[Comparable],
+    other: Sequence[Comparable],
     patients: Sequence[str],
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Comparison]:
-    """Every statistic that both models have, by paired cluster bootstrap: one resample of patients serves both.
+    """Every statistic that both models have: by paired clustered DeLong where it is an AUROC (both have a `ranking`).
+
+    All others by paired cluster bootstrap: one resample of patients serves both models.
 
     Args:
         one: Statistics of the first model.
@@ -63,9 +73,25 @@ def compare(
         patients: (N,) patient key of each case.
         resamples: Number of resamples.
         seed: Of the resamples.
+
+    Raises:
+        BadUsage: When an AUROC of the two models is that of different classes.
     """
     theirs = {statistic.name: statistic for statistic in other}
-    pairs = {mine.name: (mine, theirs[mine.name]) for mine in one if mine.name in theirs}
+    both = [(mine, theirs[mine.name]) for mine in one if mine.name in theirs]
+    exact = {
+        mine.name: _by_delong(mine.name, mine.ranking, its.ranking, patients, mine.counts)
+        for mine, its in both
+        if mine.ranking is not None and its.ranking is not None
+    }
+    rest = {mine.name: (mine, its) for mine, its in both if mine.name not in exact}
+    found = exact | _by_bootstrap(rest, patients, resamples, seed)
+    return {mine.name: found[mine.name] for mine, _ in both}
+
+
+def _by_bootstrap(
+    pairs: Mapping[str, tuple[Measurable, Measurable]], patients: Sequence[str], resamples: int, seed: int
+) -> dict[str, Comparison]:
     everyone = np.arange(len(patients))
     values = {name: (float(mine.of(everyone)), float(its.of(everyone))) for name, (mine, its) in pairs.items()}
     plain = {name: _plain(*values[name], mine, patients) for name, (mine, _) in pairs.items()}
@@ -81,8 +107,24 @@ def compare(
     return found
 
 
+def _by_delong(
+    name: str, one: Ranking, other: Ranking, patients: Sequence[str], counts: npt.NDArray[Any] | None
+) -> Comparison:
+    if not np.array_equal(one.truth, other.truth):
+        raise BadUsage(
+            f"{name} of the two models is that of different positive cases",
+            given=f"{int(one.truth.sum())} and {int(other.truth.sum())} of {one.truth.size}",
+            todo="Compare models of the same target and the same positive class",
+        )
+    return compare_auroc(one.truth, one.said, other.said, patients, counts)
+
+
 def compare_auroc(
-    truth: npt.NDArray[Any], one: npt.NDArray[Any], other: npt.NDArray[Any], patients: Sequence[str]
+    truth: npt.NDArray[Any],
+    one: npt.NDArray[Any],
+    other: npt.NDArray[Any],
+    patients: Sequence[str],
+    counts: npt.NDArray[Any] | None = None,
 ) -> Comparison:
     """AUROC of two models on the same cases by paired clustered DeLong.
 
@@ -91,12 +133,14 @@ def compare_auroc(
         one: (N,) probabilities of the first model.
         other: (N,) probabilities of the second.
         patients: (N,) patient key of each case.
+        counts: (N,) class of each case, as the notes call it; None: the truth.
     """
+    strata = np.asarray(truth).astype(bool) if counts is None else counts
     found = paired_delong(truth, one, other, patients)
     if np.isnan(found.difference):
         difference = Measure(value=None, note="undefined for these cases")
     else:
-        difference = Measure(value=found.difference, note=why_none(patients, np.asarray(truth).astype(bool)))
+        difference = Measure(value=found.difference, note=why_none(patients, strata))
     if not difference.note:
         difference = with_interval(difference, found.low, found.high)
     p = found.p if difference.low is not None else None

@@ -17,6 +17,19 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """What an AUROC is made of, so that two models' can be compared by DeLong.
+
+    Args:
+        truth: (N,) bool.
+        said: (N,) float; any monotone score of the positive class.
+    """
+
+    truth: npt.NDArray[np.bool_]
+    said: Floats
+
+
+@dataclass(frozen=True)
 class Paired:
     """Two AUROCs on the same cases.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from diascope.core import registry
-from diascope.core.case import Case, Target
+from diascope.core.case import Case, Label, Target
 from diascope.core.figure import Figure, Grid, Matrix
 from diascope.core.finding import Finding, Measure
 from diascope.core.plan import Choice, Fingerprint, Plan
@@ -23,7 +23,7 @@ from diascope.engine.feeding import generator
 from diascope.engine.network import VectorNetwork
 from diascope.engine.task import Phase, Prediction, Scores, Statistic
 from diascope.evidence.calibration import fit_temperature, probabilities
-from diascope.evidence.delong import delong
+from diascope.evidence.delong import Ranking, delong
 from diascope.evidence.operating_point import Rule, choose
 from diascope.evidence.proportions import proportion
 from diascope.models import Gives
@@ -159,7 +159,7 @@ class Classification:
         calls = np.array([row["call"] for row in rows])
         labels = plan.target.labels
         binary = len(labels) == 2
-        statistics = [_call_statistic(name, truth, calls) for name in CALL]
+        statistics = [_call_statistic(name, truth, calls, labels) for name in CALL]
         chosen = [_positive(plan.target)] if binary else [label.value for label in labels]
         for name in PROBABILITY:
             statistics += _per_class(name, truth, said, chosen, labels, binary)
@@ -262,12 +262,26 @@ def _one_hot(calls: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
     return np.asarray(np.eye(classes, dtype=np.intp)[calls])
 
 
-def _call_statistic(name: str, truth: npt.NDArray[Any], calls: npt.NDArray[Any]) -> Statistic:
+def _call_statistic(name: str, truth: npt.NDArray[Any], calls: npt.NDArray[Any], labels: Sequence[Label]) -> Statistic:
     metric = registry.get("metrics", name)
     interval = partial(_share_interval, truth == calls, np.ones(len(truth), bool)) if name == "accuracy" else None
-    return Statistic(
-        name, lambda index: metric(truth[index], calls[index]), metric.unit, metric.better, interval, truth
-    )
+    whole = _same_classes(truth)
+
+    def of(index: npt.NDArray[np.intp]) -> float:
+        averaged = name != "balanced_accuracy" or whole(index)
+        return float(metric(truth[index], calls[index])) if averaged else float("nan")
+
+    return Statistic(name, of, metric.unit, metric.better, interval, _names(truth, labels))
+
+
+def _names(truth: npt.NDArray[Any], labels: Sequence[Label]) -> npt.NDArray[np.str_]:
+    return np.asarray(np.array([label.name for label in labels])[truth])
+
+
+def _same_classes(truth: npt.NDArray[Any]) -> Callable[[npt.NDArray[np.intp]], bool]:
+    """Whether a choice of cases holds every class of all cases: a mean over fewer classes is another quantity."""
+    present = len(np.unique(truth))
+    return lambda index: len(np.unique(truth[index])) == present
 
 
 def _share_interval(
@@ -299,10 +313,13 @@ def _per_class(
     truth: npt.NDArray[Any],
     said: npt.NDArray[Any],
     chosen: Sequence[int],
-    labels: Sequence[Any],
+    labels: Sequence[Label],
     binary: bool,
 ) -> list[Statistic]:
-    """One statistic for a two-class target; else one a class, and their mean over the classes that are defined."""
+    """One statistic for a two-class target; else one a class, and their mean over the classes that all cases define.
+
+    The mean is undefined on a choice of cases that lacks one of these classes.
+    """
     metric = registry.get("metrics", name)
 
     def of(index: npt.NDArray[np.intp], value: int) -> float:
@@ -318,18 +335,27 @@ def _per_class(
             metric.unit,
             metric.better,
             own[value],
-            (truth == value).astype(int),
+            _names(truth, labels) if binary else _one_or_others(truth == value, labels[value].name),
+            Ranking(truth == value, said[:, value]) if name == "auroc" else None,
         )
         for value in chosen
     }
     if binary:
         return list(single.values())
 
-    def macro(index: npt.NDArray[np.intp]) -> float:
-        values = np.array([of(index, value) for value in chosen])
-        return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
+    averaged = [value for value in chosen if np.isfinite(of(np.arange(len(truth)), value))]
+    whole = _same_classes(truth)
 
-    return [Statistic(name, macro, metric.unit, metric.better), *single.values()]
+    def macro(index: npt.NDArray[np.intp]) -> float:
+        values = [of(index, value) for value in averaged] if whole(index) else []
+        return float(np.mean(values)) if values else float("nan")
+
+    mean = Statistic(name, macro, metric.unit, metric.better, counts=_names(truth, labels))
+    return [mean, *single.values()]
+
+
+def _one_or_others(mine: npt.NDArray[np.bool_], name: str) -> npt.NDArray[np.str_]:
+    return np.where(mine, name, f"all but {name}")
 
 
 def _class_table(rows: Sequence[Row], plan: Plan) -> Grid:

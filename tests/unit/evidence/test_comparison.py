@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from diascope.core import registry
+from diascope.core.errors import BadUsage
 from diascope.evidence.comparison import compare, compare_auroc
-from diascope.evidence.delong import paired_delong
+from diascope.evidence.delong import Ranking, paired_delong
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class AStatistic:
     unit: str = "1"
     interval: Any = None
     counts: Any = None
+    ranking: Any = None
 
 
 def names(count: int) -> list[str]:
@@ -97,6 +99,38 @@ def test_delong_and_the_paired_bootstrap_agree():
     assert exact.difference.low == pytest.approx(bootstrap.difference.low, abs=0.01)
     assert exact.difference.high == pytest.approx(bootstrap.difference.high, abs=0.01)
     assert exact.p == pytest.approx(bootstrap.p, abs=0.15)
+
+
+def an_auroc(name: str, truth: np.ndarray, said: np.ndarray) -> AStatistic:
+    auroc = registry.get("metrics", "auroc")
+    counts = np.where(truth, "ill", "well")
+    return AStatistic(name, lambda cases: auroc(truth[cases], said[cases]), counts=counts, ranking=Ranking(truth, said))
+
+
+def test_auroc_is_compared_by_delong_and_the_rest_by_the_bootstrap_in_the_order_of_the_first():
+    truth, one, other, patients = scores(6)
+    models = [
+        [a_mean("brier", said), an_auroc("auroc/b", truth, said), a_mean("dice", said**2)] for said in (one, other)
+    ]
+    found = compare(*models, patients)
+    assert list(found) == ["brier", "auroc/b", "dice"]
+    assert [row.method for row in found.values()] == [
+        "paired cluster bootstrap",
+        "paired clustered DeLong",
+        "paired cluster bootstrap",
+    ]
+    assert found["auroc/b"] == compare_auroc(truth, one, other, patients)
+
+
+def test_too_few_of_a_class_calls_it_by_its_name_and_other_positives_are_refused():
+    _, one, other, _ = scores(7)
+    few = np.arange(40) < 4
+    pair = [[an_auroc("auroc", few, said[:40])] for said in (one, other)]
+    found = compare(*pair, names(40))["auroc"]
+    assert found.difference.note == "too few: 4 patients in class ill"
+    assert found.p is None
+    with pytest.raises(BadUsage, match="different positive cases"):
+        compare([an_auroc("auroc", few, one[:40])], [an_auroc("auroc", ~few, other[:40])], names(40))
 
 
 def test_auroc_of_too_few_of_a_class_and_of_one_model_twice():

@@ -12,6 +12,8 @@ from diascope.core.case import Label, Target
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.engine.batch import Batch, Example, Output, Row
 from diascope.engine.building import build_network
+from diascope.evidence.comparison import compare
+from diascope.evidence.intervals import measures
 from diascope.tasks.classification import TASK
 from diascope.testing import a_case
 
@@ -172,6 +174,51 @@ def test_every_statistic_can_be_computed_on_any_choice_of_cases(classes: int) ->
         assert isinstance(one.of(np.array([0, 0, 3])), float)
     assert scores.per_case.shape == (60,)
     assert TASK.figures(decided, plan, TASK.fit_decision(seen, plan))
+
+
+def decided_rows(plan: Plan, truths: list[int], seed: int = 0) -> list[Row]:
+    """One row a patient, with logits that know something."""
+    rng = np.random.default_rng(seed)
+    classes = len(plan.target.labels)
+    said = 2 * np.eye(classes)[truths] + rng.normal(0, 1.5, (len(truths), classes))
+    plain = [{"case": str(n), "patient": str(n), "logits": list(map(float, said[n])), "class": truths[n]}
+             for n in range(len(truths))]  # fmt: skip
+    decision = TASK.fit_decision(plain, plan)
+    return [TASK.decide(row, decision, plan) for row in plain]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_two_models_are_compared_by_delong_for_auroc_of_each_class_and_by_the_bootstrap_else(classes: int) -> None:
+    plan, truths = a_plan(classes), [n % classes for n in range(60)]
+    one, other = (TASK.score(decided_rows(plan, truths, seed), plan).statistics for seed in (1, 2))
+    found = compare(one, other, [str(n) for n in range(60)], resamples=50)
+    exact = {name for name, row in found.items() if row.method == "paired clustered DeLong"}
+    assert exact == ({"auroc"} if classes == 2 else {f"auroc/{name}" for name in NAMES})
+    row = found[min(exact)]
+    assert row.difference.low is not None
+    assert row.p is not None
+    assert found["accuracy"].method == "paired cluster bootstrap"
+
+
+def test_a_class_of_few_patients_leaves_no_mean_over_classes_an_interval() -> None:
+    plan = a_plan(3)
+    scores = TASK.score(decided_rows(plan, [0] * 20 + [1] * 18 + [2] * 2), plan)
+    found = measures(scores.statistics, [str(n) for n in range(40)], resamples=200)
+    for name in ("auroc", "average_precision", "brier", "sensitivity", "specificity", "f1", "accuracy", "mcc"):
+        assert found[name].value is not None, name
+        assert (found[name].low, found[name].note) == (None, "too few: 2 patients in class normal"), name
+    assert found["auroc/normal"].note == "too few: 2 patients in class normal"
+    assert found["auroc/benign"].low is not None
+
+
+def test_a_mean_over_classes_is_undefined_where_one_of_them_is_missing() -> None:
+    plan = a_plan(3)
+    truths = [n % 3 for n in range(30)]
+    two = np.array([n for n in range(30) if truths[n] != 2])
+    for one in TASK.score(decided_rows(plan, truths), plan).statistics:
+        if one.name in ("auroc", "brier", "sensitivity", "f1", "balanced_accuracy"):
+            assert np.isnan(one.of(two)), one.name
+            assert np.isfinite(one.of(np.arange(30))), one.name
 
 
 @pytest.mark.parametrize("classes", [2, 3])
