@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from diascope.core.case import Dataset
+from diascope.core.errors import DoesNotFit
 from diascope.core.plan import Fingerprint
 from diascope.engine.fit import WATCHED
 from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
@@ -16,61 +19,96 @@ EPOCHS_WHOLE = 100
 """Beyond this many passes over whole images a network from scratch mostly learns them by heart."""
 EPOCHS_PATCHES = 4000
 VALIDATIONS = 8
-LEAST_SHARE = 0.4
-"""Of what is left of the budget: training gets at least this much, whatever the probe guessed of the rest."""
+FEWEST_STEPS = 20
+"""Below this nothing is learnt: the budget is refused."""
+READ_SHARE = 0.3
+"""Of the time that reading may take before the mirrored readings are left out."""
+OVER = 1.1
+"""Times the budget that a plan may be predicted to take."""
 WATCH_SHARE = 0.08
 """Of the training time that may go into watching it."""
 
 
+@dataclass(frozen=True)
+class Costs:
+    """Seconds: of one step; to read one case; to prepare all; to read all that is read after training."""
+
+    step: float
+    read_one: float
+    prepare: float
+    read: float
+
+
 def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget: Budget) -> None:
-    """Choose `steps`, the intervals of log, validation and checkpoint, and predict minutes and memory."""
+    """Choose `steps`, the intervals of log, validation and checkpoint, and predict minutes and memory.
+
+    Raises:
+        DoesNotFit: When not even 20 steps fit the minutes; says how many are needed.
+    """
     folds = max(1, draft.choices["folds"].value)
-    batch, cases = draft.choices["batch"].value, len(dataset.part("train"))
-    prepare = 1.2 * len(dataset.cases) * facts.seconds_per_case
-    read_one = _read_seconds(draft, facts, found) + facts.seconds_per_case
-    # Every case is read about once after training: validation for the decision, test (or held out) for the figures.
-    read = read_one * (len(dataset.cases) if folds > 1 else len(dataset.part("val")) + len(dataset.part("test")))
-    left = RESERVE * budget.minutes * 60 - budget.spent_seconds - prepare - read - REPORT_SECONDS
-    looks, watched = _looks(len(dataset.part("val")) if folds == 1 else cases // folds, read_one, left / folds)
-    watch = looks * watched * read_one * folds
-    left -= watch
-    draft.put(
-        "watched", watched, "rule", f"validation cases scored {looks} times: at most {WATCH_SHARE:.0%} of the time"
-    )
-    step = found.seconds_per_step
-    epochs = EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
-    cap = max(60, int(np.ceil(epochs * cases / batch)))
-    left = max(left, LEAST_SHARE * (RESERVE * budget.minutes * 60 - budget.spent_seconds))
-    fits = int(left / folds / step)
-    rule = max(20, min(cap, fits))
-    reason = (
-        f"{step:.3f} s a step, {left / 60:.1f} of {budget.minutes:g} minutes are left for training"
-        if fits <= cap
-        else f"{epochs} passes"
-    )
-    steps = draft.put("steps", rule, "measured", reason)
-    draft.put("steps_cap", cap, "rule", f"at most {epochs} passes over the training cases")
-    by_hand = draft.choices["steps"].kind == "by hand"
-    # Where time is the limit, all of it may be used: the loop's first look corrects what the probe guessed.
-    seconds = watch + (max(left, steps * step * folds) if fits <= cap and not by_hand else steps * step * folds)
-    draft.put(
-        "train_seconds",
-        None if by_hand else round(seconds, 1),
-        "rule",
-        "what the loop may take; none where the steps are given",
-    )
+    costs = _costs(draft, dataset, facts, found, budget)
+    left = _room(budget, costs.prepare) - costs.read
+    validation = len(dataset.part("val")) if folds == 1 else len(dataset.part("train")) // folds
+    looks, watched = _looks(validation, costs.read_one, left / folds)
+    watch = looks * watched * costs.read_one * folds
+    reason = f"validation cases scored {looks} times: at most {WATCH_SHARE:.0%} of the time"
+    draft.put("watched", watched, "rule", reason)
+    seconds = watch + _steps(draft, len(dataset.part("train")), costs, left - watch, folds)
+    steps = draft.choices["steps"].value
+    timeless = draft.choices["steps"].kind == "by hand"
+    reason = "what the loop may take; none where the steps are given"
+    draft.put("train_seconds", None if timeless else round(seconds, 1), "rule", reason)
     draft.put("warmup", max(5, min(200, steps // 20)), "rule", "a twentieth of the steps")
     draft.put("validate_every", max(1, steps // looks), "rule", f"{looks} looks at the validation part")
-    draft.put("checkpoint_every", max(10, int(30 / step) // 10 * 10), "rule", "about every 30 s")
-    minutes = (budget.spent_seconds + prepare + seconds + read + REPORT_SECONDS) / 60
-    draft.put("predicted_minutes", round(minutes, 2), "measured", "reading, training, evaluation and report")
+    draft.put("checkpoint_every", max(10, int(30 / costs.step) // 10 * 10), "rule", "about every 30 s")
+    _promise(draft, budget, costs, seconds)
     pack = 4e-9 * facts.bytes_decoded / 4
-    draft.put(
-        "predicted_gb",
-        round(found.peak_gb * 1.05 + 0.3 + min(pack, 0.5 * found.peak_gb), 2),
-        "measured",
-        "peak of the probe, and the prepared cases",
-    )
+    gigabytes = round(found.peak_gb * 1.05 + 0.3 + min(pack, 0.5 * found.peak_gb), 2)
+    draft.put("predicted_gb", gigabytes, "measured", "peak of the probe, and the prepared cases")
+
+
+def _room(budget: Budget, prepare: float) -> float:
+    """Seconds for training and reading."""
+    return RESERVE * budget.minutes * 60 - budget.spent_seconds - prepare - REPORT_SECONDS
+
+
+def _costs(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget: Budget) -> Costs:
+    """Every case is read once after training: validation for the decision, test (or held out) for the figures."""
+    count = len(dataset.cases) if draft.choices["folds"].value else len(dataset.part("val")) + len(dataset.part("test"))
+    prepare = 1.2 * len(dataset.cases) * facts.seconds_per_case
+    if (_read_seconds(draft, facts, found) + facts.seconds_per_case) * count > READ_SHARE * _room(budget, prepare):
+        draft.put("mirror_reading", False, "rule", f"mirrored readings would take above {READ_SHARE:.0%} of the time")
+    read_one = _read_seconds(draft, facts, found) + facts.seconds_per_case
+    return Costs(found.seconds_per_step, read_one, prepare, read_one * count)
+
+
+def _steps(draft: Any, cases: int, costs: Costs, left: float, folds: int) -> float:
+    """Choose the steps; the seconds that they take."""
+    epochs = EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
+    cap = max(60, int(np.ceil(epochs * cases / draft.choices["batch"].value)))
+    left = max(left, FEWEST_STEPS * costs.step * folds)
+    fits = int(left / folds / costs.step)
+    reason = f"{costs.step:.3f} s a step, {left / 60:.1f} minutes are left for training"
+    if fits > cap:
+        reason = f"{epochs} passes"
+    steps = draft.put("steps", max(FEWEST_STEPS, min(cap, fits)), "measured", reason)
+    draft.put("steps_cap", cap, "rule", f"at most {epochs} passes over the training cases")
+    by_hand = draft.choices["steps"].kind == "by hand"
+    # Where time is the limit, all of it may be used.
+    return float(max(left, steps * costs.step * folds) if fits <= cap and not by_hand else steps * costs.step * folds)
+
+
+def _promise(draft: Any, budget: Budget, costs: Costs, seconds: float) -> None:
+    """Predict the minutes, or refuse a budget that they do not fit."""
+    minutes = (budget.spent_seconds + costs.prepare + seconds + costs.read + REPORT_SECONDS) / 60
+    if draft.choices["steps"].kind != "by hand" and minutes > OVER * budget.minutes:
+        raise DoesNotFit(
+            f"at least {minutes:.1f} minutes are needed: {(costs.prepare + costs.read) / 60:.1f} to read the cases, "
+            f"{seconds / 60:.1f} for {draft.choices['steps'].value} steps, {REPORT_SECONDS / 60:.1f} for the report",
+            given=f"{budget.minutes:g} minutes, {budget.spent_seconds / 60:.1f} of them spent on looking at the data",
+            todo=f"Give --minutes {math.ceil(minutes * 1.2)}",
+        )
+    draft.put("predicted_minutes", round(minutes, 2), "measured", "reading, training, evaluation and report")
 
 
 def _looks(cases: int, each: float, seconds: float) -> tuple[int, int]:

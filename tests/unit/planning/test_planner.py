@@ -180,3 +180,17 @@ def test_short_time_makes_a_narrower_network_than_long_time(make: Made) -> None:
 def test_folds_are_no_field_to_set_once_the_data_set_is_frozen(make: Made) -> None:
     with pytest.raises(BadUsage, match="--folds 3"):
         make(films(), folds=3)
+
+
+def test_minutes_that_nothing_fits_into_are_refused_with_the_numbers(make: Made) -> None:
+    with pytest.raises(
+        DoesNotFit, match=r"at least \d+\.\d minutes are needed.*Given: 0\.1 minutes.*Give --minutes \d"
+    ):
+        make(volumes(), 0.1, step=0.5)
+
+
+def test_mirrored_readings_are_left_out_where_reading_would_take_too_long(make: Made) -> None:
+    assert make(volumes(), 15, step=0.1)["mirror_reading"] is True
+    plan = make(volumes(60, 5, side=128), 15, step=0.4)
+    assert plan["mirror_reading"] is False
+    assert "mirrored readings" in plan.choices["mirror_reading"].reason
