@@ -31,6 +31,8 @@ class InputFacts(Record):
     """Names of the columns of a table input."""
     extents: tuple[tuple[float, float, float], ...] = ()
     """The same five of what an image covers, size times spacing of each case: (z, y, x) in mm, or pixel units."""
+    modality_reason: str = ""
+    """Why images of which no file says the modality are taken for one; empty where files say it, or nothing does."""
 
 
 class Fingerprint(Record):
@@ -42,6 +44,9 @@ class Fingerprint(Record):
     cases: int
     patients: int
     inputs: dict[str, InputFacts]
+    order: tuple[str, ...] = ()
+    """Names of the inputs in the order of the source: masks lie on the grid of the first image, and the others are
+    brought to it. (A file does not keep the order of `inputs`.)"""
     strata: dict[str, int]
     """Cases in each stratum (class, or which structures are present) in the training part."""
     label_volumes: dict[str, float] = Field(default_factory=dict)

@@ -46,6 +46,7 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
         cases=len(dataset.cases),
         patients=len({case.patient for case in dataset.cases}),
         inputs=inputs,
+        order=tuple(name for name in training[0].inputs if name in inputs),
         strata=dict(Counter(stratum(case) for case in training)),
         label_volumes=_label_volumes(dataset, facts),
         bytes_decoded=4 * voxels,
@@ -61,7 +62,7 @@ def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
     seen = [one.inputs[name] for one in facts]
     flat = {one.shape[0] == 1 for one in seen}
     dimensions: Literal[2, 3] = 2 if flat == {True} else 3
-    modality = Counter(one.modality for one in seen).most_common(1)[0][0]
+    modality, reason = _modality(seen, dimensions)
     channels = Counter(one.channels for one in seen).most_common(1)[0][0]
     shapes = np.array([one.shape for one in seen], dtype=float)
     steps = np.array([one.steps for one in seen], dtype=float)
@@ -76,9 +77,19 @@ def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
         spacings=tuple(_triple(np.quantile(steps, q, axis=0)) for q in QUANTILES),
         intensity=_intensity([one for one in seen if one.channels == channels], channels),
         per_case={"mean": (float(means.mean()), float(means.std())), "std": (float(stds.mean()), float(stds.std()))},
+        modality_reason=reason,
         extents=tuple(_triple(np.quantile(shapes * steps, q, axis=0)) for q in QUANTILES),
         integer=all(np.dtype(one.dtype).kind in "iu" for one in seen),
     )
+
+
+def _modality(seen: Sequence[InputFactsOfCase], dimensions: int) -> tuple[str, str]:
+    """The modality that most files have; pictures of which no file says it are photographs where most have colour."""
+    modality = Counter(one.modality for one in seen).most_common(1)[0][0]
+    coloured = sum(one.coloured for one in seen)
+    if modality == "unknown" and dimensions == 2 and coloured > len(seen) / 2:
+        return "photo", f"no file says what it is, and {coloured} of {len(seen)} pictures are in colour"
+    return modality, ""
 
 
 def _intensity(seen: Sequence[InputFactsOfCase], channels: int) -> dict[str, tuple[float, ...]]:

@@ -113,8 +113,9 @@ def _plan(draft: Draft, dataset: Dataset, seed: int) -> Plan:
 
 
 def _inputs(draft: Draft, facts: Fingerprint) -> None:
-    images = [name for name, one in facts.inputs.items() if one.kind == "image"]
-    tables = [name for name, one in facts.inputs.items() if one.kind == "table"]
+    order = facts.order or tuple(facts.inputs)
+    images = [name for name in order if facts.inputs[name].kind == "image"]
+    tables = [name for name in order if facts.inputs[name].kind == "table"]
     draft.put("image_inputs", images, "rule", "all image inputs, stacked as channels on the grid of the first")
     draft.put("table_inputs", tables, "rule", "all table inputs")
     draft.put(
@@ -127,8 +128,12 @@ def _inputs(draft: Draft, facts: Fingerprint) -> None:
         "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"
     )
     rules = {name: _intensity(facts.inputs[name], bool(facts.label_volumes)) for name in images}
-    words = "; ".join(f"{name}: {rule['rule']} ({facts.inputs[name].modality})" for name, rule in rules.items())
+    words = "; ".join(f"{name}: {rule['rule']} ({_what(facts.inputs[name])})" for name, rule in rules.items())
     draft.put("intensity", rules, "rule", words or "no image input")
+
+
+def _what(facts: InputFacts) -> str:
+    return f"{facts.modality}: {facts.modality_reason}" if facts.modality_reason else facts.modality
 
 
 def _intensity(facts: InputFacts, masked: bool) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class InputFactsOfCase:
         attributes: From the header, without identity.
         history: What was corrected on reading.
         file_digest: SHA-256 of the bytes of the file or files, to notice one that changes later.
+        coloured: Whether it is a flat picture whose three channels differ in a good part of it.
         apart: Why it cannot be brought to the grid of the case's first input; empty where it can.
     """
 
@@ -61,6 +62,7 @@ class InputFactsOfCase:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[str, ...] = ()
     file_digest: str = ""
+    coloured: bool = False
     apart: str = ""
 
 

@@ -21,6 +21,11 @@ CHUNK = 1 << 20
 SIDE = 64
 """Side of a thumbnail in pixels."""
 
+COLOUR = 1 / 16
+"""Of the full range: by so much the channels of a coloured pixel differ; JPEG moves those of a grey one by less."""
+COLOURED = 0.2
+"""Share of coloured pixels that makes a picture one in colour; round fields of view leave black corners."""
+
 Array = npt.NDArray[Any]
 Quartet = tuple[float, float, float, float]
 
@@ -80,7 +85,20 @@ def measure(image: Image, file_bytes: int, file_digest: str, masked: Array | Non
         attributes=dict(image.attributes),
         history=image.history,
         file_digest=file_digest,
+        coloured=_coloured(array),
     )
+
+
+def _coloured(array: Array) -> bool:
+    """Whether three channels really differ: not so in a film that was saved as RGB, or with a little coloured text."""
+    if array.shape[0] != 3 or array.shape[1] != 1:
+        return False
+    every = max(1, math.isqrt(array[0].size // SAMPLE))
+    some = array[:, 0, ::every, ::every].astype(np.float32)
+    spread = some.max(axis=0) - some.min(axis=0)
+    full = 255.0 if array.dtype == np.uint8 else float(some.max())
+    # A comparison with NaN is false: what is not finite has no colour.
+    return bool((spread > COLOUR * full).mean() > COLOURED)
 
 
 def _digest(array: Array) -> str:
