@@ -29,7 +29,7 @@ class Temperature(Record):
     value: float
     """1 leaves the probabilities as they are."""
     loss_before: float | None
-    """Mean negative log likelihood at temperature 1, in nats; None where it could not be computed."""
+    """Mean cross-entropy with the smoothed truth at temperature 1, in nats; None where it could not be computed."""
     loss_after: float | None
     """The same at `value`."""
     cases: int
@@ -52,7 +52,11 @@ class ReliabilityBin(Record):
 
 
 def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Temperature:
-    """The temperature of the least negative log likelihood; left at 1, with a note, where that is not sound.
+    """The temperature of the least cross-entropy with the smoothed truth; left at 1, with a note, where none is sound.
+
+    The truth is smoothed as Platt (1999) does: for a class of n cases it is (n + 1) / (n + 2), and the rest is shared by
+    the other classes. So there is a best temperature also where every case is on the right side (plain
+    likelihood would call for 0), nearer to certainty the more cases say so; with many cases nothing changes.
 
     Args:
         logits: (N, K); (N,) or (N, 1) for a single logit of the positive class.
@@ -71,21 +75,20 @@ def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Temper
     if not count or not np.isfinite(scores).all():
         return _left(None, count, "some logits are not finite" if count else "there are no cases")
 
-    rows = np.arange(count)
+    wanted = _smoothed(classes, scores.shape[1])
 
     def loss(log_temperature: float) -> float:
         said = log_softmax(scores / np.exp(log_temperature), axis=1)
-        return float(-said[rows, classes].mean())
+        return float(-(wanted * said).sum(axis=1).mean())
 
     before = loss(0.0)
-    if (scores[rows, classes] >= scores.max(axis=1)).all():
-        # The loss falls for ever as the temperature falls.
-        return _left(before, count, "every case is on the right side, no temperature is the best")
     # The loss is convex in 1 / T, hence has one minimum in log T.
     found = minimize_scalar(
         loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-6, "maxiter": 200}
     )
     value, after = float(np.exp(found.x)), float(found.fun)
+    if not after < before:
+        return _left(before, count, "no temperature is better")
     if not LOWEST * _EDGE < value < HIGHEST / _EDGE:
         return _left(before, count, f"the best temperature is not between {LOWEST:g} and {HIGHEST:g}")
     return Temperature(value=value, loss_before=before, loss_after=after, cases=count)
@@ -161,6 +164,14 @@ def slope_and_intercept(
 
 def _left(loss: float | None, cases: int, why: str) -> Temperature:
     return Temperature(value=1.0, loss_before=loss, loss_after=loss, cases=cases, note=f"left at 1: {why}")
+
+
+def _smoothed(classes: npt.NDArray[np.intp], number: int) -> npt.NDArray[np.float64]:
+    """Target probabilities (N, K): Platt's for the class of each case, the rest shared by the others."""
+    cases = np.bincount(classes, minlength=number)[classes][:, None]
+    others = np.broadcast_to(1 / (cases + 2) / max(number - 1, 1), (len(classes), number))
+    own = np.arange(number) == classes[:, None]
+    return np.asarray(np.where(own, (cases + 1) / (cases + 2), others))
 
 
 def _scores(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -50,7 +50,7 @@ def test_one_logit_is_two_classes(shape):
 @pytest.mark.parametrize(
     ("logits", "truth", "why"),
     [
-        (np.array([[3.0, 0], [0, 4], [5, 1]]), [0, 1, 0], "right side"),
+        (np.zeros((4, 2)), [0, 1, 0, 1], "no temperature is better"),
         (np.array([[3.0, 0], [0, 3], [3, 0], [0, 3]]), [0, 0, 1, 1], "not between"),
         (np.array([[3.0, 0], [0, 3]]), [1, 0], "not between"),
         (np.zeros((0, 2)), [], "no cases"),
@@ -61,6 +61,27 @@ def test_where_no_temperature_is_sound_it_stays_at_1_and_says_why(logits, truth,
     found = fit_temperature(logits, np.array(truth))
     assert found.value == 1
     assert why in found.note
+
+
+@pytest.mark.parametrize(("classes", "count"), [(2, 200), (3, 300)])
+def test_timid_probabilities_of_a_model_without_error_become_sure(classes, count):
+    """Smoothed labels and mixup leave a network timid; without an error on validation it used to stay so."""
+    truth = np.arange(count) % classes
+    logits = np.eye(classes)[truth] * np.random.default_rng(3).uniform(0.8, 1.6, (count, 1))
+    found = fit_temperature(logits, truth)
+    assert found.note == ""
+    assert found.value < 0.5
+    error = registry.get("metrics", "ece")
+    before, after = (error(truth == 1, probabilities(logits, value)[:, 1]) for value in (1.0, found.value))
+    assert before > 0.2
+    assert after < 0.03
+
+
+def test_few_cases_without_error_are_no_ground_for_certainty():
+    logits = np.array([[3.0, 0], [0, 4], [5, 1], [1, 4]])
+    found = fit_temperature(logits, np.array([0, 1, 0, 1]))
+    assert found.value > 1
+    assert probabilities(logits, found.value).max(axis=1).mean() == pytest.approx(3 / 4, abs=0.06)
 
 
 def test_wrong_shapes_and_classes_are_refused():
