@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from diascope.core.errors import UnknownName
-from diascope.core.evaluation import Evaluation, Release
+from diascope.core.evaluation import Release
 from diascope.core.finding import Findings
 from diascope.core.plan import Plan
 from diascope.engine.progress import Tell, silent
@@ -22,6 +22,7 @@ from diascope.stages.check import Checked
 from diascope.store.releases import OpenRelease
 from diascope.store.releases import open_release as verified
 from diascope.store.workspace import Workspace
+from diascope.workflows.external import Validated
 from diascope.workflows.fit import Fitted
 
 Location = str | Path
@@ -72,16 +73,23 @@ class Opened:
         self.plan, self.evaluation = opened.plan, opened.evaluation
 
     def predict(
-        self, location: Location, out: Location, backend: str | None = None, memory: float | None = None
+        self,
+        location: Location,
+        out: Location,
+        backend: str | None = None,
+        memory: float | None = None,
+        tell: Tell = silent,
     ) -> list[Findings]:
         """Read studies; see `predict`."""
         from diascope.stages.predict import predict as run
 
-        return run(self.folder, str(location), Path(out), backend, memory)
+        return run(self.folder, str(location), Path(out), backend, memory, tell)
 
-    def explain(self, location: Location, out: Location, explainer: str = "grad_cam", seed: int = 0) -> dict[str, Any]:
+    def explain(
+        self, location: Location, out: Location, explainer: str = "grad_cam", seed: int = 0, tell: Tell = silent
+    ) -> dict[str, Any]:
         """Show what in the image led to the answer; see `explain`."""
-        return explain(self.folder, location, out, explainer=explainer, seed=seed)
+        return explain(self.folder, location, out, explainer=explainer, seed=seed, tell=tell)
 
 
 def check(
@@ -183,20 +191,35 @@ def evaluate(
     location: Location,
     workspace: Location = WORKSPACE,
     tell: Tell = silent,
+    lang: str = "en",
     **options: Unpack[DataOptions],
-) -> tuple[Evaluation, Path]:
+) -> Validated:
     """External validation: measure a release on other labelled data.
 
+    Args:
+        release: Name or folder of a release.
+        location: Other labelled data.
+        workspace: Where the name is looked up, and the evaluation and its report are written.
+        tell: Told about progress.
+        lang: Language of the report: `en` or `zh-CN`.
+        **options: See `DataOptions`.
+
     Returns:
-        The evaluation and its file.
+        The evaluation, and where it and its report are.
     """
     from diascope.workflows.external import evaluate_release
 
-    return evaluate_release(Workspace(Path(workspace)), str(release), request(location, options), tell)
+    return evaluate_release(Workspace(Path(workspace)), str(release), request(location, options), tell, lang)
 
 
 def predict(
-    release: Location, location: Location, out: Location, workspace: Location = WORKSPACE, backend: str | None = None
+    release: Location,
+    location: Location,
+    out: Location,
+    workspace: Location = WORKSPACE,
+    backend: str | None = None,
+    memory: float | None = None,
+    tell: Tell = silent,
 ) -> list[Findings]:
     """Read new studies: findings, masks, pictures, DICOM SEG.
 
@@ -206,8 +229,10 @@ def predict(
         out: Folder for the answers, one folder a case.
         workspace: Where the name is looked up.
         backend: A name of `diascope list backends`; it must reproduce the release's decisions first.
+        memory: Peak memory, GB.
+        tell: Told about progress.
     """
-    return open_release(release, workspace).predict(location, out, backend)
+    return open_release(release, workspace).predict(location, out, backend, memory, tell)
 
 
 def explain(
@@ -217,6 +242,7 @@ def explain(
     workspace: Location = WORKSPACE,
     explainer: str = "grad_cam",
     seed: int = 0,
+    tell: Tell = silent,
 ) -> dict[str, Any]:
     """Show what in the image led to the answer (only where the sanity check passes).
 
@@ -227,10 +253,12 @@ def explain(
         workspace: Where the name is looked up.
         explainer: A name of `diascope list explainers`.
         seed: Of the randomised weights of the sanity check.
+        tell: Told about progress.
     """
     from diascope.workflows.explaining import explain_location
 
-    found: dict[str, Any] = explain_location(_release(release, workspace), str(location), Path(out), (explainer, seed))
+    folder, setting = _release(release, workspace), (explainer, seed)
+    found: dict[str, Any] = explain_location(folder, str(location), Path(out), setting, tell)
     return found
 
 

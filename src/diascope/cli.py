@@ -5,8 +5,6 @@ Heavy imports happen inside the verbs, so that `diascope --help` answers at once
 
 from __future__ import annotations
 
-import errno
-import json
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diascope.console import Console
+from diascope.console import Console, failed, of_system
 from diascope.core.errors import BadUsage, DiascopeError, Stopped
 
 app = typer.Typer(
@@ -28,11 +26,17 @@ app = typer.Typer(
     epilog="Start with: diascope fit FOLDER. Not a medical device.",
 )
 
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
+]
+ReleaseArgument = Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")]
+InputArgument = Annotated[str, typer.Argument(metavar="INPUT", help="File, folder, DICOM series or study.")]
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", help="Folder that holds everything.", envvar="DIASCOPE_WORKSPACE")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness.")]
+NoSeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness; there is none here.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Layout, where several fit (diascope list sources).")
@@ -58,9 +62,7 @@ INTERRUPTED = 130
 
 @app.command(epilog="Example: diascope check ../films --patient patient_id")
 def check(
-    source_folder: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
-    ],
+    source_folder: SourceArgument,
     workspace: WorkspaceOption = Here,
     source: SourceOption = None,
     task: TaskOption = "auto",
@@ -88,9 +90,7 @@ def check(
     epilog="Examples: diascope fit ../hippocampus · diascope fit ../skin --target dx --minutes 30 --set batch=32"
 )
 def fit(
-    source_folder: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
-    ],
+    source_folder: SourceArgument,
     workspace: WorkspaceOption = Here,
     source: SourceOption = None,
     task: TaskOption = "auto",
@@ -122,9 +122,7 @@ def fit(
 
 @app.command(epilog="Example: diascope plan ../films --minutes 30")
 def plan(
-    source_folder: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
-    ],
+    source_folder: SourceArgument,
     workspace: WorkspaceOption = Here,
     source: SourceOption = None,
     task: TaskOption = "auto",
@@ -163,6 +161,9 @@ def train(
     devices: Annotated[int, typer.Option("--devices", help="Processes or GPUs that share each batch.", min=1)] = 1,
     lang: LangOption = "en",
     as_json: JsonOption = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Must be the plan's: a seed is chosen with a plan.")
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Train what a plan says, then evaluate it and pack a candidate release."""
@@ -172,18 +173,19 @@ def train(
 
     if devices > 1 and not is_launched():
         switches = ["--resume"] * resume + ["--json"] * as_json + ["--quiet"] * quiet
+        switches += [] if seed is None else ["--seed", str(seed)]
         words = ["train", str(plan_file), "--workspace", str(workspace), "--lang", lang, *switches]
         raise typer.Exit(launch(words, devices))
     console, place = Console(quiet or process_rank() > 0, as_json), _workspace(workspace)
     with place.locked():
-        made = train_plan(place, plan_file, (resume, devices), console.tell, lang)
+        made = train_plan(place, plan_file, (resume, devices), console.tell, lang, seed)
     if made is not None:
         console.finish(made.to_json(), lambda: console.show_fitted(made))
 
 
 @app.command(epilog="Example: diascope evaluate films-classification@1 ../films-from-another-hospital")
 def evaluate(
-    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
+    release: ReleaseArgument,
     source_folder: Annotated[str, typer.Argument(metavar="SOURCE", help="Other labelled data.")],
     workspace: WorkspaceOption = Here,
     source: SourceOption = None,
@@ -191,6 +193,7 @@ def evaluate(
     patient: PatientOption = None,
     site: SiteOption = None,
     accept: AcceptOption = None,
+    lang: LangOption = "en",
     as_json: JsonOption = False,
     seed: SeedOption = 0,
     quiet: QuietOption = False,
@@ -200,22 +203,20 @@ def evaluate(
 
     console, place = Console(quiet, as_json), _workspace(workspace)
     request = _request(source_folder, source, "auto", (target, patient, site), None, seed, accept)
-    found, path = evaluate_release(place, release, request, console.tell)
-    console.finish(
-        {"evaluation": found.model_dump(mode="json", exclude={"figures", "cases_ranked"}), "file": str(path)},
-        lambda: console.show_evaluation(found, path),
-    )
+    made = evaluate_release(place, release, request, console.tell, lang)
+    console.finish(made.to_json(), lambda: console.show_evaluation(made))
 
 
 @app.command(epilog="Example: diascope predict films-classification@1 new-film.png --out answers")
 def predict(
-    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
-    location: Annotated[str, typer.Argument(metavar="INPUT", help="File, folder, DICOM series or study.")],
+    release: ReleaseArgument,
+    location: InputArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the answers.")],
     workspace: WorkspaceOption = Here,
     backend: Annotated[str | None, typer.Option("--backend", help="torch, openvino, onnxruntime.")] = None,
     memory: MemoryOption = None,
     as_json: JsonOption = False,
+    seed: NoSeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Read new studies: findings, masks, pictures, DICOM SEG."""
@@ -230,8 +231,8 @@ def predict(
 
 @app.command(epilog="Example: diascope explain films-classification@1 film.png --out why")
 def explain(
-    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
-    location: Annotated[str, typer.Argument(metavar="INPUT", help="File, folder, DICOM series or study.")],
+    release: ReleaseArgument,
+    location: InputArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the maps.")],
     workspace: WorkspaceOption = Here,
     explainer: Annotated[str, typer.Option("--explainer", help="diascope list explainers")] = "grad_cam",
@@ -243,7 +244,7 @@ def explain(
     from diascope.workflows.explaining import explain_location
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    found = explain_location(place.find("releases", release), location, out, (explainer, seed))
+    found = explain_location(place.find("releases", release), location, out, (explainer, seed), console.tell)
     console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
 
 
@@ -256,6 +257,7 @@ def compare(
     source: SourceOption = None,
     target: TargetOption = None,
     patient: PatientOption = None,
+    site: SiteOption = None,
     accept: AcceptOption = None,
     as_json: JsonOption = False,
     seed: SeedOption = 0,
@@ -265,7 +267,7 @@ def compare(
     from diascope.workflows.external import compare_releases
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, "auto", (target, patient, None), None, seed, accept)
+    request = _request(source_folder, source, "auto", (target, patient, site), None, seed, accept)
     found = compare_releases(place, (one, other), request, console.tell)
     console.finish(found, lambda: console.show_comparison(found))
 
@@ -276,27 +278,31 @@ def release(
     by: Annotated[str, typer.Option("--by", help="Who signs it.")],
     workspace: WorkspaceOption = Here,
     as_json: JsonOption = False,
+    seed: NoSeedOption = 0,
+    quiet: QuietOption = False,
 ) -> None:
     """Sign a candidate with your name, so that it may be served."""
     from diascope.stages.release import sign
 
-    console, place = Console(True, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), _workspace(workspace)
     signed = sign(place, candidate, by)
     console.finish(signed.to_json(), lambda: console.show_lines([f"{signed.label} is signed by {signed.signed_by}"]))
 
 
 @app.command(epilog="Example: diascope export films-classification@1 --to onnx")
 def export(
-    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")],
+    release: ReleaseArgument,
     to: Annotated[str, typer.Option("--to", help="onnx or openvino.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; default: exports/ in the workspace.")] = None,
     workspace: WorkspaceOption = Here,
     as_json: JsonOption = False,
+    seed: NoSeedOption = 0,
+    quiet: QuietOption = False,
 ) -> None:
     """Write a release's network for other programs, after it gave the same answers."""
     from diascope.stages.export import export as run_export
 
-    console, place = Console(True, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), _workspace(workspace)
     found = run_export(place, place.find("releases", release), to, out)
     console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
 
@@ -306,13 +312,18 @@ def list_plugins(
     family: Annotated[
         str | None, typer.Argument(help="A family of plug-ins (all without it), or sets: the public data sets.")
     ] = None,
+    workspace: Annotated[
+        Path, typer.Option("--workspace", "-w", help="Not needed: plug-ins are of the program.")
+    ] = Here,
     as_json: JsonOption = False,
+    seed: NoSeedOption = 0,
+    quiet: QuietOption = False,
 ) -> None:
     """List the plug-ins: tasks, models, formats, sources, checks, ..., or the public data sets."""
     from diascope.core import registry
     from diascope.sources.publicsets.catalogue import catalogue
 
-    console = Console(True, as_json)
+    console = Console(quiet, as_json)
     if family == "sets":
         sets = catalogue().values()
         console.finish([one.to_json() for one in sets], lambda: console.show_lines([one.line for one in sets]))
@@ -359,41 +370,18 @@ def run(arguments: list[str]) -> int:
     stopped = Stopped("stopped", todo="What was finished is kept; run the same command again")
     try:
         code = command(arguments, prog_name="diascope", standalone_mode=False)
-        return int(code or 0) if code != INTERRUPTED else _failed(stopped, as_json)
+        return int(code or 0) if code != INTERRUPTED else failed(stopped, as_json)
     except typer.Exit as error:
         return int(error.exit_code)
     except DiascopeError as error:
-        return _failed(error, as_json)
+        return failed(error, as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _failed(stopped, as_json)
+        return failed(stopped, as_json)
     except OSError as error:
-        return _failed(_of_system(error), as_json)
+        return failed(of_system(error), as_json)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return _failed(BadUsage(error.format_message(), todo="See diascope --help"), as_json)
+            return failed(BadUsage(error.format_message(), todo="See diascope --help"), as_json)
         traceback.print_exc()
         wrong = f"a fault of diascope itself: {type(error).__name__}: {error}"
-        return _failed(DiascopeError(wrong, todo="Please report it, with the lines above"), as_json)
-
-
-def _of_system(error: OSError) -> DiascopeError:
-    """What the operating system refused: no room, no permission, no such file."""
-    todo = {errno.ENOSPC: "Free disk space", errno.EDQUOT: "Free disk space", errno.EFBIG: "Free disk space"}
-    return DiascopeError(
-        f"{error.strerror or error}", given=error.filename, todo=todo.get(error.errno or 0, "See that it can be used")
-    )
-
-
-def _failed(error: DiascopeError, as_json: bool) -> int:
-    if as_json:
-        content = {
-            "error": {
-                "kind": type(error).__name__,
-                "wrong": error.wrong,
-                "given": str(error.given or ""),
-                "todo": error.todo,
-            }
-        }
-        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
-    sys.stderr.write(f"diascope: {error}\n")
-    return error.exit_code
+        return failed(DiascopeError(wrong, todo="Please report it, with the lines above"), as_json)

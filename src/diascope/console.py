@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -12,6 +13,8 @@ from typing import Any
 from rich.console import Console as Rich
 from rich.markup import escape
 from rich.table import Table
+
+from diascope.core.errors import DiascopeError
 
 MARK = {"refuse": "[bold red]✗ refuse[/]", "warn": "[yellow]! warn  [/]", "note": "[dim]· note  [/]"}
 
@@ -144,13 +147,17 @@ class Console:
         self.out.print(f"report   {escape(str(made.report))}")
         self.out.print(f"release  {escape(str(made.release_folder))} (candidate: sign it with diascope release)")
 
-    def show_evaluation(self, evaluation: Any, path: Path) -> None:
+    def show_evaluation(self, made: Any) -> None:
         """An external evaluation."""
+        evaluation = made.evaluation
         self.out.print(
             f"[bold]{escape(evaluation.release)}[/] on {evaluation.cases} cases of {evaluation.patients} patients"
         )
         self.show_metrics(evaluation, list(evaluation.metrics))
-        self.out.print(f"evaluation  {escape(str(path))}")
+        for warning in evaluation.warnings:
+            self.out.print(f"[yellow]! {escape(warning)}[/]")
+        self.out.print(f"report      {escape(str(made.report))}")
+        self.out.print(f"evaluation  {escape(str(made.file))}")
 
     def show_plan(self, plan: Any, path: Path) -> None:
         """A plan with its reasons."""
@@ -204,6 +211,30 @@ class Console:
             value = "–" if difference["value"] is None else f"{difference['value']:+.4f}"
             table.add_row(name, *cells, value, interval, "–" if row["p"] is None else f"{row['p']:.3f}")
         self.out.print(table)
+
+
+def of_system(error: OSError) -> DiascopeError:
+    """What the operating system refused: no room, no permission, no such file."""
+    todo = {errno.ENOSPC: "Free disk space", errno.EDQUOT: "Free disk space", errno.EFBIG: "Free disk space"}
+    return DiascopeError(
+        f"{error.strerror or error}", given=error.filename, todo=todo.get(error.errno or 0, "See that it can be used")
+    )
+
+
+def failed(error: DiascopeError, as_json: bool) -> int:
+    """Say an error, with `--json` as the one document on stdout too; returns the exit code."""
+    if as_json:
+        content = {
+            "error": {
+                "kind": type(error).__name__,
+                "wrong": error.wrong,
+                "given": str(error.given or ""),
+                "todo": error.todo,
+            }
+        }
+        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    sys.stderr.write(f"diascope: {error}\n")
+    return error.exit_code
 
 
 def clock(seconds: float) -> str:

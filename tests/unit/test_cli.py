@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from diascope import cli
+from diascope.core.case import Target
 from diascope.core.errors import BadUsage, DataRefused, DiascopeError, Tampered
+from diascope.core.plan import Plan
 from diascope.engine import launching
 
 
@@ -162,3 +165,31 @@ def test_from_python_several_devices_need_a_launcher(tmp_path: Path) -> None:
 
     with pytest.raises(BadUsage, match="torchrun"):
         train(tmp_path / "plan.json", tmp_path, devices=2)
+
+
+VERBS = typer.main.get_command(cli.app).commands
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_the_common_options(verb: str) -> None:
+    options = {flag for one in VERBS[verb].params for flag in one.opts}
+    assert {"--workspace", "--json", "--seed", "--quiet"} <= options
+
+
+@pytest.mark.parametrize("verb", ["check", "fit", "plan", "evaluate", "compare"])
+def test_every_verb_that_reads_labelled_data_takes_its_columns(verb: str) -> None:
+    options = {flag for one in VERBS[verb].params for flag in one.opts}
+    assert {"--target", "--patient", "--site", "--accept", "--source"} <= options
+
+
+def test_list_takes_what_every_verb_takes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.run(["list", "tasks", "--json", "--quiet", "--seed", "1", "-w", str(tmp_path / "none")]) == 0
+    assert "segmentation" in json.loads(capsys.readouterr().out)["tasks"]
+    assert not (tmp_path / "none").exists()
+
+
+def test_train_takes_no_other_seed_than_the_plans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = Target(name="label", kind="category", columns=("label",))
+    Plan(dataset="d", task="classification", target=target, seed=3, choices={}).write(tmp_path / "plan.json")
+    assert cli.run(["train", str(tmp_path / "plan.json"), "-w", str(tmp_path / "ws"), "--seed", "4"]) == 2
+    assert "the seed of this plan is 3. Given: --seed 4" in capsys.readouterr().err

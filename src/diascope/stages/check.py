@@ -80,14 +80,14 @@ def _plain(title: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in title)
 
 
-def look(request: Request, tell: Tell = silent, need_target: bool = True, plan: Plan | None = None) -> Looked:
+def look(request: Request, tell: Tell = silent, need_target: bool = True, plans: Sequence[Plan] = ()) -> Looked:
     """List a source, read every case once and run every check.
 
     Args:
         request: Which data.
         tell: Told about progress.
         need_target: Whether a target that cannot be told is an error; it is a warning otherwise.
-        plan: Of a release that is to read the data: its inputs are read, and its target is meant.
+        plans: Of releases that are to read the data: their inputs are read, and the first one's target is meant.
 
     Raises:
         BadUsage: When the target or task is ambiguous, or a finding is accepted that no check can make.
@@ -99,18 +99,19 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True, plan: 
         tell({"event": "phase", "message": note})
     name = recognise(place.location, request.source)
     tell({"event": "phase", "message": f"listing {request.location} as {name}"})
-    listing = _listing(name, place.location, request, plan)
+    ours = plans[0].target if plans else None
+    listing = _listing(name, place.location, request, ours)
     if not listing.cases:
         raise DataRefused(f"no case in {request.location}", todo="See docs/how-to/layouts.md")
     problems = [*listing.problems]
     task, target = None, None
     try:
-        task, target = choose_target(listing, request, plan)
+        task, target = choose_target(listing, request, ours)
     except (BadUsage, DataRefused) as error:
         if need_target:
             raise
         problems.append(_no_target(error))
-    cases, dropped = _same_inputs([_without_answer(case, target) for case in listing.cases], plan)
+    cases, dropped = _same_inputs([_without_answer(case, target) for case in listing.cases], plans)
     problems += dropped
 
     def progress(done: int, total: int) -> None:
@@ -135,36 +136,37 @@ def _refuse_unknown(request: Request) -> None:
             raise UnknownName("check whose finding could be accepted", name, known)
 
 
-def _listing(source: str, location: str, request: Request, plan: Plan | None) -> Listing:
+def _listing(source: str, location: str, request: Request, ours: Target | None) -> Listing:
     """What a source lists; the target that a release calls its own is looked for first where the user names none."""
     plugin, options = registry.get("sources", source), request.options
-    if plan is not None and options.target is None:
+    if ours is not None and options.target is None:
         try:
-            own: Listing = plugin.list(location, options.model_copy(update={"target": plan.target.name}))
+            own: Listing = plugin.list(location, options.model_copy(update={"target": ours.name}))
             return own
         except UnknownName as error:
-            if error.name != plan.target.name:
+            if error.name != ours.name:
                 raise
     listing: Listing = plugin.list(location, options)
     return listing
 
 
-def _same_inputs(cases: Sequence[Case], plan: Plan | None) -> tuple[list[Case], list[Problem]]:
+def _same_inputs(cases: Sequence[Case], plans: Sequence[Plan]) -> tuple[list[Case], list[Problem]]:
     """Cases with the image inputs that can be meant, and what was left out.
 
-    An input that most cases lack is none: the cases that have it would be learnt without the others. A release reads
-    its own inputs, whatever else there is.
+    An input that most cases lack is none: the cases that have it would be learnt without the others. Releases read
+    their own inputs, whatever else there is.
     """
     counts = Counter(name for case in cases for name in _images(case))
-    if plan is not None and counts.keys() >= set(plan["image_inputs"]) and plan["image_inputs"]:
-        left_out = counts.keys() - set(plan["image_inputs"])
+    wanted = {name for plan in plans for name in plan["image_inputs"]}
+    if wanted and wanted <= counts.keys():
+        left_out = counts.keys() - wanted
     else:
         left_out = {name for name, number in counts.items() if 2 * number < len(cases)}
     kept = [
         case.model_copy(update={"inputs": {k: ref for k, ref in case.inputs.items() if k not in left_out}})
         for case in cases
     ]
-    if plan is not None:
+    if plans:
         return kept, []
     return kept, [
         Problem(
@@ -208,13 +210,13 @@ def _on_target(listing: Listing, request: Request, target: Target | None) -> lis
     return [f"target: {target.name!r}; --target chooses another: {', '.join(others)}"]
 
 
-def choose_target(listing: Listing, request: Request, plan: Plan | None = None) -> tuple[str, Target]:
+def choose_target(listing: Listing, request: Request, ours: Target | None = None) -> tuple[str, Target]:
     """The one task and target that fit, or a clear question.
 
     Args:
         listing: Its possible targets.
         request: What the user chose.
-        plan: Of a release: the target that corresponds to its own is meant.
+        ours: Target of a release of the task that was asked for: the one that corresponds to it is meant.
 
     Raises:
         BadUsage: When several fit and the user did not choose; names them.
@@ -224,8 +226,9 @@ def choose_target(listing: Listing, request: Request, plan: Plan | None = None) 
     targets = tuple(target for target in listing.targets if wanted is None or target.name == wanted)
     tasks = registry.names("tasks") if request.task == "auto" else (request.task,)
     fitting = [(task, target) for task in tasks for target in registry.get("tasks", task).claim(targets)]
-    if plan is not None:
-        fitting = [(plan.task, one) for one in _corresponding([*targets, *(one for _, one in fitting)], plan.target)]
+    if ours is not None:
+        found = _corresponding([*targets, *(target for _, target in fitting)], ours)
+        fitting = [(request.task, target) for target in found]
     else:
         # A task that learns from the inputs alone fits everything: it is meant only when it is named.
         fitting = [(task, target) for task, target in fitting if target.columns or request.task != "auto"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from diascope.core import registry
@@ -17,27 +16,35 @@ from diascope.engine.scoring import observe
 from diascope.engine.task import Scores
 from diascope.evidence.comparison import compare as paired
 from diascope.planning.looked import Looked
-from diascope.store.releases import OpenRelease, open_release
+from diascope.store.releases import OpenRelease
 from diascope.store.workspace import Workspace, free_name
 
 
-def compare(workspace: Workspace, releases: tuple[Path, Path], looked: Looked, tell: Tell = silent) -> dict[str, Any]:
+def compare(
+    workspace: Workspace,
+    releases: tuple[OpenRelease, OpenRelease],
+    looked: Looked,
+    accepted: Sequence[str] = (),
+    tell: Tell = silent,
+) -> dict[str, Any]:
     """Compare two releases.
 
     Args:
         workspace: Where `evaluations/` is.
-        releases: Two release folders.
+        releases: Two opened releases.
         looked: Labelled data, checked.
+        accepted: Findings of the check that a person accepted.
         tell: Told about progress.
 
     Returns:
-        `releases`, `cases`, `patients`, and for each metric `one`, `other`, `difference` (a measure), `p`, `method`.
+        `releases`, `cases`, `patients`, `accepted`, and for each metric `one`, `other`, `difference` (a measure), `p`,
+        `method`.
 
     Raises:
         BadUsage: When the releases are for different tasks.
         DataRefused: When the data has no target that both know.
     """
-    one, other = (open_release(folder) for folder in releases)
+    one, other = releases
     if one.release.task != other.release.task:
         raise BadUsage("the two releases are for different tasks", given=f"{one.release.task}, {other.release.task}")
     if looked.target is None:
@@ -50,6 +57,7 @@ def compare(workspace: Workspace, releases: tuple[Path, Path], looked: Looked, t
         "releases": [one.release.label, other.release.label],
         "cases": len(kept),
         "patients": len(set(patients)),
+        "accepted": list(accepted),
         "metrics": {name: result.model_dump(mode="json") for name, result in found.items()},
     }
     name = free_name(workspace.evaluations, f"{one.release.label}-against-{other.release.label}", ".json")

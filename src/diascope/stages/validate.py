@@ -2,42 +2,77 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import diascope
 from diascope.core import registry
+from diascope.core.case import Case, Dataset, Exclusion
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import Evaluation
+from diascope.core.figure import Figure
+from diascope.core.plan import Fingerprint
+from diascope.core.record import write_durably
 from diascope.engine.aligning import aligned
+from diascope.engine.devices import describe
 from diascope.engine.measuring import measured
 from diascope.engine.opening import reader_of
 from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
+from diascope.planning.fingerprint import fingerprint
 from diascope.planning.looked import Looked
+from diascope.reports.content import ReportContent
 from diascope.reports.galleries import worst_and_best
-from diascope.store.releases import open_release
+from diascope.reports.html import render_report
+from diascope.store.releases import OpenRelease
 from diascope.store.workspace import Workspace, free_name
 
 
-def validate(workspace: Workspace, release: Path, looked: Looked, tell: Tell = silent) -> tuple[Evaluation, Path]:
+@dataclass(frozen=True)
+class External:
+    """A release measured on other data.
+
+    Args:
+        opened: The release.
+        looked: The data.
+        evaluation: What was measured.
+        location: Of the data, as the user gave it.
+    """
+
+    opened: OpenRelease
+    looked: Looked
+    evaluation: Evaluation
+    location: str
+
+
+def validate(
+    workspace: Workspace, opened: OpenRelease, looked: Looked, accepted: Sequence[str] = (), tell: Tell = silent
+) -> tuple[Evaluation, Path]:
     """Measure a release, with its own locked decision, on every case that was looked at.
 
     Args:
         workspace: Where `evaluations/` is.
-        release: Its folder.
+        opened: The release.
         looked: The data, checked.
+        accepted: Findings of the check that a person accepted.
         tell: Told about progress.
 
     Returns:
         The evaluation and its file.
 
     Raises:
-        DataRefused: When the data has no target, or other labels than the release.
+        DataRefused: When the data has no target, other labels than the release, or no case is left.
     """
-    opened = open_release(release)
-    plan = opened.plan
+    plan, release = opened.plan, opened.release
     if looked.target is None:
         raise DataRefused("the data has no labels to compare with", todo="Give labels, or use diascope predict")
     kept = looked.usable()
+    if not kept:
+        raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
     cases = aligned(kept, looked.target, plan)
     reader = reader_of(opened)
     task = registry.get("tasks", plan.task)
@@ -46,18 +81,84 @@ def validate(workspace: Workspace, release: Path, looked: Looked, tell: Tell = s
         tell({"event": "progress", "what": "reading", "done": done, "total": total})
 
     seen = observe(reader, cases, looked.survey.root, plan, each)
-    rows = [task.decide(one.row, opened.release.decision, plan) for one in seen]
-    found = measured(plan, rows, cases, opened.release.decision, "external", opened.release.label)
+    rows = [task.decide(one.row, release.decision, plan) for one in seen]
+    found = measured(plan, rows, cases, release.decision, "external", release.label)
     pictures = worst_and_best(reader, found, cases, looked.survey.root)
     found = found.model_copy(
         update={
             "dataset": str(looked.survey.root),
             "figures": (*found.figures, *pictures),
-            "backend": f"{opened.release.backend} {opened.release.precision}",
+            "accepted": tuple(accepted),
+            "backend": f"{release.backend} {release.precision}",
             "warnings": tuple(f"{one.title} ({one.check})" for one in looked.problems if one.severity != "note"),
         }
     )
-    name = free_name(workspace.evaluations, f"{opened.release.label}-external", ".json")
+    name = free_name(workspace.evaluations, f"{release.label}-external", ".json")
     path = workspace.evaluations / f"{name}.json"
     found.write(path)
     return found, path
+
+
+def validation_report(
+    made: External, path: Path, cost: Mapping[str, float], explanations: Sequence[Figure] = (), lang: str = "en"
+) -> None:
+    """Write the report of a release on other data.
+
+    Args:
+        made: What was measured on what.
+        path: Where to write.
+        cost: Actual minutes and GB.
+        explanations: Galleries from `explain`.
+        lang: `en` or `zh-CN`.
+    """
+    opened, looked = made.opened, made.looked
+    words = ["diascope", "evaluate", opened.release.label, made.location, "--source", looked.source]
+    words += ["--target", looked.target.name] if looked.target is not None and looked.target.columns else []
+    dataset = _dataset(made)
+    content = ReportContent(
+        title=f"{opened.release.label} · {dataset.name}",
+        evaluation=made.evaluation,
+        release=opened.release,
+        plan=opened.plan,
+        fingerprint=_facts(dataset, looked),
+        dataset=dataset,
+        problems=looked.problems,
+        training=(),
+        explanations=tuple(explanations),
+        cost=dict(cost),
+        environment={**describe(), "diascope": diascope.__version__, "python": sys.version.split()[0]},
+        reproduce=(shlex.join(words),),
+    )
+    write_durably(path, render_report(content, lang).encode())
+
+
+def _dataset(made: External) -> Dataset:
+    """The cases that were measured, for the report."""
+    looked, opened = made.looked, made.opened
+    out = {case: (problem.check, problem.title) for problem in looked.problems for case in problem.exclude}
+    out |= {case: ("unreadable", reason) for case, reason in looked.survey.unreadable.items()}
+    return Dataset(
+        name=Path(made.location).name or "data",
+        source=looked.source,
+        root=str(looked.survey.root),
+        task=opened.plan.task,
+        target=looked.target or opened.plan.target,
+        cases=tuple(case.model_copy(update={"split": "test"}) for case in looked.usable()),
+        given_split=True,
+        exclusions=tuple(Exclusion(case=case, check=check, reason=why) for case, (check, why) in sorted(out.items())),
+        accepted=made.evaluation.accepted,
+        notes=looked.notes,
+    )
+
+
+def _facts(dataset: Dataset, looked: Looked) -> Fingerprint:
+    """What the inputs are; nothing of it was trained on, so that there are no training strata."""
+    stratum = partial(_stratum, task=dataset.task, dataset=dataset)
+    whole = dataset.model_copy(
+        update={"cases": tuple(case.model_copy(update={"split": "train"}) for case in dataset.cases)}
+    )
+    return fingerprint(whole, looked.survey, stratum).model_copy(update={"strata": {}})
+
+
+def _stratum(case: Case, task: str, dataset: Dataset) -> str:
+    return str(registry.get("tasks", task).stratum(case, dataset.target))

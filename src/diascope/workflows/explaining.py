@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from diascope.engine.progress import Tell, silent
 from diascope.stages.explain import explain
 from diascope.stages.predict import incoming
 from diascope.store.releases import open_release
 
 
-def explain_location(release: Path, location: str, out: Path, setting: tuple[str, int]) -> dict[str, Any]:
+def explain_location(
+    release: Path, location: str, out: Path, setting: tuple[str, int], tell: Tell = silent
+) -> dict[str, Any]:
     """Explain everything at a location.
 
     Args:
@@ -18,6 +21,7 @@ def explain_location(release: Path, location: str, out: Path, setting: tuple[str
         location: File, folder, DICOM series or study.
         out: Folder for the pictures.
         setting: Name of the explainer, seed of the randomised weights.
+        tell: Told about progress.
     """
     opened = open_release(release)
-    return explain(release, [(one.case, one.root) for one in incoming(location, opened)], out, setting)
+    return explain(release, [(one.case, one.root) for one in incoming(location, opened, tell)], out, setting)

@@ -16,6 +16,7 @@ from diascope.engine.devices import peak_memory_gb
 from diascope.engine.fit import load_weights
 from diascope.engine.progress import Tell, silent
 from diascope.planning.budget import Budget
+from diascope.reports.words import choose
 from diascope.sources import Request
 from diascope.sources.publicsets.locating import located
 from diascope.stages.evaluate import evaluate_run
@@ -80,6 +81,7 @@ def fit(
         DataRefused: When the data must not be trained on.
         DoesNotFit: When nothing fits the budget.
     """
+    choose(lang)  # another language is refused before the work
     located(request.location, tell)  # fetched before the clock starts: the minutes are those of the work
     began = time.monotonic()
     _, plan_path = prepare(workspace, request, budget, by_hand, tell)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from diascope.core.errors import BadUsage
 from diascope.core.evaluation import Release
+from diascope.core.plan import Plan
 from diascope.core.run import Run
 from diascope.engine.launching import is_launched
 from diascope.engine.progress import Tell, silent
+from diascope.reports.words import choose
 from diascope.stages.train import train
 from diascope.store.releases import open_release
 from diascope.store.workspace import Workspace, process_rank
@@ -17,7 +19,12 @@ from diascope.workflows.fit import Fitted, finish, write_report
 
 
 def train_plan(
-    workspace: Workspace, plan_file: Path, options: tuple[bool, int], tell: Tell = silent, lang: str = "en"
+    workspace: Workspace,
+    plan_file: Path,
+    options: tuple[bool, int],
+    tell: Tell = silent,
+    lang: str = "en",
+    seed: int | None = None,
 ) -> Fitted | None:
     """Train a plan.
 
@@ -27,12 +34,17 @@ def train_plan(
         options: Whether to resume; how many devices.
         tell: Told about progress.
         lang: Language of the report.
+        seed: The plan's; None is the plan's, whatever it is.
 
     Returns:
         What was made; None on every process but the first of a distributed run.
     """
     began = time.monotonic()
+    choose(lang)  # another language is refused before the work
     resume, devices = options
+    if seed is not None and (planned := Plan.read(plan_file).seed) != seed:
+        todo = "Choose a seed with diascope plan --seed"
+        raise BadUsage(f"the seed of this plan is {planned}", given=f"--seed {seed}", todo=todo)
     if devices > 1 and not is_launched():
         raise BadUsage(
             "several devices need as many processes",
