@@ -289,3 +289,24 @@ def test_file_digest_follows_the_bytes(tmp_path: Path) -> None:
     os.utime(path, ns=(1, 1))
     assert before == hashlib.sha256(b"one").hexdigest()
     assert file_digest([path]) == hashlib.sha256(b"two").hexdigest()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_shapes_spacings_and_digest_do_not_depend_on_the_order_in_which_a_file_stores_its_axes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[int, int, int]
+) -> None:
+    array = np.random.default_rng(0).normal(size=(1, 4, 6, 8)).astype(np.float32)
+    marked = (array > 1).astype(np.uint8)
+    grid = Geometry.from_spacing((3.0, 0.5, 0.75))
+
+    def stored(values: np.ndarray) -> Image:
+        turned = Image(values.transpose(0, *(1 + axis for axis in order)), grid.permuted(order))
+        return turned.with_array(np.flip(turned.array, 2).copy(), turned.geometry.flipped(1, turned.shape[1]))
+
+    refs = in_memory(monkeypatch, tmp_path, image=stored(array), mask=stored(marked))
+    case = Case(id="a", patient="a", inputs={"image": refs["image"]}, targets={"mask": refs["mask"]})
+    facts = facts_of(case, tmp_path, None)
+    assert not isinstance(facts, str)
+    seen, plain = facts.inputs["image"], measure(Image(array, grid), 0, "", np.flatnonzero(marked[0]))
+    assert (seen.shape, seen.digest, seen.foreground) == ((4, 6, 8), plain.digest, plain.foreground)
+    assert seen.steps == pytest.approx((3.0, 0.5, 0.75))

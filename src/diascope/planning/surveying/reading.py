@@ -15,6 +15,7 @@ from diascope import formats
 from diascope.core.case import Case, FileRef, Target
 from diascope.core.errors import DataRefused, DiascopeError, UnreadableFile
 from diascope.core.image import Image
+from diascope.engine.orienting import upright
 from diascope.engine.placing import frames_apart, placed
 from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
 from diascope.planning.surveying.measuring import measure
@@ -32,15 +33,17 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
     try:
         first = _first_image(case, root)
         masks = {name: _lying(formats.read(ref, root), first) for name, ref in _files(case.targets)}
-        masked = _masked((mask for mask, _ in masks.values()), ignore)
+        # Shapes and spacings are those of the axes that the network sees, whatever order a file stores them in.
+        masked = _masked((upright(mask) for mask, _ in masks.values()), ignore)
         inputs: dict[str, InputFactsOfCase] = {}
         for name, ref in _files(case.inputs):
             if ref.kind != "image":
                 _must_exist(ref, root)
                 continue
             image = first[1] if first is not None and first[0] == name else formats.read(ref, root)
-            inside = masked[1] if masked is not None and masked[0] == image.shape else None
-            seen = measure(image, *_of_bytes(ref, root), inside)
+            shown = upright(image)
+            inside = masked[1] if masked is not None and masked[0] == shown.shape else None
+            seen = measure(shown, *_of_bytes(ref, root), inside)
             inputs[name] = seen if first is None else replace(seen, apart=frames_apart(image, first[1]))
         found = {name: _mask_facts(mask, apart) for name, (mask, apart) in masks.items()}
     except (DataRefused, OSError, MemoryError) as error:
