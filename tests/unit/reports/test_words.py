@@ -99,3 +99,23 @@ def test_metric_at_the_end_of_a_title_has_its_title() -> None:
     assert choose("en").label("Validation: dice/left lobe") == "Validation: Dice · left lobe"
     assert choose("zh-CN").label("Validation: dice/海马") == "验证：Dice 系数 · 海马"
     assert choose("en").label("Note: auroc is high") == "Note: auroc is high"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "a SEG or RTSTRUCT refers to it",
+        "corrected for attenuation",
+        "12 studies: every one has ct and pt in one frame of reference: each is an input, on the grid of ct",
+        "pt: 12 studies: PT axial 3 mm was chosen (corrected for attenuation) of PT axial 3 mm, PT axial (in study-1)",
+        "pt: 12 studies have one series",
+        "1 of 2 structure sets have no region 'heart': it counts as background there",
+        "2 SEG or RTSTRUCT label no series that is read",
+        "2 of 40 cases (5.0 %) whose inputs lie in different frames of reference",
+        "image: rgb (photo: no file says what it is, and 199 of 200 pictures are in colour)",
+    ],
+)
+def test_notes_of_studies_and_inputs_are_translated(note: str) -> None:
+    said = choose("zh-CN").phrase(note)
+    assert said != note
+    assert not set("{}") & set(said)
