@@ -13,6 +13,7 @@ from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import UnreadableFile
 from diascope.core.image import Image
+from diascope.formats.files.union import UNION, read_union
 
 
 class Format(Protocol):
@@ -64,7 +65,7 @@ def format_of(path: Path) -> str | None:
 
 
 def read(ref: FileRef, root: Path) -> Image:
-    """Read what a `FileRef` points to, relative to `root`.
+    """Read what a `FileRef` points to, relative to `root`; with the item `union`, several masks as one.
 
     Raises:
         UnreadableFile: When a file is missing or broken.
@@ -73,7 +74,8 @@ def read(ref: FileRef, root: Path) -> Image:
     for path in paths:
         if not path.is_file():
             raise UnreadableFile(path, "no such file")
-    image: Image = registry.get("formats", ref.format).read(paths, ref.item)
+    plugin: Format = registry.get("formats", ref.format)
+    image = read_union(paths, plugin.read) if ref.item == UNION else plugin.read(paths, ref.item)
     if ref.modality is not None and image.modality == "unknown":
         image = Image(image.array, image.geometry, ref.modality, image.unit, image.attributes, image.history)
     return image

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from diascope.core.case import Case, FileRef, Scalar, Split
 from diascope.core.errors import BadUsage, DataRefused
+from diascope.formats.files.union import UNION
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import (
     case_ids,
@@ -19,7 +20,7 @@ from diascope.sources.folders.files import (
     refuse_mixed,
 )
 from diascope.sources.folders.masks import mask_target
-from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, pair, plain
+from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, Paired, pair, plain
 from diascope.sources.folders.splits import split_of
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
@@ -139,18 +140,15 @@ def _cases(root: Path, sets: Sequence[_Set], names: list[str]) -> tuple[list[Cas
     notes: list[str] = []
     for one in sets:
         images = images_in(root / one.images)
-        masks: dict[str, dict[str, str]] = {}
+        masks: dict[str, dict[str, FileRef]] = {}
         for top, prefix in one.masks:
             target = top if top in names else TARGET_NAME
             paired = pair(images, images_in(root / prefix))
-            masks[target] = {image: f"{prefix}{mask}" for image, mask in paired.items()}
-            if len(paired) < len(images):
-                notes.append(f"{len(images) - len(paired)} of {len(images)} images in {one.images} have no {target}")
+            masks[target] = {image: _mask_ref(prefix, files) for image, files in paired.masks.items()}
+            notes += _on_masks(one.images, len(images), prefix, target, paired)
         for case, path in case_ids(f"{one.images}{name}" for name in images).items():
             name = path.removeprefix(one.images)
-            found: dict[str, FileRef | Scalar] = {
-                target: file_ref(masks[target][name]) if name in masks.get(target, {}) else None for target in names
-            }
+            found: dict[str, FileRef | Scalar] = {target: masks.get(target, {}).get(name) for target in names}
             cases.append(
                 Case(
                     id=case,
@@ -162,6 +160,28 @@ def _cases(root: Path, sets: Sequence[_Set], names: list[str]) -> tuple[list[Cas
                 )
             )
     return cases, notes
+
+
+def _mask_ref(prefix: str, files: Sequence[str]) -> FileRef:
+    """The one mask of an image, or the union of several."""
+    first = file_ref(f"{prefix}{files[0]}")
+    if len(files) == 1:
+        return first
+    return first.model_copy(update={"paths": tuple(f"{prefix}{name}" for name in files), "item": UNION})
+
+
+def _on_masks(images: str, count: int, prefix: str, target: str, paired: Paired) -> list[str]:
+    notes = []
+    if len(paired.masks) < count:
+        notes.append(f"{count - len(paired.masks)} of {count} images in {images} have no {target}")
+    several = [files for files in paired.masks.values() if len(files) > 1]
+    if several:
+        notes.append(
+            f"{len(several)} images in {images} have several masks, such as {', '.join(several[0])}: they are united"
+        )
+    if paired.alone:
+        notes.append(f"{len(paired.alone)} masks in {prefix} belong to no image, such as {paired.alone[0]}: left out")
+    return notes
 
 
 def _paths(case: Case) -> list[str]:

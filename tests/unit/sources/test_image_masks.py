@@ -6,8 +6,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from diascope import formats
 from diascope.core.case import FileRef
-from diascope.core.errors import BadUsage, DataRefused, UnknownName
+from diascope.core.errors import BadUsage, DataRefused, UnknownName, UnreadableFile
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.pairs import pair
 from diascope.sources.image_masks import SOURCE
@@ -37,15 +38,24 @@ def paired(listing: Listing) -> dict[str, str | None]:
 @pytest.mark.parametrize(
     ("images", "masks", "expected"),
     [
-        (["1.tif", "2.tif"], ["1.png", "2.png"], {"1.tif": "1.png", "2.tif": "2.png"}),
-        (["1.png", "2.png"], ["1_mask.png", "2-seg.png"], {"1.png": "1_mask.png", "2.png": "2-seg.png"}),
-        (["21_training.tif"], ["21_manual1.gif"], {"21_training.tif": "21_manual1.gif"}),
+        (["1.tif", "2.tif"], ["1.png", "2.png"], {"1.tif": ("1.png",), "2.tif": ("2.png",)}),
+        (["1.png", "2.png"], ["1_mask.png", "2-seg.png"], {"1.png": ("1_mask.png",), "2.png": ("2-seg.png",)}),
+        (["0.png"], ["0_mask.png", "0_mask_1.png"], {"0.png": ("0_mask.png", "0_mask_1.png")}),
+        (["0.png"], ["0.png", "0_mask.png"], {"0.png": ("0.png", "0_mask.png")}),
+        (["1.png", "1_mask.png"], ["1.png", "1_mask.png"], {"1.png": ("1.png",), "1_mask.png": ("1_mask.png",)}),
+        (["21_training.tif"], ["21_manual1.gif"], {"21_training.tif": ("21_manual1.gif",)}),
         (["a_1.png", "a_2.png"], ["a_3.png"], {}),
         (["1.png"], ["2.png"], {}),
     ],
 )
-def test_masks_belong_to_images_by_name(images: list[str], masks: list[str], expected: dict[str, str]) -> None:
-    assert pair(images, masks) == expected
+def test_masks_belong_to_images_by_name(
+    images: list[str], masks: list[str], expected: dict[str, tuple[str, ...]]
+) -> None:
+    found = pair(images, masks)
+    assert found.masks == expected
+    assert found.alone == tuple(
+        name for name in masks if name not in {one for all_ in expected.values() for one in all_}
+    )
 
 
 def test_one_folder_of_masks_is_the_target(tmp_path: Path) -> None:
@@ -89,3 +99,61 @@ def test_a_table_beside_gives_patient_and_a_class(tmp_path: Path) -> None:
     listing = listed(root)
     assert [case.patient for case in listing.cases] == ["A", "A", "B", "C"]
     assert [(target.name, target.kind) for target in listing.targets] == [("grade", "category"), ("mask", "mask")]
+
+
+def a_mask(path: Path, values: dict[tuple[int, int], int], size: int = 8) -> None:
+    array = np.zeros((size, size), np.uint8)
+    for place, value in values.items():
+        array[place] = value
+    PIL.Image.fromarray(array).save(path)
+
+
+def test_several_masks_of_one_image_are_united_and_that_is_said(tmp_path: Path) -> None:
+    root = files(tmp_path, "images/0.png", "images/1.png", "masks/1_mask.png", "masks/9_mask.png")
+    a_mask(root / "masks" / "0_mask.png", {(1, 1): 255})
+    a_mask(root / "masks" / "0_mask_1.png", {(1, 1): 255, (6, 6): 255})
+    listing = listed(root)
+    mask = listing.cases[0].targets["mask"]
+    assert isinstance(mask, FileRef)
+    assert mask.paths == ("masks/0_mask.png", "masks/0_mask_1.png")
+    image = formats.read(mask, root)
+    assert np.argwhere(image.array[0, 0]).tolist() == [[1, 1], [6, 6]]
+    assert image.history == ("2 masks were united",)
+    assert [(label.name, label.value) for label in listing.targets[0].labels] == [("mask", 255)]
+    notes = " ".join(listing.notes)
+    assert "1 images in images/ have several masks, such as 0_mask.png, 0_mask_1.png: they are united" in notes
+    assert "1 masks in masks/ belong to no image, such as 9_mask.png: left out" in notes
+
+
+def test_masks_of_several_structures_are_not_united(tmp_path: Path) -> None:
+    root = files(tmp_path, "images/0.png", "images/1.png", "masks/1_mask.png")
+    a_mask(root / "masks" / "0_mask.png", {(1, 1): 1})
+    a_mask(root / "masks" / "0_mask_1.png", {(6, 6): 2})
+    with pytest.raises(DataRefused, match=r"hold 3 labels.*masks/0_mask.png, masks/0_mask_1.png"):
+        listed(root)
+
+
+def test_masks_of_two_sizes_are_not_united(tmp_path: Path) -> None:
+    root = files(tmp_path, "images/0.png", "masks/0_mask.png")
+    a_mask(root / "masks" / "0_mask_1.png", {(1, 1): 255}, size=9)
+    ref = FileRef(format="picture", paths=("masks/0_mask.png", "masks/0_mask_1.png"), item="union")
+    with pytest.raises(UnreadableFile, match=r"0_mask_1.png: it lies on another grid than 0_mask.png"):
+        formats.read(ref, root)
+
+
+def test_a_structure_of_few_masks_is_a_label(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(60)]
+    root = files(tmp_path, *(f"{folder}/{name}" for folder in ("images", "masks") for name in names))
+    for number in range(60):
+        a_mask(root / "masks" / f"{number}.png", {(1, 1): 1} if number not in (17, 43) else {(1, 1): 1, (2, 2): 2})
+    listing = listed(root)
+    assert [label.value for label in listing.targets[0].labels] == [1, 2]
+    assert "mask 'mask': values 1 (in 60), 2 (in 2) beside 0 in 60 masks; labels.json may name them" in listing.notes
+
+
+@pytest.mark.parametrize(("value", "message"), [(300, "holds 300; labels are whole numbers from 1 to 255")])
+def test_values_that_no_label_map_holds_are_refused(value: int, message: str, tmp_path: Path) -> None:
+    root = files(tmp_path, "images/0.png", "masks/0.png")
+    PIL.Image.fromarray(np.full((8, 8), value, np.uint16)).save(root / "masks" / "0.png")
+    with pytest.raises(DataRefused, match=message):
+        listed(root)

@@ -69,7 +69,7 @@ def test_labels_of_masks_are_their_values_or_declared(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps({"artery": 1, "vein": 4}))
     assert [(label.name, label.value) for label in listed(path).targets[0].labels] == [("artery", 1), ("vein", 4)]
     (tmp_path / "labels.json").write_text(json.dumps({"artery": "1"}))
-    with pytest.raises(DataRefused, match="whole numbers above 0"):
+    with pytest.raises(DataRefused, match="names and whole numbers"):
         listed(path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from diascope.core.case import Label, Target
 from diascope.core.errors import UnreadableFile
 from diascope.sources.folders.declared import NAME
+from diascope.sources.folders.named import LARGEST
 
 TARGET_NAME = "mask"
 """The target that the label files are."""
@@ -51,8 +52,8 @@ def declared_target(content: Mapping[str, Any], root: Path) -> Target:
 
 def _members(value: object, root: Path) -> tuple[int, ...]:
     values = value if isinstance(value, list) else [value]
-    if not values or not all(type(one) is int and one >= 0 for one in values):
-        raise UnreadableFile(root / NAME, f"{value!r} is no label value")
+    if not values or not all(type(one) is int and 0 <= one <= LARGEST for one in values):
+        raise UnreadableFile(root / NAME, f"{value!r} is no label value: labels are whole numbers up to {LARGEST}")
     return tuple(values)
 
 

@@ -11,6 +11,10 @@ LABELS = "labels.json"
 """Name of the file, beside the data."""
 
 
+LARGEST = 255
+"""The largest value that a label of a mask may have: label maps are held in 8 bits."""
+
+
 def read_named(folder: Path) -> dict[int, str]:
     """Number to name, of the `labels.json` in a folder; empty where there is none.
 

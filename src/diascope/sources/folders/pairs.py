@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from diascope.core.case import Split
 from diascope.sources.folders.files import MASK_NAME, stem_of
@@ -37,25 +38,42 @@ def plain(name: str) -> str:
     return name.strip().lower().replace("-", "_").replace(" ", "_")
 
 
-def pair(images: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
-    """Image file to mask file: of one stem; or the mask's has a suffix (`_mask`); or both begin alike, and alone.
+@dataclass(frozen=True)
+class Paired:
+    """Which masks belong to which images.
+
+    Args:
+        masks: Image file to its masks; an image without one is not in it.
+        alone: Masks that belong to no image.
+    """
+
+    masks: Mapping[str, tuple[str, ...]]
+    alone: tuple[str, ...]
+
+
+def pair(images: Sequence[str], masks: Sequence[str]) -> Paired:
+    """A mask belongs to the image of its stem; or its stem has a suffix (`_mask`, `_mask_1`); or both begin alike.
 
     The last rule takes the part before the first `_`, `-` or blank (`21_training.tif`, `21_manual1.gif`), and only
-    where no two images and no two masks share it.
+    where the others find nothing and no two images and no two masks share it.
     """
-    by_stem = {stem_of(name): name for name in masks}
+    image_stems = {stem_of(name) for name in images}
+    by_stem: dict[str, list[str]] = {}
     for name in masks:
-        match = MASK_NAME.match(stem_of(name))
-        if match is not None:
-            by_stem.setdefault(match["image"], name)
-    paired = {name: by_stem[stem_of(name)] for name in images if stem_of(name) in by_stem}
-    if paired:
-        return paired
+        by_stem.setdefault(_owner(stem_of(name), image_stems), []).append(name)
+    paired = {name: tuple(by_stem[stem_of(name)]) for name in images if stem_of(name) in by_stem}
     heads, mask_heads = Counter(map(_head, images)), Counter(map(_head, masks))
-    if max(heads.values(), default=0) > 1 or max(mask_heads.values(), default=0) > 1:
-        return {}
-    by_head = {_head(name): name for name in masks}
-    return {name: by_head[_head(name)] for name in images if _head(name) in by_head}
+    if not paired and max(heads.values(), default=0) <= 1 and max(mask_heads.values(), default=0) <= 1:
+        by_head = {_head(name): name for name in masks}
+        paired = {name: (by_head[_head(name)],) for name in images if _head(name) in by_head}
+    used = {name for several in paired.values() for name in several}
+    return Paired(paired, tuple(name for name in masks if name not in used))
+
+
+def _owner(stem: str, image_stems: Set[str]) -> str:
+    """The stem of the image that a mask belongs to by its own stem."""
+    match = MASK_NAME.match(stem)
+    return stem if stem in image_stems or match is None else match["image"]
 
 
 def _head(name: str) -> str:
