@@ -20,6 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_CONFIG_HOME"] = folder.name
     os.environ.pop("DIASCOPE_PSEUDONYM_KEY", None)
     os.environ.pop("DIASCOPE_WORKSPACE", None)
+    os.environ.pop("DIASCOPE_MIRROR", None)
+    os.environ["DIASCOPE_CACHE"] = f"{folder.name}/cache"
 
 
 @pytest.fixture(autouse=True)
