@@ -37,6 +37,10 @@ from diascope.store.releases import OpenRelease, open_release
 WRITES_MASK_AS = "nifti"
 
 
+TREE = "dicom_tree"
+"""The source that finds several images of a study."""
+
+
 @dataclass(frozen=True)
 class Incoming:
     """Something to read: a case without targets, and where its files are."""
@@ -146,7 +150,8 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
         yield single
         return
     if path.is_dir() and any(is_dicom(file) for file in _some_files(path)):
-        yield from _studies(path, name or "image", opened)
+        several = len(opened.plan["image_inputs"]) > 1
+        yield from _side_by_side(path, opened) if several else _studies(path, name or "image", opened)
         return
     try:
         source = recognise(location)
@@ -205,6 +210,31 @@ def _file(path: Path, name: str) -> Incoming | None:
 
 def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").rsplit(".", 1)[0] or path.name
+
+
+def _side_by_side(folder: Path, opened: OpenRelease) -> Iterator[Incoming]:
+    """One case a study with all the images that the release reads, found as in training (`sources/dicom_tree.py`)."""
+    listing = registry.get("sources", TREE).list(str(folder), SourceOptions())
+    for case in listing.cases:
+        named = case.model_copy(update={"targets": {}, "inputs": _as_the_release_calls_them(case, opened)})
+        yield Incoming(named, listing.root, listing.notes)
+
+
+def _as_the_release_calls_them(case: Case, opened: OpenRelease) -> dict[str, FileRef | TableRef]:
+    """The inputs under the release's names: the case's own where they are the same, else by what alone has a modality.
+
+    What is not found is left out: reading the case then says which input it lacks.
+    """
+    wanted = tuple(opened.plan["image_inputs"])
+    if set(wanted) <= set(case.inputs):
+        return {name: case.inputs[name] for name in wanted}
+    found: dict[str, FileRef | TableRef] = {}
+    for rule in opened.release.gate.rules:
+        alike = [ref for ref in case.inputs.values() if isinstance(ref, FileRef) and ref.modality == rule.modality]
+        rivals = [one for one in opened.release.gate.rules if one.modality == rule.modality]
+        if len(alike) == len(rivals) == 1 and rule.input in wanted:
+            found[rule.input] = alike[0]
+    return found or dict(case.inputs)
 
 
 def _studies(folder: Path, name: str, opened: OpenRelease) -> Iterator[Incoming]:
