@@ -229,11 +229,11 @@ def _as_the_release_calls_them(case: Case, opened: OpenRelease) -> dict[str, Fil
     if set(wanted) <= set(case.inputs):
         return {name: case.inputs[name] for name in wanted}
     found: dict[str, FileRef | TableRef] = {}
-    for rule in opened.release.gate.rules:
-        alike = [ref for ref in case.inputs.values() if isinstance(ref, FileRef) and ref.modality == rule.modality]
-        rivals = [one for one in opened.release.gate.rules if one.modality == rule.modality]
-        if len(alike) == len(rivals) == 1 and rule.input in wanted:
-            found[rule.input] = alike[0]
+    modality = {rule.input: rule.modality for rule in opened.release.gate.rules}
+    for name in wanted:
+        alike = [ref for ref in case.inputs.values() if isinstance(ref, FileRef) and ref.modality == modality.get(name)]
+        if len(alike) == 1 and list(modality.values()).count(modality[name]) == 1:
+            found[name] = alike[0]
     return found or dict(case.inputs)
 
 
