@@ -10,7 +10,7 @@ from diascope.core.case import Case
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.record import canonical_json, write_durably
 from diascope.engine.aligning import aligned
-from diascope.engine.opening import reader_of
+from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
 from diascope.engine.task import Scores
@@ -71,11 +71,13 @@ def _scores(opened: OpenRelease, cases: Sequence[Case], looked: Looked, tell: Te
     if looked.target is None:
         raise DataRefused("the data has no labels to compare with")
     task = registry.get("tasks", plan.task)
-    reader = reader_of(opened)
+    opening = ready(opened)
+    for note in opening.notes:
+        tell({"event": "warning", "message": f"{release.label}: {note}"})
 
     def each(done: int, total: int) -> None:
         tell({"event": "progress", "what": f"reading with {release.label}", "done": done, "total": total})
 
-    seen = observe(reader, aligned(cases, looked.target, plan), looked.survey.root, plan, each)
+    seen = observe(opening.reader, aligned(cases, looked.target, plan), looked.survey.root, plan, each)
     scores: Scores = task.score([task.decide(row.row, release.decision, plan) for row in seen], plan)
     return scores

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from safetensors.numpy import save
 
 from diascope.core import registry
@@ -18,12 +17,13 @@ from diascope.core.plan import Fingerprint, Plan
 from diascope.core.record import Record, write_durably
 from diascope.core.run import Run
 from diascope.engine.batch import Example, Row
-from diascope.engine.choosing import choose_backend, reference_image
+from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import FEWEST, described, features, fit_gate
 from diascope.engine.measuring import measured
 from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
+from diascope.engine.proving import reference
 from diascope.engine.reading import Reader, buffer_bytes
 from diascope.engine.scoring import Observed, observe
 from diascope.planning.folding import unit
@@ -103,7 +103,7 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
     gate, arrays = fit_gate(plan, facts, *_like_training(watch, inside))
     folder = workspace.evaluations / free_name(workspace.evaluations, run.name)
     evaluated = Evaluated(evaluation, gate, reading, folder)
-    _write(evaluated, {"gate": arrays, "reference": _reference(networks, plan, some)})
+    _write(evaluated, {"gate": arrays, "reference": reference(networks, watch.reader(networks), decision, some)})
     if test:
         write_durably(
             folder / f"{run.dataset.split('@')[-1]}.test", f"{evaluation.evaluated_by} {evaluation.created}\n".encode()
@@ -198,19 +198,6 @@ def _validation(dataset: Dataset, fold: int) -> tuple[Case, ...]:
 
 def _spread(cases: Sequence[Case], count: int) -> list[Case]:
     return list(cases[:: max(1, len(cases) // count)][:count])
-
-
-def _reference(networks: Sequence[Any], plan: Plan, examples: Sequence[Example]) -> dict[str, Any]:
-    """Prepared images (or their central patches) with what the plain torch float32 network answers to them."""
-    found = {}
-    for number, example in enumerate(examples):
-        if "image" not in example.inputs or plan["table_inputs"]:
-            continue
-        image = reference_image(example, plan)
-        with torch.no_grad():
-            found[f"{number}/answer"] = (sum(network({"image": image}) for network in networks) / len(networks)).numpy()
-        found[f"{number}/image"] = image.numpy()
-    return found
 
 
 def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:

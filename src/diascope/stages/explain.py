@@ -17,7 +17,7 @@ from diascope.core.errors import BadUsage
 from diascope.core.figure import Gallery
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
-from diascope.engine.fit import load_weights
+from diascope.engine.opening import ready
 from diascope.engine.preparing import prepared
 from diascope.explainers.sanity import weights_check
 from diascope.reports.pictures import slice_picture
@@ -108,7 +108,7 @@ def explain(release: Path, cases: Sequence[tuple[Case, Path]], out: Path, settin
         BadUsage: When the release's answers are places themselves.
     """
     opened = open_release(release)
-    network = load_weights(opened.plan, opened.folder / opened.release.members[0])
+    network = ready(opened, "torch").reader.networks[0]  # gradients are torch's
     files: list[str] = []
     words = ""
     for case, root in cases:

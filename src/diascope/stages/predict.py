@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import BadUsage, DataRefused, DiascopeError, OutOfScope
-from diascope.core.finding import Finding, Findings
+from diascope.core.finding import Findings
 from diascope.core.image import Image
-from diascope.engine.choosing import SAME_LABELS, agreement
 from diascope.engine.devices import prepare_process
-from diascope.engine.fit import load_weights
 from diascope.engine.gate import broken_rules, distance, features, refusals
+from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
-from diascope.engine.reading import Reader, buffer_bytes
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import is_dicom, scan, series
 from diascope.privacy.pseudonym import pseudonym
-from diascope.reports.pictures import slice_picture
+from diascope.reports.answers import Answers, Asked, folder_names
 from diascope.sources import SourceOptions, recognise
 from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.choosing import choose
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease, open_release
-
-WRITES_MASK_AS = "nifti"
-
 
 TREE = "dicom_tree"
 """The source that finds several images of a study."""
@@ -66,15 +57,7 @@ class Predictor:
     def __init__(self, folder: Path, backend: str | None = None, memory_gb: float | None = None) -> None:
         prepare_process()
         self.opened: OpenRelease = open_release(folder)
-        release, plan = self.opened.release, self.opened.plan
-        networks = [load_weights(plan, self.opened.folder / member) for member in release.members]
-        if plan["table_inputs"] and backend not in (None, release.backend):
-            raise BadUsage("rows of tables are read by torch only", given=f"--backend {backend}")
-        self.backend, self.precision = _available(release.backend, release.precision, backend)
-        memory = buffer_bytes(memory_gb or plan["memory_gb"])
-        self.reader = Reader(networks, plan, self.backend, self.precision, memory)
-        if (self.backend, self.precision) != (release.backend, release.precision):
-            _prove(self.reader, self.opened)
+        self.ready = ready(self.opened, backend, memory_gb)
         self.distance = self.opened.arrays("gate.safetensors")
 
     def read(self, incoming: Incoming) -> tuple[Prediction, Mapping[str, Image]]:
@@ -88,7 +71,7 @@ class Predictor:
         if reasons := broken_rules(release.gate, images):
             raise OutOfScope(incoming.case.id, reasons)
         example = prepare(incoming.case, images, plan)
-        output = self.reader.read(example)
+        output = self.ready.reader.read(example)
         limit = release.gate.distance_limit
         if limit is not None:
             apart = distance(features(example, output), self.distance)
@@ -124,13 +107,18 @@ def predict(
     predictor = Predictor(release, backend, memory_gb)
     found, refused = [], []
     cases = list(incoming(location, predictor.opened, tell))
-    for number, one in enumerate(cases):
+    names = folder_names([one.case for one in cases])
+    answers = Answers(predictor.opened, predictor.ready.words)
+    for note in predictor.ready.notes:
+        tell({"event": "warning", "message": note})
+    for number, (one, name) in enumerate(zip(cases, names, strict=True)):
         tell({"event": "progress", "what": "reading", "done": number, "total": len(cases)})
+        asked = Asked(one.case, one.root, out / name, (*predictor.ready.notes, *one.notes))
         try:
-            found.append(_written(predictor, one, out))
+            found.append(answers.said(asked, *predictor.read(one)))
         except DataRefused as error:
             refused.append(error)
-            found.append(_abstained(predictor, one, out, error))
+            found.append(answers.refused(asked, error))
             tell({"event": "warning", "message": str(error)})
     if refused and len(refused) == len(cases):
         raise refused[0]
@@ -262,129 +250,3 @@ def _studies(folder: Path, name: str, opened: OpenRelease) -> Iterator[Incoming]
             label = pseudonym(picked.uid + picked.part, "series")
             ref = FileRef(format="dicom", paths=paths)
             yield Incoming(Case(id=label, patient=label, patient_known=False, inputs={name: ref}), folder, notes)
-
-
-def _available(name: str, precision: str, wanted: str | None) -> tuple[str, str]:
-    if wanted is not None:
-        backend = registry.get("backends", wanted)
-        if not backend.is_available():
-            raise BadUsage(f"the back end {wanted!r} is not installed here", todo="pip install 'diascope[fast]'")
-        return wanted, precision if wanted == name else "fp32"
-    if name in registry.names("backends") and registry.get("backends", name).is_available():
-        return name, precision
-    return "torch", "fp32"
-
-
-def _prove(reader: Reader, opened: OpenRelease) -> None:
-    """Another arithmetic must give the release's stored answers before it is used.
-
-    Raises:
-        DiascopeError: When it does not.
-    """
-    stored = opened.arrays("reference.safetensors")
-    for key in sorted(key for key in stored if key.endswith("/image")):
-        expected = torch.from_numpy(stored[key.replace("/image", "/answer")])
-        with torch.no_grad():
-            answer = reader.answer(torch.from_numpy(stored[key]))[:, : expected.shape[1]]
-        agrees, words = agreement(expected, answer)
-        if not agrees or not bool((answer.argmax(1) == expected.argmax(1)).float().mean() >= SAME_LABELS):
-            raise DiascopeError(
-                f"the back end {reader.backend} does not reproduce the decisions of {opened.release.label}: {words}",
-                todo="Use --backend torch",
-            )
-
-
-def _written(predictor: Predictor, one: Incoming, out: Path) -> Findings:
-    prediction, images = predictor.read(one)
-    folder = out / _safe(one.case.id)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = _files(predictor, prediction, images, (folder, one))
-    notes = tuple(dict.fromkeys([*one.notes, *(line for image in images.values() for line in image.history)]))
-    return _record(predictor, one, prediction.findings, {"files": files, "notes": notes, "images": images}, folder)
-
-
-def _files(
-    predictor: Predictor, prediction: Prediction, images: Mapping[str, Image], place: tuple[Path, Incoming]
-) -> dict[str, str]:
-    """Write the mask, the picture and whatever else leaves; returns kind to file name."""
-    folder, one = place
-    release = predictor.opened.release
-    files: dict[str, str] = {}
-    first = next(iter(images.values()), None)
-    if prediction.mask is not None:
-        algorithm = {"name": release.name, "version": release.version, "release_hash": release.content_hash()}
-        mask = Image(
-            prediction.mask.array,
-            prediction.mask.geometry,
-            unit="label",
-            attributes={**prediction.mask.attributes, "algorithm": algorithm},
-        )
-        registry.get("formats", WRITES_MASK_AS).write(mask, folder / "mask.nii.gz")
-        files["mask"] = "mask.nii.gz"
-        ref = next(ref for ref in one.case.inputs.values() if isinstance(ref, FileRef))
-        if ref.format == "dicom":
-            registry.get("formats", "dicom_seg").write(
-                mask, folder / "mask.dcm", [one.root / path for path in ref.paths]
-            )
-            files["dicom_seg"] = "mask.dcm"
-    if first is not None:
-        words = ", ".join(_words(finding) for finding in prediction.findings)
-        shown = slice_picture(first, prediction.mask, None, release.target.labels, caption=words, case=one.case.id)
-        (folder / "picture.png").write_bytes(base64.b64decode(shown.png))
-        files["picture"] = "picture.png"
-    for number, image in enumerate(prediction.images):
-        shown = slice_picture(image, caption="", case=one.case.id)
-        (folder / f"image-{number}.png").write_bytes(base64.b64decode(shown.png))
-        files[f"image-{number}"] = f"image-{number}.png"
-    return files
-
-
-def _words(finding: Finding) -> str:
-    return f"{finding.concept}: {finding.status}"
-
-
-def _record(
-    predictor: Predictor, one: Incoming, findings: Sequence[Finding], facts: Mapping[str, Any], folder: Path
-) -> Findings:
-    release = predictor.opened.release
-    written = Findings(
-        release=f"{release.label} {release.content_hash()[:16]}",
-        signed_by=release.signed_by,
-        task=release.task,
-        case=one.case.id,
-        inputs={name: _identity(ref, one.root, facts["images"].get(name)) for name, ref in one.case.inputs.items()},
-        backend=f"{predictor.backend} {predictor.precision}",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        findings=tuple(findings),
-        notes=tuple(facts["notes"]),
-        files=dict(facts["files"]),
-    )
-    written.write(folder / "findings.json")
-    return written
-
-
-def _abstained(predictor: Predictor, one: Incoming, out: Path, error: DataRefused) -> Findings:
-    """Not available is not negative: every concept abstains, with the reason."""
-    reasons = "; ".join(getattr(error, "reasons", (str(error),)))
-    labels = [label.name for label in predictor.opened.release.target.labels] or [predictor.opened.release.target.name]
-    findings = [
-        Finding(concept=name, status="abstained", reason=f"not available, because {reasons}") for name in labels
-    ]
-    folder = out / _safe(one.case.id)
-    return _record(predictor, one, findings, {"files": {}, "notes": one.notes, "images": {}}, folder)
-
-
-def _identity(ref: FileRef | TableRef, root: Path, image: Image | None) -> tuple[str, ...]:
-    if isinstance(ref, TableRef):
-        return (f"row sha256:{ref.content_hash()}",)
-    if image is not None and "sop_uids" in image.attributes:
-        return tuple(image.attributes["sop_uids"])
-    return tuple(
-        f"{Path(path).name} sha256:{file_digest([root / path])}" for path in ref.paths if (root / path).is_file()
-    )
-
-
-def _safe(name: str) -> str:
-    """A folder name of our own making: nothing that came from outside can leave the output folder (B5)."""
-    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".")[:80]
-    return kept or "case"

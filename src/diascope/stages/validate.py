@@ -20,7 +20,7 @@ from diascope.core.record import write_durably
 from diascope.engine.aligning import aligned
 from diascope.engine.devices import describe
 from diascope.engine.measuring import measured
-from diascope.engine.opening import reader_of
+from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
 from diascope.planning.fingerprint import fingerprint
@@ -74,7 +74,8 @@ def validate(
     if not kept:
         raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
     cases = aligned(kept, looked.target, plan)
-    reader = reader_of(opened)
+    opening = ready(opened)
+    reader = opening.reader
     task = registry.get("tasks", plan.task)
 
     def each(done: int, total: int) -> None:
@@ -89,8 +90,11 @@ def validate(
             "dataset": str(looked.survey.root),
             "figures": (*found.figures, *pictures),
             "accepted": tuple(accepted),
-            "backend": f"{release.backend} {release.precision}",
-            "warnings": tuple(f"{one.title} ({one.check})" for one in looked.problems if one.severity != "note"),
+            "backend": opening.words,
+            "warnings": (
+                *opening.notes,
+                *(f"{one.title} ({one.check})" for one in looked.problems if one.severity != "note"),
+            ),
         }
     )
     name = free_name(workspace.evaluations, f"{release.label}-external", ".json")

@@ -1,0 +1,162 @@
+"""The answer to one case as a folder of its own: findings, mask, picture, DICOM SEG."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from diascope.core import registry
+from diascope.core.case import Case, FileRef, TableRef
+from diascope.core.errors import DiascopeError
+from diascope.core.finding import Finding, Findings
+from diascope.core.image import Image
+from diascope.engine.task import Prediction
+from diascope.reports.pictures import slice_picture
+from diascope.store.files import file_digest
+from diascope.store.releases import OpenRelease
+
+MASK_FORMAT = "nifti"
+LONGEST = 80
+"""Characters of a folder's name."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked about, and where the answer goes.
+
+    Args:
+        case: Without targets.
+        root: Folder that the paths of the case start at.
+        folder: Of the answer.
+        notes: What was noticed before anything was read.
+    """
+
+    case: Case
+    root: Path
+    folder: Path
+    notes: tuple[str, ...] = ()
+
+
+class Answers:
+    """Writes what one release said.
+
+    Args:
+        opened: The release.
+        backend: Back end and precision that read.
+    """
+
+    def __init__(self, opened: OpenRelease, backend: str) -> None:
+        self.opened, self.backend = opened, backend
+
+    def said(self, asked: Asked, prediction: Prediction, images: Mapping[str, Image]) -> Findings:
+        """Write everything that a reading gave."""
+        asked.folder.mkdir(parents=True, exist_ok=True)
+        files = _files(self.opened, prediction, images, asked)
+        history = [line for image in images.values() for line in image.history]
+        return self._record(asked, prediction.findings, files, (images, history))
+
+    def refused(self, asked: Asked, error: DiascopeError) -> Findings:
+        """Not available is not negative: every concept abstains, with the reason."""
+        target = self.opened.release.target
+        reason = f"not available, because {'; '.join(getattr(error, 'reasons', (str(error),)))}"
+        names = [label.name for label in target.labels] or [target.name]
+        findings = [Finding(concept=name, status="abstained", reason=reason) for name in names]
+        return self._record(asked, findings, {}, ({}, []))
+
+    def _record(
+        self,
+        asked: Asked,
+        findings: Sequence[Finding],
+        files: Mapping[str, str],
+        read: tuple[Mapping[str, Image], Sequence[str]],
+    ) -> Findings:
+        images, history = read
+        release = self.opened.release
+        written = Findings(
+            release=f"{release.label} {release.content_hash()[:16]}",
+            signed_by=release.signed_by,
+            task=release.task,
+            case=asked.case.id,
+            inputs={name: _identity(ref, asked.root, images.get(name)) for name, ref in asked.case.inputs.items()},
+            backend=self.backend,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            findings=tuple(findings),
+            notes=tuple(dict.fromkeys([*asked.notes, *history])),
+            files=dict(files),
+        )
+        written.write(asked.folder / "findings.json")
+        return written
+
+
+def folder_names(cases: Sequence[Case]) -> list[str]:
+    """A folder name for each case, none of them twice, also where a file system ignores capitals.
+
+    The name is made of the case's id. Cases whose names would be one (`scan.png` and `scan.bmp`, `p 1` and `p-1`) all
+    get the digest of what they are, so that no name hangs on the order of the cases.
+    """
+    plain = [_safe(case.id) for case in cases]
+    shared = Counter(name.casefold() for name in plain)
+    names: list[str] = []
+    taken: set[str] = set()
+    for case, name in zip(cases, plain, strict=True):
+        if shared[name.casefold()] > 1:
+            name = f"{name[: LONGEST - 13]}-{case.content_hash()[:12]}"
+        whole, number = name, 1
+        while whole.casefold() in taken:  # the same case twice, or an id that ends like a digest
+            number += 1
+            whole = f"{name}-{number}"
+        taken.add(whole.casefold())
+        names.append(whole)
+    return names
+
+
+def _safe(name: str) -> str:
+    """A folder name of our own making: nothing that came from outside can leave the output folder (B5)."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".")[:LONGEST]
+    return kept or "case"
+
+
+def _files(opened: OpenRelease, prediction: Prediction, images: Mapping[str, Image], asked: Asked) -> dict[str, str]:
+    """Write the mask, the picture and whatever else leaves; returns kind to file name."""
+    release, folder = opened.release, asked.folder
+    files: dict[str, str] = {}
+    first = next(iter(images.values()), None)
+    if prediction.mask is not None:
+        algorithm = {"name": release.name, "version": release.version, "release_hash": release.content_hash()}
+        mask = Image(
+            prediction.mask.array,
+            prediction.mask.geometry,
+            unit="label",
+            attributes={**prediction.mask.attributes, "algorithm": algorithm},
+        )
+        registry.get("formats", MASK_FORMAT).write(mask, folder / "mask.nii.gz")
+        files["mask"] = "mask.nii.gz"
+        ref = next(ref for ref in asked.case.inputs.values() if isinstance(ref, FileRef))
+        if ref.format == "dicom":
+            paths = [asked.root / path for path in ref.paths]
+            registry.get("formats", "dicom_seg").write(mask, folder / "mask.dcm", paths)
+            files["dicom_seg"] = "mask.dcm"
+    if first is not None:
+        words = ", ".join(f"{finding.concept}: {finding.status}" for finding in prediction.findings)
+        shown = slice_picture(first, prediction.mask, None, release.target.labels, caption=words, case=asked.case.id)
+        (folder / "picture.png").write_bytes(base64.b64decode(shown.png))
+        files["picture"] = "picture.png"
+    for number, image in enumerate(prediction.images):
+        shown = slice_picture(image, caption="", case=asked.case.id)
+        (folder / f"image-{number}.png").write_bytes(base64.b64decode(shown.png))
+        files[f"image-{number}"] = f"image-{number}.png"
+    return files
+
+
+def _identity(ref: FileRef | TableRef, root: Path, image: Image | None) -> tuple[str, ...]:
+    if isinstance(ref, TableRef):
+        return (f"row sha256:{ref.content_hash()}",)
+    if image is not None and "sop_uids" in image.attributes:
+        return tuple(image.attributes["sop_uids"])
+    return tuple(
+        f"{Path(path).name} sha256:{file_digest([root / path])}" for path in ref.paths if (root / path).is_file()
+    )
