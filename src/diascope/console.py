@@ -66,7 +66,9 @@ class Console:
             self._say(f"  {fold}step {facts['step']}: validation {escape(words)}")
             return
         losses = " ".join(f"{k} {v:.4f}" for k, v in facts.items() if isinstance(v, float))
-        self._bar(f"{fold}training", int(facts["step"]), int(facts["total"]), losses)
+        pace = facts["pace"]
+        extra = f"{losses} · {pace['steps_per_second']:.1f} steps/s · {pace['peak_gb']:.1f} GB"
+        self._bar(f"{fold}training", int(facts["step"]), int(facts["total"]), extra)
 
     def _planned(self, plan: Any) -> None:
         shown = ("model", "patch", "batch", "steps", "precision", "compile", "folds")

@@ -32,6 +32,7 @@ class RunLog:
         self.decisions = folder / "decisions.jsonl"
         self._window: dict[str, list[float]] = {}
         self._started = time.monotonic()
+        self._mark = (0, self._started)
 
     def truncate(self, step: int, resumed: bool = True) -> None:
         """Drop every line after `step`; a kill meanwhile leaves the old log whole. A new run has decided nothing."""
@@ -65,6 +66,13 @@ class RunLog:
             {"step": step, "seconds": round(time.monotonic() - self._started, 2), "peak_gb": peak_memory_gb()},
         )
         return means
+
+    def pace(self, step: int) -> dict[str, float]:
+        """Steps a second since this was last asked, and the most memory held so far (GB): of this run only."""
+        now = time.monotonic()
+        (before, then), self._mark = self._mark, (step, now)
+        per_second = (step - before) / (now - then) if step > before and now > then else 0.0
+        return {"steps_per_second": per_second, "peak_gb": peak_memory_gb()}
 
     def event(self, step: int, event: str, facts: Mapping[str, Any]) -> None:
         """Write one line."""

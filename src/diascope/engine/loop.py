@@ -109,6 +109,7 @@ def _resumed(training: Training, state: State, fabric: Fabric, log: RunLog) -> i
     if fabric.world_size > 1:
         state.decided, state.trial.verdict = fabric.broadcast((state.decided, state.trial.verdict))
     log.truncate(step, training.resume)
+    log.pace(step)
     return step
 
 
@@ -196,7 +197,7 @@ def _after_step(training: Training, state: State, fabric: Fabric, step: int, log
     plan, last = training.plan, step >= state.total
     if step % plan["log_every"] == 0 or last:
         line = log.flush(step, plan["learning_rate"] * schedule(step - 1, state.total, plan["warmup"]))
-        training.show({"step": step, "total": state.total, **line})
+        training.show({"step": step, "total": state.total, **line, "pace": log.pace(step)})
     # A run that was lengthened is not looked at more often.
     every = plan["validate_every"] * max(1, state.total // max(1, plan["steps"]))
     if every and (step % every == 0 or last) and fabric.global_rank == 0:

@@ -1,0 +1,53 @@
+"""What a person sees while the work goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from diascope.console import Console
+
+
+def said(capsys: pytest.CaptureFixture[str], *news: dict[str, Any], quiet: bool = False) -> str:
+    console = Console(quiet=quiet, as_json=False)
+    for facts in news:
+        console.tell(facts)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def a_line(**changes: Any) -> dict[str, Any]:
+    pace = {"steps_per_second": 9.4, "peak_gb": 1.23}
+    return {
+        "event": "train",
+        "fold": None,
+        "folds": 0,
+        "step": 10,
+        "total": 10,
+        "network": 0.5,
+        "pace": pace,
+        **changes,
+    }
+
+
+def test_a_line_of_training_has_loss_speed_and_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "training 10 · 0 s · network 0.5000 · 9.4 steps/s · 1.2 GB" in said(capsys, a_line())
+    assert "fold 2/5 training" in said(capsys, a_line(fold=1, folds=5))
+
+
+@pytest.mark.parametrize("event", ["schedule", "compile"])
+def test_what_the_clock_decides_is_not_silent(capsys: pytest.CaptureFixture[str], event: str) -> None:
+    news = {"event": event, "fold": None, "folds": 0, "message": "step 40: 900 -> 700 steps (slow)"}
+    assert "step 40: 900 -> 700 steps (slow)" in said(capsys, news)
+    assert said(capsys, news, quiet=True) == ""
+
+
+def test_a_warning_is_said_also_to_those_who_want_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "! look" in said(capsys, {"event": "warning", "message": "look"}, quiet=True)
+
+
+def test_a_score_of_the_validation_part_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, {"event": "train", "fold": None, "step": 8, "total": 9, "validation": {"dice": 0.8}})
+    assert "step 8: validation dice 0.8000" in shown
