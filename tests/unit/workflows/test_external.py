@@ -24,8 +24,10 @@ from diascope.engine import measuring
 from diascope.engine.building import build_network
 from diascope.evidence.comparison import compare as paired
 from diascope.evidence.intervals import measures
-from diascope.stages import compare
+from diascope.reports import galleries
+from diascope.stages import compare, validate
 from diascope.store.releases import write_release
+from diascope.workflows import external
 
 Made = Callable[..., Path]
 
@@ -54,8 +56,11 @@ def a_plan(target: str, inputs: list[str]) -> Plan:
 
 
 @pytest.fixture(autouse=True)
-def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals are not the question here."""
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals and pictures are not the question here."""
+    monkeypatch.setattr(galleries, "SHOWN", 1)
+    monkeypatch.setattr(validate, "worst_and_best", lambda *_: [])
+    monkeypatch.setattr(external, "EXPLAINED", 0)
     monkeypatch.setattr(measuring, "measures", partial(measures, resamples=20))
     monkeypatch.setattr(compare, "paired", partial(paired, resamples=20))
 
@@ -82,6 +87,7 @@ def made(tmp_path: Path) -> Made:
             "plan.json": canonical_json(plan.to_json()).encode(),
             "evaluation.json": canonical_json(evaluation.to_json()).encode(),
             "weights-0.safetensors": weights,
+            "reference.safetensors": save({}),
         }
         folder = tmp_path / "ws" / "releases" / f"{name}@1"
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -107,8 +113,10 @@ def answer(number: int) -> str:
 
 
 def test_the_document_has_the_keys_of_fit_and_a_report_is_written(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(validate, "worst_and_best", galleries.worst_and_best)
+    monkeypatch.setattr(external, "EXPLAINED", 1)
     release, source = made(), data(tmp_path / "other", "malignancy", answer)
     words = ["evaluate", "films@1", str(source), "-w", str(tmp_path / "ws"), "--json", "-q", "--accept", "duplicates"]
     assert cli.run(words) == 0
@@ -122,6 +130,7 @@ def test_the_document_has_the_keys_of_fit_and_a_report_is_written(
     page = Path(said["report"]).read_text(encoding="utf-8")
     assert "External validation: 8 cases of 8 patients" in page
     assert "Accepted by hand" in page
+    assert page.count("data:image/png") >= 3
     assert f"diascope evaluate films@1 {source} --source manifest --target malignancy" in page
 
 
