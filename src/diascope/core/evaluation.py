@@ -44,7 +44,9 @@ class Evaluation(Record):
     headline: tuple[str, ...]
     """Names of the metrics that a report shows first."""
     decision: dict[str, Any]
-    """Calibration and operating point that were used."""
+    """Calibration and operating point of the release; `fitted_on` says on whose readings they were fitted."""
+    decisions_by_fold: tuple[dict[str, Any], ...] = ()
+    """Cross-validated: by what the cases of each fold were decided instead, fitted on the other folds' cases."""
     subgroups: tuple[Subgroup, ...] = ()
     cases_ranked: tuple[CaseScore, ...] = ()
     """Worst first."""

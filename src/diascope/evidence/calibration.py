@@ -54,8 +54,8 @@ class ReliabilityBin(Record):
 def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Temperature:
     """The temperature of the least cross-entropy with the smoothed truth; left at 1, with a note, where none is sound.
 
-    The truth is smoothed as Platt (1999) does: for a class of n cases it is (n + 1) / (n + 2), and the rest is shared by
-    the other classes. So there is a best temperature also where every case is on the right side (plain
+    The truth is smoothed as Platt (1999) does: for a class of n cases it is (n + 1) / (n + 2), the other classes share
+    the rest. So there is a best temperature also where every case is on the right side (plain
     likelihood would call for 0), nearer to certainty the more cases say so; with many cases nothing changes.
 
     Args:

@@ -152,11 +152,11 @@ def _english(point: OperatingPoint) -> str:
     }[point.rule.name]
     called = f"A case is called positive when its probability is at least {point.threshold:.3f}"
     if not point.sound:
-        return f"{called}: the rule ({rule}) could not be followed, because the validation cases hold one class only."
+        return f"{called}: the rule ({rule}) could not be followed, because the cases to choose on hold one class only."
     missing = "undefined"
     return (
-        f"{called}: {rule}, chosen on {point.positives} positive and {point.negatives} negative validation cases, "
-        f"where it has a sensitivity of {_number(point.sensitivity, missing)} and a specificity of "
+        f"{called}: {rule}, chosen on {point.positives} positive and {point.negatives} negative cases not trained "
+        f"on, where it has a sensitivity of {_number(point.sensitivity, missing)} and a specificity of "
         f"{_number(point.specificity, missing)}."
     )
 
@@ -171,9 +171,9 @@ def _chinese(point: OperatingPoint) -> str:
     }[point.rule.name]
     called = f"概率不低于 {point.threshold:.3f} 时判为阳性"
     if not point.sound:
-        return f"{called}：验证集只有一个类别，无法按规则（{rule}）选择。"
+        return f"{called}：用于选择的病例只有一个类别，无法按规则（{rule}）选择。"
     missing = "无定义"
     return (
-        f"{called}：{rule}；在 {point.positives} 例阳性和 {point.negatives} 例阴性验证病例上选定，"
+        f"{called}：{rule}；在未参与训练的 {point.positives} 例阳性和 {point.negatives} 例阴性病例上选定，"
         f"灵敏度为 {_number(point.sensitivity, missing)}，特异度为 {_number(point.specificity, missing)}。"
     )

@@ -21,15 +21,27 @@ SHOWN = 4
 """Cases in each gallery."""
 
 
-def worst_and_best(reader: Reader, evaluation: Evaluation, cases: Sequence[Case], root: Path) -> list[Figure]:
-    """Galleries of the worst, the middle and the best cases, read again, with overlays.
+Answer = tuple[Reader, Mapping[str, Any]]
+"""Who reads a case, and the decision on it."""
+
+
+def worst_and_best(
+    reader: Reader,
+    evaluation: Evaluation,
+    cases: Sequence[Case],
+    root: Path,
+    by_case: Mapping[str, Answer] | None = None,
+) -> list[Figure]:
+    """Galleries of the worst, the middle and the best cases, read again as they were measured, with overlays.
 
     Args:
         reader: Trained networks.
         evaluation: With its ranking and decision.
         cases: Those that were evaluated.
         root: Folder that relative paths start at.
+        by_case: Reader and decision of each case, where they were not measured alike (folds).
     """
+    alike = (reader, evaluation.decision)
     ranked = [one for one in evaluation.cases_ranked if one.score is not None]
     if not ranked or not reader.plan["image_inputs"]:
         return []
@@ -43,13 +55,16 @@ def worst_and_best(reader: Reader, evaluation: Evaluation, cases: Sequence[Case]
     return [
         Gallery(
             title=title,
-            pictures=tuple(_picture(by_id[one.case], one.score, reader, root, evaluation.decision) for one in some),
+            pictures=tuple(
+                _picture(by_id[one.case], one.score, root, (by_case or {}).get(one.case, alike)) for one in some
+            ),
         )
         for title, some in chosen.items()
     ]
 
 
-def _picture(case: Case, score: float | None, reader: Reader, root: Path, decision: Mapping[str, Any]) -> Picture:
+def _picture(case: Case, score: float | None, root: Path, answer: Answer) -> Picture:
+    reader, decision = answer
     plan = reader.plan
     task = registry.get("tasks", plan.task)
     example, masks = prepared(case, root, plan)

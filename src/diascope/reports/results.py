@@ -240,8 +240,11 @@ def _decision(evaluation: Evaluation, words: Words) -> Markup | None:
     for key, value in evaluation.decision.items():
         said = words.phrase(value) if isinstance(value, str) else value
         rows.append([tag("code", key), long_value(said, words)])
+    for index, decision in enumerate(evaluation.decisions_by_fold):
+        rows.append([words("decision.fold", n=str(index + 1)), long_value(decision, words)])
     shown = table([words("column.field"), words("column.value")], rows)
-    return tag("figure", tag("figcaption", words("table.decision")), shown, class_="figure grid")
+    note = tag("p", words("decision.folds"), class_="note") if evaluation.decisions_by_fold else None
+    return tag("figure", tag("figcaption", words("table.decision")), shown, note, class_="figure grid")
 
 
 def long_value(value: Any, words: Words) -> Child:

@@ -200,7 +200,9 @@ class Classification:
         findings = []
         for label in plan.target.labels:
             measures = {
-                "probability": Measure(value=round(row["probability"][label.value], 6), note="calibrated on validation")
+                "probability": Measure(
+                    value=round(row["probability"][label.value], 6), note="calibrated on cases not trained on"
+                )
             }
             status: Literal["present", "absent"] = "present" if row["call"] == label.value else "absent"
             findings.append(Finding(concept=label.name, code=label.code, status=status, measures=measures, rule=rule))

@@ -389,3 +389,19 @@ def test_chinese_page_has_no_english_fixed_words() -> None:
     shown = {text.strip() for text in (*Elements(page).text, *Elements(check).text)}
     assert not shown & {text for text in english.values() if re.search("[a-z]{2}", text)}
     assert '<html lang="zh-CN">' in page
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_decisions_of_folds_are_shown_beside_the_one_of_the_release(lang: str) -> None:
+    where = {"en": "8 training cases", "zh-CN": "8 个训练病例"}
+    evaluation = an_evaluation(
+        part="cross-validated",
+        decision={"temperature": 1.5, "fitted_on": where},
+        decisions_by_fold=({"temperature": 1.625}, {"temperature": 1.375}),
+    )
+    text = "".join(Elements(render_report(replace(a_content(), evaluation=evaluation), lang)).text)
+    assert where[lang] in text
+    assert "1.62" in text
+    assert "1.38" in text
+    assert {"en": "Cases of fold 2", "zh-CN": "第 2 折的病例"}[lang] in text
+    assert {"en": "itself not measured", "zh-CN": "本身未经测量"}[lang] in text
