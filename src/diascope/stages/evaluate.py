@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
 from diascope.engine.proving import reference
 from diascope.engine.reading import Reader, buffer_bytes
-from diascope.engine.scoring import Observed, observe
+from diascope.engine.scoring import Decision, Observed, cross_decided, fitted_on, observe
 from diascope.planning.folding import unit
 from diascope.reports.galleries import worst_and_best
 from diascope.store.workspace import Workspace, free_name
@@ -72,38 +72,26 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
     some = [prepared(case, Path(dataset.root), plan)[0] for case in _spread(_validation(dataset, 0), REFERENCE)]
     reading = Reading(**choose_backend(networks, plan, some))
     watch = Watch(plan, dataset, reading, tell)
-    if dataset.folds:
-        inside, rows = _out_of_fold(watch, networks)
-    else:
-        inside = watch.read(networks, dataset.part("val"), "validation")
-        rows = []
-    task = registry.get("tasks", plan.task)
-    decision = task.fit_decision([one.row for one in inside], plan)
+    scored = _scored(watch, networks)
     test = dataset.part("test")
+    previous = len(list(workspace.evaluations.glob(f"*/{run.dataset.split('@')[-1]}.test"))) if test else 0
     part = "test" if test else "cross-validated"
-    if test:
-        previous = sum(1 for _ in workspace.evaluations.glob(f"*/{run.dataset.split('@')[-1]}.test"))
-        seen = watch.read(networks, test, "test")
-        rows = [task.decide(one.row, decision, plan) for one in seen]
-        cases: Sequence[Case] = test
-    else:
-        previous, cases = 0, [one.example.case for one in inside]
-    warnings = _warnings(dataset, previous)
-    evaluation = measured(plan, rows, cases, decision, part, run.name)
-    pictures = worst_and_best(watch.reader(networks), evaluation, cases, Path(dataset.root))
+    evaluation = measured(plan, scored.rows, scored.cases, scored.decision, part, run.name)
+    pictures = worst_and_best(watch.reader(networks), evaluation, scored.cases, Path(dataset.root), scored.by_case)
     evaluation = evaluation.model_copy(
         update={
+            "decisions_by_fold": scored.by_fold,
             "dataset": run.dataset,
             "figures": (*evaluation.figures, *pictures),
             "accepted": dataset.accepted,
-            "warnings": warnings,
+            "warnings": _warnings(dataset, previous),
             "backend": f"{reading.backend} {reading.precision}",
         }
     )
-    gate, arrays = fit_gate(plan, facts, *_like_training(watch, inside))
+    gate, arrays = fit_gate(plan, facts, *_like_training(watch, scored.inside))
     folder = workspace.evaluations / free_name(workspace.evaluations, run.name)
     evaluated = Evaluated(evaluation, gate, reading, folder)
-    _write(evaluated, {"gate": arrays, "reference": reference(networks, watch.reader(networks), decision, some)})
+    _write(evaluated, {"gate": arrays, "reference": reference(networks, watch.reader(networks), scored.decision, some)})
     if test:
         write_durably(
             folder / f"{run.dataset.split('@')[-1]}.test", f"{evaluation.evaluated_by} {evaluation.created}\n".encode()
@@ -172,21 +160,55 @@ def _described(one: Observed) -> Mapping[str, Any]:
     }
 
 
-def _out_of_fold(watch: Watch, networks: Sequence[Any]) -> tuple[list[Observed], list[Row]]:
-    """Each fold's test cases by its own network, decided by what was fitted on its own validation fold."""
-    task = registry.get("tasks", watch.plan.task)
-    seen: list[Observed] = []
-    rows: list[Row] = []
+@dataclass(frozen=True)
+class Scored:
+    """Decided rows, and what decided them.
+
+    Args:
+        inside: What the decision was fitted on.
+        decision: Of the release.
+        cases: That are measured.
+        rows: Of these cases.
+        by_fold: Decision of each fold, where the cases are measured out of fold.
+        by_case: Reader and decision of each case, where they are not those of the release.
+    """
+
+    inside: Sequence[Observed]
+    decision: Decision
+    cases: Sequence[Case]
+    rows: Sequence[Row]
+    by_fold: tuple[Decision, ...] = ()
+    by_case: Mapping[str, tuple[Reader, Decision]] = field(default_factory=dict)
+
+
+def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
+    """Fit the decision on what the networks had not seen, then decide the test part, or every case out of fold."""
+    plan, dataset = watch.plan, watch.dataset
+    task, test = registry.get("tasks", plan.task), dataset.part("test")
+    held = _held_out(watch, networks) if dataset.folds else [watch.read(networks, dataset.part("val"), "validation")]
+    inside = [one for fold in held for one in fold]
+    cases = [one.example.case for one in inside]
+    words = fitted_on(cases, len(dataset.folds), bool(test))
+    decision = {**task.fit_decision([one.row for one in inside], plan), "fitted_on": words}
+    if test:
+        seen = watch.read(networks, test, "test")
+        return Scored(inside, decision, test, [task.decide(one.row, decision, plan) for one in seen])
+    rows, by_fold = cross_decided([[one.row for one in fold] for fold in held], plan)
+    by_case: dict[str, tuple[Reader, Decision]] = {}
+    for network, fold, said in zip(networks, held, by_fold, strict=True):
+        reader = watch.reader([network])
+        by_case |= {one.example.case.id: (reader, said) for one in fold}
+    return Scored(inside, decision, cases, [row for fold in rows for row in fold], by_fold, by_case)
+
+
+def _held_out(watch: Watch, networks: Sequence[Any]) -> list[list[Observed]]:
+    """The cases of each fold, read by the network that had not seen them."""
+    found = []
     for fold, network in enumerate(networks):
-        name = f"fold {fold + 1} of {len(networks)}"
-        validation = watch.read([network], _validation(watch.dataset, fold), f"{name}, validation")
-        decision = task.fit_decision([one.row for one in validation], watch.plan)
         members = set(watch.dataset.folds[fold])
-        test = [case for case in watch.dataset.part("train") if unit(case) in members]
-        found = watch.read([network], test, f"{name}, held out")
-        seen += found
-        rows += [task.decide(one.row, decision, watch.plan) for one in found]
-    return seen, rows
+        cases = [case for case in watch.dataset.part("train") if unit(case) in members]
+        found.append(watch.read([network], cases, f"fold {fold + 1} of {len(networks)}, held out"))
+    return found
 
 
 def _validation(dataset: Dataset, fold: int) -> tuple[Case, ...]:

@@ -1,0 +1,97 @@
+"""What is scored where there are folds: who reads which case, and by what it is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from diascope.core.case import Case, Dataset, Label, Target
+from diascope.core.plan import Choice, Plan
+from diascope.engine.batch import Example, Output
+from diascope.engine.scoring import Observed
+from diascope.stages.evaluate import Watch, _scored
+from diascope.testing import a_case
+
+TARGET = Target(
+    name="label",
+    kind="category",
+    columns=("label",),
+    labels=(Label(name="a", value=0), Label(name="b", value=1)),
+    positive="b",
+)
+RULE = Choice(value={"name": "youden"}, kind="rule", reason="")
+NETWORKS = ["first", "second", "third"]
+
+
+@dataclass
+class Heard:
+    """Stands for `Watch`: notes who read what, and answers with noise about the truth."""
+
+    dataset: Dataset
+    plan: Plan = field(
+        default_factory=lambda: Plan(
+            dataset="d", task="classification", target=TARGET, seed=0, choices={"operating_point": RULE}
+        )
+    )
+    read_by: list[tuple[list[str], list[str]]] = field(default_factory=list)
+
+    def reader(self, networks: Sequence[str]) -> str:
+        return f"reader of {' and '.join(networks)}"
+
+    def read(self, networks: Sequence[str], cases: Sequence[Case], name: str) -> list[Observed]:
+        self.read_by.append((list(networks), [case.id for case in cases]))
+        rng = np.random.default_rng(len(self.read_by))
+        found = []
+        for case in cases:
+            truth = int(case.targets["label"] == "b")
+            row = {"case": case.id, "patient": case.patient, "class": truth}
+            row["logits"] = [0.0, float(2 * truth - 1 + rng.normal())]
+            found.append(Observed(Example(case, {}, {}), Output(np.zeros(2, np.float32)), row))
+        return found
+
+
+def a_dataset(tested: int = 0) -> Dataset:
+    """30 patients in three folds, and perhaps some outside."""
+    inside = [a_case(number, split="train") for number in range(30)]
+    outside = [a_case(30 + number, split="test") for number in range(tested)]
+    folds = tuple(tuple(case.patient for case in inside[fold::3]) for fold in range(3))
+    return Dataset(name="d", source="s", root="/", task="classification", target=TARGET,
+                   cases=(*inside, *outside), folds=folds)  # fmt: skip
+
+
+def scored(watch: Heard) -> Any:
+    return _scored(cast(Watch, watch), NETWORKS)
+
+
+def test_every_case_is_read_once_by_the_network_that_had_not_seen_it() -> None:
+    watch = Heard(a_dataset())
+    made = scored(watch)
+    assert [networks for networks, _ in watch.read_by] == [["first"], ["second"], ["third"]]
+    for fold, (_, read) in enumerate(watch.read_by):
+        assert {case.patient for case in watch.dataset.cases if case.id in read} == set(watch.dataset.folds[fold])
+    assert [case.id for case in made.cases] == [row["case"] for row in made.rows]
+
+
+def test_figures_rest_on_the_decisions_of_the_folds_and_pictures_on_the_same() -> None:
+    watch = Heard(a_dataset())
+    made = scored(watch)
+    assert len(made.by_fold) == 3
+    assert all(decision != made.decision for decision in made.by_fold)
+    assert "30 training cases of 30 patients" in made.decision["fitted_on"]["en"]
+    for fold, decision in enumerate(made.by_fold):
+        for case in watch.dataset.cases[fold::3]:
+            assert made.by_case[case.id] == (f"reader of {NETWORKS[fold]}", decision)
+
+
+def test_a_test_part_outside_of_the_folds_is_read_by_all_and_decided_as_predict_does() -> None:
+    watch = Heard(a_dataset(tested=8))
+    made = scored(watch)
+    assert watch.read_by[-1] == (NETWORKS, [f"case{number}" for number in range(30, 38)])
+    assert len(made.rows) == len(made.cases) == 8
+    assert made.by_fold == ()
+    assert made.by_case == {}
+    assert "30 training cases" in made.decision["fitted_on"]["en"]
+    assert "the test part" in made.decision["fitted_on"]["en"]
