@@ -1,4 +1,8 @@
-"""Segmentation: a label for every voxel, of volumes and pictures."""
+"""Segmentation: a label for every voxel, of volumes and pictures.
+
+A mask in a file holds the values that its labels declare (255 for a vessel, 2035 for a part of the cortex). A network,
+and what is read with it, numbers the labels from 1 on, in the order of the target: `observe` and `decode` translate.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from diascope.core import registry
 from diascope.core.case import Case, FileRef, Label, Target
 from diascope.core.errors import UnsoundGeometry
 from diascope.core.figure import Bars, Figure, Grid
-from diascope.core.finding import Finding, Measure, Place
+from diascope.core.finding import Finding, Measure, Place, Threshold
 from diascope.core.image import Image
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
@@ -27,8 +31,14 @@ from diascope.models import Gives
 
 METRICS = ("dice", "iou", "hd95", "surface_dice", "volume_error")
 DEEP_LEVELS = 3
+REGION_FROM = 0.5
+"""Probability above which a voxel belongs to a region."""
 IGNORED = 255
 """Channel number of voxels that are neither learnt nor scored."""
+LARGEST_VALUE = (1 << 16) - 1
+"""In a mask file."""
+MOST_LABELS = IGNORED - 1
+"""Label numbers are kept in 8 bits."""
 
 
 class Segmentation:
@@ -42,19 +52,32 @@ class Segmentation:
         return tuple(target for target in targets if target.kind == "mask")
 
     def problems(self, cases: Sequence[Case], target: Target) -> list[Problem]:
-        missing = [case.id for case in cases if not isinstance(case.targets.get(target.columns[0]), FileRef)]
-        if not missing:
-            return []
-        return [
-            Problem(
-                check="target",
-                severity="warn",
-                title=f"{len(missing)} cases without a mask",
-                detail="They are left out: nothing can be learnt from them here.",
-                cases=tuple(missing),
-                exclude=tuple(missing),
+        missing = tuple(case.id for case in cases if not isinstance(case.targets.get(target.columns[0]), FileRef))
+        found = []
+        if missing:
+            found.append(
+                Problem(
+                    check="target",
+                    severity="warn",
+                    title=f"{len(missing)} cases without a mask",
+                    detail="They are left out: nothing can be learnt from them here.",
+                    cases=missing,
+                    exclude=missing,
+                )
             )
-        ]
+        unusable = sorted(value for value in _declared(target) if not 0 <= value <= LARGEST_VALUE)
+        if len(target.labels) > MOST_LABELS or unusable:
+            found.append(
+                Problem(
+                    check="target",
+                    severity="refuse",
+                    title=f"masks with {len(target.labels)} labels"
+                    + (f" and the value {unusable[-1]}" if unusable else ""),
+                    detail=f"At most {MOST_LABELS} labels can be learnt at once, with values from 0 to "
+                    f"{LARGEST_VALUE:,}. Declare those that matter, or number them anew.",
+                )
+            )
+        return found
 
     def stratum(self, case: Case, target: Target) -> str:
         return case.site or ""
@@ -84,14 +107,17 @@ class Segmentation:
 
     def encode(self, case: Case, masks: Mapping[str, npt.NDArray[Any]], target: Target) -> dict[str, npt.NDArray[Any]]:
         mask = masks.get(target.columns[0])
-        return {} if mask is None else {"mask": mask.astype(np.uint8)}
+        if mask is None:
+            return {}
+        largest = max(_declared(target), default=0)
+        # What nobody declared is background; it must not wrap around into a declared value.
+        known = mask if not mask.size or 0 <= mask.min() <= mask.max() <= largest else _within(mask, largest)
+        return {"mask": known.astype(np.uint8 if largest <= 255 else np.int32)}
 
     def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
         regions = _regions(plan.target)
-        values = tuple(label.value for label in plan.target.labels)
-        outputs = len(regions) if regions else 1 + len(values)
-        reduce = partial(_reduce_regions if regions else _reduce_labels, values=values)
-        return DenseNetwork(encoders["image"], outputs, DEEP_LEVELS, reduce)
+        outputs = len(regions) or 1 + len(plan.target.labels)
+        return DenseNetwork(encoders["image"], outputs, DEEP_LEVELS, _reduce_regions if regions else argmax_labels)
 
     def phases(self, plan: Plan) -> tuple[Phase, ...]:
         return (Phase("network", lambda network: network.parameters(), partial(_loss, plan=plan)),)
@@ -104,11 +130,8 @@ class Segmentation:
         _check_shape(mask, output.values, example.case.id)
         spacing = example.original[0].steps if example.original else (1.0, 1.0, 1.0)
         for label in plan.target.labels:
-            values = label.members or (label.value,)
-            want = np.isin(mask, values) & valid
-            said = (np.isin(output.values, values) if not label.members else output.values == label.value) & valid
-            if label.members:
-                said |= np.isin(output.values, _inside(label, plan.target)) & valid
+            want = np.isin(mask, label.members or (label.value,)) & valid
+            said = np.isin(output.values, _numbers(label, plan.target)) & valid
             for metric in METRICS:
                 row[f"{metric}/{label.name}"] = registry.get("metrics", metric)(want, said, spacing)
         return row
@@ -174,16 +197,21 @@ class Segmentation:
         geometry, _ = example.original
         findings = [_finding(label, output, geometry, decision, plan.target) for label in plan.target.labels]
         attributes = {"labels": plan.target.labels}
-        mask = Image(output.values[None], geometry, unit="label", attributes=attributes)
+        mask = Image(_values(plan.target)[output.values][None], geometry, unit="label", attributes=attributes)
         return Prediction(tuple(findings), mask)
 
 
 def _finding(label: Label, output: Output, geometry: Any, decision: Mapping[str, Any], target: Target) -> Finding:
-    values = (label.value, *_inside(label, target)) if label.members else (label.value,)
-    where = np.argwhere(np.isin(output.values, values))
-    rule = str(decision.get("rule", ""))
+    numbers = _numbers(label, target)
+    where = np.argwhere(np.isin(output.values, numbers))
+    said: dict[str, Any] = {
+        "concept": label.name,
+        "code": label.code,
+        "rule": str(decision.get("rule", "")),
+        "operating_point": _threshold(label),
+    }
     if not len(where):
-        return Finding(concept=label.name, code=label.code, status="absent", rule=rule)
+        return Finding(**said, status="absent")
     start, stop = where.min(axis=0), where.max(axis=0) + 1
     centre = where.mean(axis=0)
     if geometry.physical:
@@ -192,16 +220,23 @@ def _finding(label: Label, output: Output, geometry: Any, decision: Mapping[str,
     else:
         volume = Measure(value=float(len(where)), unit="{pixels}")
     measures = {"volume": volume}
-    if label.value in output.confidence:
+    if numbers[0] in output.confidence:
         measures["confidence"] = Measure(
-            value=round(output.confidence[label.value], 4), note="mean probability of its voxels, not calibrated"
+            value=round(output.confidence[numbers[0]], 4), note="mean probability of its voxels, not calibrated"
         )
     place = Place(
         start=(int(start[0]), int(start[1]), int(start[2])),
         stop=(int(stop[0]), int(stop[1]), int(stop[2])),
         centre_mm=_rounded(geometry.to_mm(centre)) if geometry.physical else None,
     )
-    return Finding(concept=label.name, code=label.code, status="present", measures=measures, place=place, rule=rule)
+    return Finding(**said, status="present", measures=measures, place=place)
+
+
+def _threshold(label: Label) -> Threshold:
+    """Regions are each said from one half on; of plain labels the most probable wins."""
+    if label.members:
+        return Threshold(measure="probability of the voxel", of=label.name, value=REGION_FROM, rule="fixed")
+    return Threshold(measure="probability of the voxel", of=label.name, rule="largest")
 
 
 def _rounded(point: npt.NDArray[np.float64]) -> tuple[float, float, float]:
@@ -219,24 +254,35 @@ def _regions(target: Target) -> tuple[Label, ...]:
     return target.labels if any(label.members for label in target.labels) else ()
 
 
-def _inside(label: Label, target: Target) -> tuple[int, ...]:
-    """Values of the regions that lie wholly inside a region (nested regions are written later)."""
-    return tuple(
-        other.value for other in target.labels if other is not label and set(other.members) < set(label.members)
-    )
+def _numbers(label: Label, target: Target) -> tuple[int, ...]:
+    """What a label is called in an output: its own number first, then those of regions that lie wholly inside it.
+
+    Nested regions are written over those around them.
+    """
+    own = target.labels.index(label) + 1
+    inside = (n for n, other in enumerate(target.labels, 1) if n != own and set(other.members) < set(label.members))
+    return (own, *inside) if label.members else (own,)
 
 
-def _reduce_labels(logits: Tensor, values: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Arg-max, with the mask's own values (a vessel mask may say 255) in place of channel numbers."""
-    labels, probability = argmax_labels(logits)
-    if values == tuple(range(1, len(values) + 1)):
-        return labels, probability
-    return torch.tensor((0, *values), dtype=torch.uint8)[labels.long()], probability
+def _declared(target: Target) -> set[int]:
+    """Every value that a mask may hold."""
+    values = {value for label in target.labels for value in (label.value, *label.members)}
+    return values if target.ignore is None else values | {target.ignore}
+
+
+def _within(mask: npt.NDArray[Any], largest: int) -> npt.NDArray[Any]:
+    return np.where((mask >= 0) & (mask <= largest), mask, 0)
+
+
+def _values(target: Target) -> npt.NDArray[Any]:
+    """Label number to the value in a mask, in the narrowest type that holds them all."""
+    values = [0, *(label.value for label in target.labels)]
+    return np.array(values, dtype=np.uint8 if max(values) <= 255 else np.uint16)
 
 
 def _channels(mask: Tensor, target: Target) -> Tensor:
     """Mask values to channel numbers, 0 for background; ignored voxels become `IGNORED`."""
-    table = torch.zeros(256, dtype=torch.long, device=mask.device)
+    table = torch.zeros(1 + max(_declared(target)), dtype=torch.long, device=mask.device)
     for channel, label in enumerate(target.labels, start=1):
         table[label.value] = channel
     if target.ignore is not None:
@@ -244,12 +290,12 @@ def _channels(mask: Tensor, target: Target) -> Tensor:
     return table[mask.long()]
 
 
-def _reduce_regions(logits: Tensor, values: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def _reduce_regions(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Nested regions: each is painted over the ones before it, as in nnU-Net."""
     probability = torch.sigmoid(logits.float())
     labels = torch.zeros(logits.shape[1:], dtype=torch.uint8)
-    for channel, value in zip(probability, values, strict=True):
-        labels[channel > 0.5] = value
+    for number, channel in enumerate(probability, start=1):
+        labels[channel > 0.5] = number
     return labels, probability.max(dim=0).values
 
 
@@ -258,7 +304,7 @@ def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
     loss = registry.get("losses", plan["loss"])
     regions = _regions(plan.target)
     options = {
-        "ignore": plan.target.ignore if regions or plan.target.ignore is None else IGNORED,
+        "ignore": None if plan.target.ignore is None else IGNORED,
         "batch_dice": plan["batch_dice"] if "batch_dice" in plan.choices else False,
     }
     mask = batch.target["mask"] if regions else _channels(batch.target["mask"], plan.target)
@@ -268,9 +314,16 @@ def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
     for logits, weight in zip(levels, weights, strict=True):
         target = _downsampled(mask, logits.shape[2:])
         if regions:
-            target = torch.stack([torch.isin(target, torch.tensor(label.members)) for label in regions], dim=1).float()
+            target = _stacked(target, regions, plan.target.ignore)
         total = total + weight / sum(weights) * loss(logits, target, {**options, "regions": bool(regions)})
     return total
+
+
+def _stacked(mask: Tensor, regions: Sequence[Label], ignore: int | None) -> Tensor:
+    """Mask values (B, Z, Y, X) to one channel of 0 and 1 a region; ignored voxels become `IGNORED` in all of them."""
+    values = [torch.tensor(label.members or (label.value,), device=mask.device) for label in regions]
+    inside = torch.stack([torch.isin(mask, wanted) for wanted in values], dim=1).float()
+    return inside if ignore is None else inside.masked_fill((mask == ignore)[:, None], IGNORED)
 
 
 def _downsampled(mask: Tensor, shape: Sequence[int]) -> Tensor:
