@@ -25,21 +25,17 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "hippocampus"
 OURS = """
 import sys
 from pathlib import Path
-from diascope.core.case import Dataset
 from diascope.engine.devices import prepare_process
 from diascope.engine.fit import pack_cases
-from diascope.planning.budget import Budget
 from diascope.sources import Request
 from diascope.stages.check import look
 from diascope.stages.curate import curate
-from diascope.core.plan import Fingerprint
-from diascope.planning.grid import patch_grid
 from diascope.store.workspace import Workspace
 prepare_process()
 place = Workspace(Path(sys.argv[2]))
 request = Request(location=sys.argv[1], folds=1)
 curated = curate(place, look(request), request)
-from diascope.planning.preparation import preparation
+from diascope.planning.planner import preparation
 plan = preparation(curated.dataset, curated.fingerprint)
 pack_cases(curated.dataset.cases, Path(curated.dataset.root), plan, Path(sys.argv[2]) / "cases.pack")
 """

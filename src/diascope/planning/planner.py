@@ -84,13 +84,8 @@ def make_plan(
         BadUsage: When the model does not suit the task or the inputs.
     """
     prepare_process()
-    task = registry.get("tasks", dataset.task)
     machine = capabilities()
-    draft = Draft({}, by_hand)
-    for field, choice in task.choices(facts, dataset.target).items():
-        draft.put(field, choice.value, choice.kind, choice.reason)
-    draft.of_task = frozenset(draft.choices)
-    _inputs(draft, facts)
+    draft = _begun(dataset, facts, by_hand)
     refuse_misfit(_plan(draft, dataset, seed))
     _folds(draft, dataset, budget)
     _budget(draft, budget, machine)
@@ -100,6 +95,23 @@ def make_plan(
     if registry.get("models", plan["model"]).fitted == "once":
         return _checked(_at_once(draft, dataset, facts, seed), by_hand)
     return _checked(_by_gradient(draft, dataset, facts, grid, (budget, machine, seed, say)), by_hand)
+
+
+def preparation(dataset: Dataset, facts: Fingerprint) -> Plan:
+    """How cases are read and prepared, before anything is known of a network: nothing is measured."""
+    draft = _begun(dataset, facts, {})
+    _grid(draft, facts)
+    return _plan(draft, dataset, 0)
+
+
+def _begun(dataset: Dataset, facts: Fingerprint, by_hand: Mapping[str, Any]) -> Draft:
+    """What the task chooses, and the inputs."""
+    draft = Draft({}, by_hand)
+    for field, choice in registry.get("tasks", dataset.task).choices(facts, dataset.target).items():
+        draft.put(field, choice.value, choice.kind, choice.reason)
+    draft.of_task = frozenset(draft.choices)
+    _inputs(draft, facts)
+    return draft
 
 
 def _plan(draft: Draft, dataset: Dataset, seed: int) -> Plan:

@@ -14,7 +14,7 @@ from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.devices import Arithmetic, Capabilities
 from diascope.planning import planner
 from diascope.planning.budget import RESERVE, Budget
-from diascope.planning.planner import make_plan
+from diascope.planning.planner import make_plan, preparation
 from diascope.planning.probe import Probe
 from diascope.planning.timing import EPOCHS_WHOLE
 
@@ -194,3 +194,12 @@ def test_mirrored_readings_are_left_out_where_reading_would_take_too_long(make: 
     plan = make(volumes(60, 5, side=128), 15, step=0.4)
     assert plan["mirror_reading"] is False
     assert "mirrored readings" in plan.choices["mirror_reading"].reason
+
+
+def test_how_cases_are_prepared_is_known_without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "_probe", lambda *_: pytest.fail("something was measured"))
+    plan = preparation(*volumes())
+    assert plan["image_inputs"] == ["image"]
+    assert plan["intensity"]["image"]["rule"]
+    assert "prepare" in plan.choices
+    assert "steps" not in plan.choices
