@@ -1,25 +1,20 @@
-"""One folder a class: `normal/1.png`, `ill/2.png`, perhaps below `train/`, `val/`, `test/`."""
+"""One folder a class: `normal/1.png`, `ill/2.png`, perhaps below `train/`, `val/`, `test/`.
+
+Inside the class folders there may be a folder a patient, and the files may be DICOM.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from diascope.core.case import Case, Split
+from diascope.core import registry
+from diascope.core.case import Case
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.files import (
-    case_ids,
-    contents,
-    file_ref,
-    images_in,
-    is_declared,
-    reason,
-    refuse_mixed,
-    without_masks,
-)
-from diascope.sources.folders.pairs import IMAGE_FOLDERS, plain
-from diascope.sources.folders.splits import split_of
+from diascope.sources.folders.classes import ClassFile, files_of_classes, names_of_classes
+from diascope.sources.folders.dicom import holds_dicom, labelled_by_folder, names_of_dicom_classes
+from diascope.sources.folders.files import case_ids, file_ref, is_declared, reason, refuse_mixed
+from diascope.sources.folders.rivals import refuse_rival
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
 from diascope.sources.tables.targets import category
@@ -39,27 +34,19 @@ class ImageFolder:
 
         Raises:
             DataRefused: When there are none, when kinds are mixed, or table and folders contradict each other.
+            BadUsage: When a table beside the folders has a label of its own and the user chose neither.
             UnknownName: When a column that the user named does not exist.
         """
         root = Path(location)
-        files, notes = _files(root)
+        files, notes = files_of_classes(root)
         if not files:
-            raise DataRefused("no image lies in a class folder", given=root, todo="Put each class into its own folder")
+            return _of_dicom(location, options)
         refuse_mixed((file.path for file in files), root)
         of_path = {file.path: file for file in files}
-        paths = case_ids(of_path)
-        cases = [
-            Case(
-                id=case,
-                patient=case,
-                patient_known=False,
-                inputs={"image": file_ref(path)},
-                targets={TARGET_NAME: of_path[path].label},
-                split=of_path[path].split,
-            )
-            for case, path in paths.items()
-        ]
+        cases = [_case(case, of_path[path]) for case, path in case_ids(of_path).items()]
         rows, table_notes = rows_beside(root, cases)
+        if options.target is None:
+            refuse_rival(root, cases, TARGET_NAME, rows)
         target = category(TARGET_NAME, (file.label for file in files))
         described = describe(cases, options, rows, (target,))
         return Listing(
@@ -70,53 +57,48 @@ class ImageFolder:
         )
 
 
-@dataclass(frozen=True)
-class _File:
-    path: str
-    label: str
-    split: Split | None
-
-
-def _parts(root: Path) -> list[tuple[Split | None, str]]:
-    """Split and prefix of each part; one part without a split where the class folders lie in the root."""
-    folders = contents(root)[0]
-    splits = [split_of(name) for name in folders]
-    if folders and None not in splits:
-        return [(split, f"{name}/") for split, name in zip(splits, folders, strict=True)]
-    return [(None, "")]
+def _case(name: str, file: ClassFile) -> Case:
+    return Case(
+        id=name,
+        patient=file.patient or name,
+        patient_known=file.patient is not None,
+        inputs={"image": file_ref(file.path)},
+        targets={TARGET_NAME: file.label},
+        split=file.split,
+    )
 
 
 def _why(root: Path) -> str | None:
-    if not root.is_dir() or is_declared(root) or images_in(root):
+    if not root.is_dir() or is_declared(root):
         return None
-    classes: set[str] = set()
-    for _, prefix in _parts(root):
-        folders = contents(root / prefix)[0]
-        if any(plain(name) in IMAGE_FOLDERS for name in folders):
-            return None
-        classes |= {name for name in folders if images_in(root / prefix / name)}
-    if len(classes) < 2:
+    classes = names_of_classes(root)
+    kind = ""
+    if not classes:
+        classes, kind = names_of_dicom_classes(root), " of DICOM files"
+    if not classes:
         return None
-    return f"one folder a class: {', '.join(sorted(classes)[:5])}{', ...' if len(classes) > 5 else ''}"
+    return f"one folder{kind} a class: {', '.join(classes[:5])}{', ...' if len(classes) > 5 else ''}"
 
 
-def _files(root: Path) -> tuple[list[_File], list[str]]:
-    files: list[_File] = []
-    notes: list[str] = []
-    masks = 0
-    for split, prefix in _parts(root):
-        for label in contents(root / prefix)[0]:
-            folder = root / prefix / label
-            images, of_images = without_masks(images_in(folder))
-            masks += len(of_images)
-            files += [_File(f"{prefix}{label}/{name}", label, split) for name in images]
-            if not images:
-                notes.append(f"no image lies in {prefix}{label}")
-            if contents(folder)[0]:
-                notes.append(f"folders inside {prefix}{label} were not read")
-    if masks:
-        notes.append(f"{masks} mask files beside the images (such as x_mask.png beside x.png) are not images: left out")
-    return files, notes
+def _of_dicom(location: str, options: SourceOptions) -> Listing:
+    """The series that the rules for DICOM trees choose, labelled by the folder that they lie in."""
+    root = Path(location)
+    if not holds_dicom(root):
+        raise DataRefused("no image lies in a class folder", given=root, todo="Put each class into its own folder")
+    inner = options.model_copy(update={"target": None}) if options.target == TARGET_NAME else options
+    tree: Listing = registry.get("sources", "dicom_tree").list(location, inner)
+    if any(target.name == TARGET_NAME for target in tree.targets):
+        raise DataRefused(
+            f"the table beside the class folders has a column {TARGET_NAME!r}, too",
+            given=root,
+            todo="Choose the table with --source dicom_tree, or rename the column",
+        )
+    cases, notes = labelled_by_folder(tree.cases, tree.root, TARGET_NAME)
+    if not cases:
+        raise DataRefused("no image lies in a class folder", given=root, todo="Put each class into its own folder")
+    target = category(TARGET_NAME, (str(case.targets[TARGET_NAME]) for case in cases))
+    targets = sorted((target, *tree.targets), key=lambda one: one.name != (options.target or TARGET_NAME))
+    return Listing(tree.root, tuple(cases), tuple(targets), (*notes, *tree.notes), tree.problems)
 
 
 SOURCE = ImageFolder()

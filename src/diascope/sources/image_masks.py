@@ -21,7 +21,7 @@ from diascope.sources.folders.files import (
 )
 from diascope.sources.folders.masks import mask_target
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, Paired, pair, plain
-from diascope.sources.folders.splits import split_of
+from diascope.sources.folders.splits import parts_of, split_of
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
 
@@ -93,13 +93,7 @@ def _why(root: Path) -> str | None:
 
 def _sets(root: Path) -> list[_Set]:
     """Folders of images that have folders of masks beside them, in the root or below folders of splits."""
-    folders = contents(root)[0]
-    splits = [split_of(name) for name in folders]
-    if folders and None not in splits:
-        return [
-            one for split, name in zip(splits, folders, strict=True) for one in _sets_below(root, f"{name}/", split)
-        ]
-    return _sets_below(root, "", None)
+    return [one for split, prefix in parts_of(root) for one in _sets_below(root, prefix, split)]
 
 
 def _sets_below(root: Path, prefix: str, split: Split | None) -> list[_Set]:

@@ -5,10 +5,13 @@ import time
 from pathlib import Path
 
 import PIL.Image
+import pydicom
+import pydicom.uid
 import pytest
 
-from diascope.core.errors import DataRefused, UnknownName
-from diascope.sources import Listing, SourceOptions
+from diascope.core.case import FileRef
+from diascope.core.errors import BadUsage, DataRefused, UnknownName
+from diascope.sources import Listing, SourceOptions, recognise
 from diascope.sources.image_folder import SOURCE
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -177,6 +180,144 @@ def test_five_thousand_files_are_listed_in_a_second(tmp_path: Path) -> None:
     start = time.process_time()
     assert len(listed(tmp_path).cases) == 5000
     assert time.process_time() - start < 1.0
+
+
+def test_a_folder_without_images_and_a_stray_picture_are_left_out_and_said(tmp_path: Path) -> None:
+    root = a_folder(tmp_path, *(f"{part}/{label}/1.png" for part in ("train", "valid") for label in "xy"), "logo.png")
+    (root / "docs").mkdir()
+    (root / "docs" / "readme.txt").write_text("about")
+    assert SOURCE.recognises(str(root)) == "one folder a class: x, y"
+    listing = listed(root)
+    assert [(case.id, case.split) for case in listing.cases] == [
+        ("train/x/1", "train"),
+        ("train/y/1", "train"),
+        ("valid/x/1", "val"),
+        ("valid/y/1", "val"),
+    ]
+    assert "no image lies in docs" in listing.notes
+    assert "1 images in the root lie in no class folder, such as logo.png: left out" in listing.notes
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1.png", "2.png", "3.png", "4.png", "old/5.png", "new/6.png"),
+        ("us/1.png", "masks/1.png"),
+        ("a/images/1.png", "b/images/2.png"),
+    ],
+    ids=["images in the root", "a folder of masks", "folders of images inside"],
+)
+def test_other_layouts_are_not_recognised(names: tuple[str, ...], tmp_path: Path) -> None:
+    assert SOURCE.recognises(str(a_folder(tmp_path, *names))) is None
+
+
+def test_a_folder_a_patient_inside_every_class_folder_is_the_patient(tmp_path: Path) -> None:
+    root = a_folder(tmp_path, "ill/p1/1.png", "ill/p1/2.png", "ill/p2/1.png", "normal/p2/3.png", "normal/p3/1.png")
+    assert SOURCE.recognises(str(root)) == "one folder a class: ill, normal"
+    listing = listed(root)
+    assert [(case.targets["label"], case.patient, case.patient_known) for case in listing.cases] == [
+        ("ill", "p1", True),
+        ("ill", "p1", True),
+        ("ill", "p2", True),
+        ("normal", "p2", True),
+        ("normal", "p3", True),
+    ]
+    assert "patient: the folder inside the class folder, such as ill/p1; a name is a patient" in listing.notes
+
+
+def test_inner_folders_that_come_again_in_every_outer_one_may_be_the_classes(tmp_path: Path) -> None:
+    root = a_folder(tmp_path, *(f"{site}/{label}/1.png" for site in ("oslo", "rome") for label in ("ill", "normal")))
+    with pytest.raises(DataRefused, match="may be the folders oslo, rome, or those inside them, ill, normal"):
+        listed(root)
+
+
+def test_classes_that_are_laid_out_in_two_ways_are_refused(tmp_path: Path) -> None:
+    root = a_folder(tmp_path, "ill/1.png", "normal/2.png", "other/p1/3.png")
+    with pytest.raises(DataRefused, match=r"in the class folder ill/, and in folders inside other/"):
+        listed(root)
+
+
+def portions(root: Path, table: str, column: str) -> Path:
+    a_folder(root, *(f"HAM_part_{1 + index % 2}/ISIC_{index}.png" for index in range(8)))
+    rows = "".join(f"ISIC_{index},{'mel' if index < 4 else 'nv'}\n" for index in range(8))
+    (root / table).write_text(f"image_id,{column}\n{rows}")
+    return root
+
+
+def test_portions_beside_a_table_of_diagnoses_are_no_classes(tmp_path: Path) -> None:
+    root = portions(tmp_path, "metadata.csv", "dx")
+    with pytest.raises(BadUsage, match=r"folders or the column 'dx'.*HAM_part_1, HAM_part_2.*--target dx"):
+        listed(root)
+    assert listed(root, target="label").targets[0].name == "label"
+    chosen = listed(root, target="dx")
+    assert chosen.targets[0].name == "dx"
+    assert [case.targets["dx"] for case in chosen.cases] == ["mel", "mel", "nv", "nv"] * 2
+
+
+@pytest.mark.parametrize("column", ["dx", "label"])
+def test_a_table_of_another_name_is_not_overlooked(column: str, tmp_path: Path) -> None:
+    root = portions(tmp_path, "HAM10000_metadata.csv", column)
+    (root / "pixels.csv").write_text(",".join(f"p{index}" for index in range(300)) + ",label\n")
+    with pytest.raises(BadUsage, match=rf"the column '{column}' of HAM10000_metadata.csv.*Call the table metadata.csv"):
+        listed(root)
+
+
+def test_a_diagnosis_that_follows_from_the_folders_is_no_rival(tmp_path: Path) -> None:
+    root = a_folder(tmp_path, *(f"ill/{name}.png" for name in "abc"), *(f"normal/{name}.png" for name in "de"))
+    (root / "metadata.csv").write_text("file,diagnosis\na,virus\nb,fungus\nc,virus\nd,none\ne,none\n")
+    assert [target.name for target in listed(root).targets] == ["label", "diagnosis"]
+
+
+def a_dicom(path: Path, patient: str, study: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = pydicom.Dataset()
+    data.SOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
+    data.SOPInstanceUID, data.StudyInstanceUID, data.SeriesInstanceUID = f"{study}.1.1", study, f"{study}.1"
+    data.PatientID, data.Modality, data.Rows, data.Columns = patient, "DX", 4, 4
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.PixelData = bytes(32)
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.save_as(path, enforce_file_format=True)
+
+
+def a_slice(path: Path, study: str, height: int) -> None:
+    a_dicom(path, "P1", study)
+    data = pydicom.dcmread(path)
+    data.SOPClassUID, data.Modality = pydicom.uid.CTImageStorage, "CT"
+    data.SOPInstanceUID = f"{study}.1.{height}"
+    data.ImagePositionPatient, data.ImageOrientationPatient = [0, 0, height], [1, 0, 0, 0, 1, 0]
+    data.PixelSpacing, data.SliceThickness = [1, 1], 1
+    data.save_as(path)
+
+
+def test_dicom_files_in_class_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIASCOPE_PSEUDONYM_KEY", str(tmp_path / "key"))
+    root = tmp_path / "films"
+    a_dicom(root / "train" / "normal" / "a.dcm", "P1", "1.2.1")
+    a_dicom(root / "train" / "ill" / "p2" / "b.dcm", "P2", "1.2.2")
+    a_dicom(root / "test" / "ill" / "c.dcm", "P3", "1.2.3")
+    with pytest.raises(BadUsage, match=r"one folder of DICOM files a class: ill, normal.*--source"):
+        recognise(str(root))
+    listing = listed(root)
+    found = {str(ref.paths[0]): case for case in listing.cases if isinstance(ref := case.inputs["image"], FileRef)}
+    assert {path: (case.targets["label"], case.split, case.patient_known) for path, case in found.items()} == {
+        "train/normal/a.dcm": ("normal", "train", True),
+        "train/ill/p2/b.dcm": ("ill", "train", True),
+        "test/ill/c.dcm": ("ill", "test", True),
+    }
+    assert [(target.name, target.positive) for target in listing.targets] == [("label", "ill")]
+
+
+def test_a_study_in_two_class_folders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIASCOPE_PSEUDONYM_KEY", str(tmp_path / "key"))
+    for number, label in enumerate(("normal", "ill")):
+        for index in range(2):
+            path = tmp_path / "films" / label / f"{index}.dcm"
+            a_slice(path, "1.2.1", 2 * number + index)
+    with pytest.raises(DataRefused, match=r"lie in several class folders.*ill, normal"):
+        listed(tmp_path / "films")
 
 
 @pytest.mark.real_data

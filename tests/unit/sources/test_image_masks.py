@@ -74,6 +74,7 @@ def test_one_folder_of_masks_is_the_target(tmp_path: Path) -> None:
     ],
 )
 def test_splits_may_be_anywhere_in_the_path(names: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
     listing = listed(files(tmp_path, *names))
     assert SOURCE.recognises(str(tmp_path))
     assert {case.split: paired(listing)[case.id] for case in listing.cases} == {"train": names[1], "test": names[3]}

@@ -87,6 +87,15 @@ def images_in(folder: Path) -> list[str]:
     return [name for name in contents(folder)[1] if suffix_of(name)]
 
 
+def holds_images(folder: Path) -> bool:
+    """Whether an image file lies in a folder, at any depth. Stops at the first."""
+    for _, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        if any(suffix_of(name) and not name.startswith(".") for name in files):
+            return True
+    return False
+
+
 def is_declared(folder: Path) -> bool:
     """Whether a file in the folder declares its layout (see `DECLARED`)."""
     return any((folder / name).is_file() for name in DECLARED)

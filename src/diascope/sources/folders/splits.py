@@ -1,11 +1,14 @@
-"""Names that mean train, validation and test."""
+"""Names that mean train, validation and test, and folders that are called so."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 
 from diascope.core.case import Split
 from diascope.core.errors import DataRefused
+from diascope.sources.folders.files import contents, holds_images
 
 SPLIT_NAMES: MappingProxyType[Split, tuple[str, ...]] = MappingProxyType(
     {
@@ -36,3 +39,18 @@ def split_of_cell(value: str, column: str) -> Split:
             todo="Write train, val or test, or rename the column",
         )
     return split
+
+
+def parts_of(root: Path, holds: Callable[[Path], bool] = holds_images) -> list[tuple[Split | None, str]]:
+    """Split and prefix of each part of a data set: its folders of splits, else the root without a split.
+
+    Args:
+        root: The folder.
+        holds: Whether a folder holds data at any depth. A folder beside the splits that does not (`docs/`) is no part.
+    """
+    folders = contents(root)[0]
+    parts = [(split, f"{name}/") for name in folders if (split := split_of(name)) is not None]
+    others = [name for name in folders if split_of(name) is None]
+    if parts and not any(holds(root / name) for name in others):
+        return list(parts)
+    return [(None, "")]

@@ -95,11 +95,11 @@ def category(name: str, values: Iterable[str | None]) -> Target:
 
 def positive_of(names: Sequence[str]) -> str | None:
     """Of two classes the one that is the finding: the other has a name that says absence (see `NEGATIVE`)."""
-    found = [name for name in names if not _is_absence(name)]
+    found = [name for name in names if not is_absence(name)]
     return found[0] if len(names) == 2 and len(found) == 1 else None
 
 
-def _is_absence(name: str) -> bool:
+def is_absence(name: str) -> bool:
     """Whether a name says that nothing was found; `normal or benign` and `normal, benign` do, as each word does."""
     words = [word for word in re.split(r",|/|\bor\b|\band\b", name.lower()) if word.strip()]
     return plain(name) in NEGATIVE or (bool(words) and all(plain(word) in NEGATIVE for word in words))
