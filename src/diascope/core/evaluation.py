@@ -29,6 +29,15 @@ class CaseScore(Record):
     unit: str = "1"
 
 
+class CaseValues(Record):
+    """Every metric of one case alone."""
+
+    case: str
+    patient: str
+    values: dict[str, float | None]
+    """By the names, and in the units, of `Evaluation.metrics`; None where undefined."""
+
+
 class Evaluation(Record):
     """Metrics with intervals, per class and subgroup, calibration, worst cases."""
 
@@ -50,6 +59,10 @@ class Evaluation(Record):
     subgroups: tuple[Subgroup, ...] = ()
     cases_ranked: tuple[CaseScore, ...] = ()
     """Worst first."""
+    case_values: tuple[CaseValues, ...] = ()
+    """Of tasks whose metrics are means over cases; in the order of `cases_ranked`."""
+    undefined: dict[str, int] = Field(default_factory=dict)
+    """Metric to the number of cases without a value, which its mean leaves out; only where there are any."""
     figures: tuple[Figure, ...] = ()
     accepted: tuple[str, ...] = ()
     """Findings of the data check that were accepted by hand."""

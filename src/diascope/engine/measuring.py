@@ -14,7 +14,7 @@ import numpy as np
 
 from diascope.core import registry
 from diascope.core.case import Case
-from diascope.core.evaluation import CaseScore, Evaluation, Subgroup
+from diascope.core.evaluation import CaseScore, CaseValues, Evaluation, Subgroup
 from diascope.core.plan import Plan
 from diascope.engine.batch import Row
 from diascope.engine.task import Scores
@@ -46,6 +46,8 @@ def measured(
         decision=dict(decision),
         subgroups=tuple(_subgroups(scores, cases, patients, plan.seed)),
         cases_ranked=tuple(_ranked(cases[i], float(scores.per_case[i])) for i in ranked),
+        case_values=tuple(_values(scores, i, cases[i]) for i in ranked) if scores.values else (),
+        undefined={name: missing for name, one in scores.values.items() if (missing := int(np.isnan(one).sum()))},
         figures=tuple(task.figures(rows, plan, decision)),
         evaluated_by=_user(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -61,7 +63,16 @@ def _user() -> str:
 
 
 def _ranked(case: Case, score: float) -> CaseScore:
-    return CaseScore(case=case.id, patient=case.patient, score=None if np.isnan(score) else round(score, 6))
+    return CaseScore(case=case.id, patient=case.patient, score=_defined(score))
+
+
+def _values(scores: Scores, index: int, case: Case) -> CaseValues:
+    values = {name: _defined(float(column[index])) for name, column in scores.values.items()}
+    return CaseValues(case=case.id, patient=case.patient, values=values)
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)
 
 
 def _subgroups(scores: Scores, cases: Sequence[Case], patients: Sequence[str], seed: int) -> list[Subgroup]:

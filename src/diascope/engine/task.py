@@ -7,7 +7,7 @@ Decision 0004 says how it was found (four tasks at once) and froze it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -73,11 +73,13 @@ class Scores:
         statistics: Every metric; the first `headline` names come first in a report.
         headline: Names of the most important metrics, most important first; the first one is watched in training.
         per_case: (N,) score of each case, to rank them (nan where undefined).
+        values: Of statistics that are means over cases: name to what each case has alone (N,), nan where undefined.
     """
 
     statistics: tuple[Statistic, ...]
     headline: tuple[str, ...]
     per_case: npt.NDArray[np.float64]
+    values: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

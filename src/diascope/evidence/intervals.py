@@ -129,7 +129,7 @@ def why_none(patients: Sequence[str], strata: npt.NDArray[Any] | None = None) ->
 
     Args:
         patients: (N,) patient key of each case.
-        strata: (N,) class of each case, where classes limit what may be claimed.
+        strata: (N,) class of each case, where classes limit what may be claimed; "" where a case counts for none.
     """
     number = len(set(patients))
     if number < FEWEST_PATIENTS:
@@ -139,7 +139,8 @@ def why_none(patients: Sequence[str], strata: npt.NDArray[Any] | None = None) ->
     seen: dict[Any, set[str]] = {}
     for stratum, patient in zip(np.asarray(strata).tolist(), patients, strict=True):
         seen.setdefault(stratum, set()).add(patient)
-    stratum, members = min(seen.items(), key=lambda item: len(item[1]))
+    seen.pop("", None)
+    stratum, members = min(seen.items(), key=lambda item: len(item[1]), default=("", set(patients)))
     return f"too few: {_patients(len(members))} in class {stratum}" if len(members) < FEWEST_IN_CLASS else ""
 
 

@@ -12,6 +12,7 @@ from diascope.core.finding import Measure
 from diascope.reports.bars import interval_plot
 from diascope.reports.charts import figure_markup
 from diascope.reports.content import ReportContent
+from diascope.reports.every_case import every_case
 from diascope.reports.markup import Child, Markup, join, tag
 from diascope.reports.numbers import (
     SMALL_GROUP,
@@ -136,9 +137,8 @@ def pictures(content: ReportContent, words: Words) -> Markup | None:
     """Best, median and worst cases."""
     galleries = [figure for figure in content.evaluation.figures if isinstance(figure, Gallery)]
     ranked = _ranked(content.evaluation.cases_ranked, words)
-    if not galleries and ranked is None:
-        return None
-    return join([*(figure_markup(figure, words) for figure in galleries), ranked])
+    each = every_case(content.evaluation, words)
+    return join([*(figure_markup(figure, words) for figure in galleries), ranked, each]) or None
 
 
 def _ranked(ranked: Sequence[CaseScore], words: Words) -> Markup | None:
@@ -169,31 +169,42 @@ def all_metrics(content: ReportContent, words: Words) -> Markup | None:
     overall = {name: measure for name, measure in metrics.items() if "/" not in name}
     parts: list[Child] = []
     if overall:
-        parts.append(_overall_table(overall, words))
-    parts.append(_class_table(metrics, words))
+        parts.append(_overall_table(overall, content.evaluation, words))
+    parts.append(_class_table(metrics, content.evaluation, words))
     parts += [figure_markup(figure, words) for figure in content.evaluation.figures if isinstance(figure, Grid)]
     parts.append(_decision(content.evaluation, words))
     return join(parts) or None
 
 
-def _overall_table(overall: dict[str, Measure], words: Words) -> Markup:
+def _overall_table(overall: dict[str, Measure], evaluation: Evaluation, words: Words) -> Markup:
     head = [words("column.metric"), words("column.value"), words("column.plot")]
     rows: list[list[Child]] = []
     for name, measure in overall.items():
         plot = interval_plot(measure, 0.0, 1.0) if _is_share(measure) else None
         note = tag("small", words.phrase(measure.note)) if measure.note else None
-        rows.append([join([words.metric(name), note]), measure_text(measure, words), plot])
+        named = join([words.metric(name), note, _left_out(name, evaluation, words)])
+        rows.append([named, measure_text(measure, words), plot])
     return table(head, rows, ("", "number", "plot-cell"), class_="metrics")
 
 
-def _class_table(metrics: dict[str, Measure], words: Words) -> Markup | None:
+def _left_out(name: str, evaluation: Evaluation, words: Words) -> Markup | None:
+    """How many cases have no value and are not in the mean."""
+    missing = evaluation.undefined.get(name, 0)
+    return tag("small", words("undefined", cases=words.count("cases", missing)), class_="quiet") if missing else None
+
+
+def _class_table(metrics: dict[str, Measure], evaluation: Evaluation, words: Words) -> Markup | None:
     pairs = [name.partition("/")[::2] for name in metrics if "/" in name]
     if not pairs:
         return None
     bases = list(dict.fromkeys(base for base, _ in pairs))
     classes = list(dict.fromkeys(rest for _, rest in pairs))
     titles, names = [words.metric_base(base) for base in bases], [words.phrase(name) for name in classes]
-    cells = [[measure_cell(metrics.get(f"{base}/{name}"), words) for base in bases] for name in classes]
+    keys = [[f"{base}/{name}" for base in bases] for name in classes]
+    cells: list[list[Child]] = [
+        [join([measure_cell(metrics.get(key), words), _left_out(key, evaluation, words)]) for key in row]
+        for row in keys
+    ]
     if len(bases) > len(classes):
         cells = [list(column) for column in zip(*cells, strict=True)]
         shown = _narrow(words("column.metric"), titles, names, cells)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, Label, Target
 from diascope.core.errors import UnsoundGeometry
-from diascope.core.figure import Bars, Figure, Grid
+from diascope.core.figure import Bars, Figure
 from diascope.core.finding import Finding, Measure, Place, Threshold
 from diascope.core.image import Image
 from diascope.core.plan import Choice, Fingerprint, Plan
@@ -144,24 +144,29 @@ class Segmentation:
 
     def score(self, rows: Sequence[Row], plan: Plan) -> Scores:
         statistics = []
+        values: dict[str, npt.NDArray[np.float64]] = {}
         for metric in METRICS:
             plugin = registry.get("metrics", metric)
             columns = {label.name: _column(rows, f"{metric}/{label.name}") for label in plan.target.labels}
-            mean = partial(_mean_over_labels, tuple(columns.values()))
             unit = plugin.unit if all(row["physical"] for row in rows) or plugin.unit != "mm" else "{pixels}"
-            statistics.append(Statistic(f"{metric}", mean, unit, plugin.better))
+            counts = {name: np.where(np.isfinite(column), name, "") for name, column in columns.items()}
+            rarest = min(counts.values(), key=lambda names: np.count_nonzero(names != ""))
+            mean = partial(_mean_over_labels, tuple(columns.values()))
+            statistics.append(Statistic(metric, mean, unit, plugin.better, counts=rarest))
             if len(columns) > 1:
                 statistics += [
-                    Statistic(f"{metric}/{name}", partial(_mean, column), unit, plugin.better)
+                    Statistic(f"{metric}/{name}", partial(_mean, column), unit, plugin.better, counts=counts[name])
                     for name, column in columns.items()
                 ]
+            names = {name: f"{metric}/{name}" if len(columns) > 1 else metric for name in columns}
+            values |= {names[name]: column for name, column in columns.items()}
         dice = np.stack([_column(rows, f"dice/{label.name}") for label in plan.target.labels])
         headline = (
             "dice",
             *(f"dice/{label.name}" for label in plan.target.labels if len(plan.target.labels) > 1),
             "hd95",
         )
-        return Scores(tuple(statistics), headline, _nan_mean(dice, axis=0))
+        return Scores(tuple(statistics), headline, _nan_mean(dice, axis=0), values)
 
     def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
         names = [label.name for label in plan.target.labels]
@@ -178,17 +183,6 @@ class Segmentation:
                     unit="cases",
                 )
             )
-        cells: list[tuple[str | float | int | None, ...]] = [
-            (
-                name,
-                *(
-                    round(float(_mean(_column(rows, f"{metric}/{name}"), np.arange(len(rows)))), 4)
-                    for metric in METRICS
-                ),
-            )
-            for name in names
-        ]
-        figures.append(Grid(title="Each structure", columns=("structure", *METRICS), rows=tuple(cells)))
         return tuple(figures)
 
     def decode(self, output: Output, example: Example, decision: Mapping[str, Any], plan: Plan) -> Prediction:
@@ -203,22 +197,24 @@ class Segmentation:
 
 def _finding(label: Label, output: Output, geometry: Any, decision: Mapping[str, Any], target: Target) -> Finding:
     numbers = _numbers(label, target)
-    where = np.argwhere(np.isin(output.values, numbers))
+    counts = _profiles(output.values, numbers)
+    size = int(counts[0].sum())
     said: dict[str, Any] = {
         "concept": label.name,
         "code": label.code,
         "rule": str(decision.get("rule", "")),
         "operating_point": _threshold(label),
     }
-    if not len(where):
+    if not size:
         return Finding(**said, status="absent")
-    start, stop = where.min(axis=0), where.max(axis=0) + 1
-    centre = where.mean(axis=0)
+    ends = [np.flatnonzero(profile)[[0, -1]] for profile in counts]
+    start, stop = [first for first, _ in ends], [last + 1 for _, last in ends]
+    centre = np.array([profile @ np.arange(len(profile)) / size for profile in counts])
     if geometry.physical:
-        millilitres = len(where) * geometry.voxel_volume() / 1000
+        millilitres = size * geometry.voxel_volume() / 1000
         volume = Measure(value=round(float(millilitres), 4), unit="mL")
     else:
-        volume = Measure(value=float(len(where)), unit="{pixels}")
+        volume = Measure(value=float(size), unit="{pixels}")
     measures = {"volume": volume}
     if numbers[0] in output.confidence:
         measures["confidence"] = Measure(
@@ -230,6 +226,18 @@ def _finding(label: Label, output: Output, geometry: Any, decision: Mapping[str,
         centre_mm=_rounded(geometry.to_mm(centre)) if geometry.physical else None,
     )
     return Finding(**said, status="present", measures=measures, place=place)
+
+
+def _profiles(labels: npt.NDArray[Any], numbers: Sequence[int]) -> list[npt.NDArray[np.int64]]:
+    """How many voxels of a structure lie in each slice, row and column; one slice at a time, to hold little memory."""
+    counts = [np.zeros(length, dtype=np.int64) for length in labels.shape]
+    for z, plane in enumerate(labels):
+        inside = np.isin(plane, numbers)
+        counts[0][z] = np.count_nonzero(inside)
+        if counts[0][z]:
+            counts[1] += np.count_nonzero(inside, axis=1)
+            counts[2] += np.count_nonzero(inside, axis=0)
+    return counts
 
 
 def _threshold(label: Label) -> Threshold:
@@ -349,7 +357,9 @@ def _mean(column: npt.NDArray[np.float64], index: npt.NDArray[np.intp]) -> float
 
 
 def _mean_over_labels(columns: tuple[npt.NDArray[np.float64], ...], index: npt.NDArray[np.intp]) -> float:
-    return float(_nan_mean(np.array([_mean(column, index) for column in columns])))
+    """Mean over the labels that any case defines; undefined on a choice of cases that lacks one of them."""
+    means = [_mean(column, index) for column in columns if np.isfinite(column).any()]
+    return float(np.mean(means)) if means else float("nan")
 
 
 TASK = Segmentation()

@@ -1,13 +1,65 @@
-"""Who evaluated, where nobody has a name."""
+"""Evaluations: every case in them, what is undefined counted, subgroups, and who evaluated."""
 
 from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 
-from diascope.engine.measuring import _user
+from diascope.core import registry
+from diascope.core.case import Label, Target
+from diascope.core.plan import Plan
+from diascope.engine.batch import Row
+from diascope.engine.measuring import _user, measured
+from diascope.engine.task import Scores, Statistic
+from diascope.testing import a_case
+
+
+class ATask:
+    """Scores a column of numbers by its mean."""
+
+    def score(self, rows: Sequence[Row], plan: Plan) -> Scores:
+        column = np.array([row["dice"] for row in rows])
+
+        def mean_of(index: Any) -> float:
+            defined = column[index][~np.isnan(column[index])]
+            return float(defined.mean()) if defined.size else float("nan")
+
+        mean = Statistic("dice", mean_of)
+        return Scores((mean,), ("dice",), column, {"dice": column})
+
+    def figures(self, *rest: Any) -> tuple[()]:
+        return ()
+
+
+def evaluated(monkeypatch: pytest.MonkeyPatch, values: Sequence[float], **changes: Sequence[Any]) -> Any:
+    """An evaluation of cases with these values; `changes` are fields of the cases, one value each."""
+    monkeypatch.setattr(registry, "get", lambda family, name: ATask())
+    target = Target(name="m", kind="mask", columns=("m",), labels=(Label(name="organ", value=1),))
+    plan = Plan(dataset="d", task="t", target=target, seed=0, choices={})
+    fields = [dict(zip(changes, each, strict=True)) for each in zip(*changes.values(), strict=True)]
+    cases = [a_case(n, **(fields[n] if fields else {})) for n in range(len(values))]
+    rows: list[Row] = [{"case": case.id, "dice": value} for case, value in zip(cases, values, strict=True)]
+    return measured(plan, rows, cases, {}, "test", "r@1")
+
+
+def test_every_case_is_in_the_record_worst_first_and_undefined_ones_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = evaluated(monkeypatch, [0.9, np.nan, 0.25, np.nan])
+    assert [(one.case, one.values) for one in found.case_values] == [
+        ("case2", {"dice": 0.25}),
+        ("case0", {"dice": 0.9}),
+        ("case1", {"dice": None}),
+        ("case3", {"dice": None}),
+    ]
+    assert [one.case for one in found.cases_ranked] == [one.case for one in found.case_values]
+    assert found.undefined == {"dice": 2}
+    assert type(found).from_json(found.to_json()) == found
 
 
 @pytest.mark.parametrize("error", [KeyError, OSError])

@@ -16,7 +16,7 @@ import pytest
 
 from diascope.core.case import Case, Dataset, Label, Target
 from diascope.core.errors import UnknownName
-from diascope.core.evaluation import CaseScore, Evaluation, Gate, Release, Subgroup
+from diascope.core.evaluation import CaseScore, CaseValues, Evaluation, Gate, Release, Subgroup
 from diascope.core.figure import Bars, Chart, Gallery, Grid, Line, Matrix, Picture
 from diascope.core.finding import Measure
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
@@ -405,3 +405,38 @@ def test_decisions_of_folds_are_shown_beside_the_one_of_the_release(lang: str) -
     assert "1.38" in text
     assert {"en": "Cases of fold 2", "zh-CN": "第 2 折的病例"}[lang] in text
     assert {"en": "itself not measured", "zh-CN": "本身未经测量"}[lang] in text
+
+
+def case_values(count: int) -> tuple[CaseValues, ...]:
+    names = [f"{metric}/{part}" for metric in ("dice", "hd95") for part in ("organ", "lesion")]
+    return tuple(
+        CaseValues(case=f"study-{n}", patient=f"p{n}", values={name: None if n == 1 else 0.625 for name in names})
+        for n in range(count)
+    )
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_every_case_and_structure_stands_in_a_folded_table_and_undefined_ones_are_counted(lang: str) -> None:
+    metrics = {
+        f"{name}/{part}": Measure(value=0.6, unit="mm" if name == "hd95" else "1")
+        for name in ("dice", "hd95")
+        for part in ("organ", "lesion")
+    }
+    evaluation = an_evaluation(
+        metrics=metrics, headline=(), case_values=case_values(3), undefined={"hd95/lesion": 7}, cases_ranked=()
+    )
+    page = render_report(a_content(evaluation=evaluation), lang)
+    folded = [part for part in re.findall(r"<details.*?</details>", page, re.DOTALL) if "study-0" in part]
+    assert len(folded) == 1
+    assert folded[0].count("<tr>") == 1 + 3 * 2
+    assert "0.62" in folded[0]
+    assert "mm" in folded[0]
+    assert folded[0].count('<td class="number">–</td>') == 4
+    assert {"en": "7 cases left out: undefined", "zh-CN": "7 个病例无定义，未计入"}[lang] in page
+
+
+def test_a_table_of_every_case_is_cut_and_says_where_the_rest_is() -> None:
+    page = render_report(a_content(evaluation=an_evaluation(case_values=case_values(1000))))
+    assert "study-299" in page
+    assert "study-300" not in page
+    assert "The 300 worst cases are shown; all 1,000 are in evaluation.json" in page

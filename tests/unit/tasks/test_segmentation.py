@@ -12,9 +12,10 @@ from diascope.core.case import FileRef, Label, Target
 from diascope.core.errors import UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.plan import Choice, Plan
-from diascope.engine.batch import Batch, Example, Output
+from diascope.engine.batch import Batch, Example, Output, Row
 from diascope.engine.building import build_network
-from diascope.tasks.segmentation import TASK
+from diascope.evidence.intervals import measures
+from diascope.tasks.segmentation import METRICS, TASK
 from diascope.testing import a_case
 from diascope.testing.factories import oblique
 
@@ -115,6 +116,51 @@ def test_a_perfect_answer_scores_perfectly_and_a_wrong_one_does_not() -> None:
     assert dice.of(np.array([1])) == 0.0
     assert dice.of(np.array([0, 1])) == 0.5
     assert TASK.score(rows, plan).per_case.tolist() == [1.0, 0.0]
+
+
+def scored_rows(cases: int, with_lesion: int) -> list[Row]:
+    """Rows of cases of which the first ones have a lesion."""
+    rng = np.random.default_rng(0)
+    rows: list[Row] = []
+    for number in range(cases):
+        row: Row = {"case": f"c{number}", "physical": True}
+        for name in ("organ", "lesion"):
+            there = name == "organ" or number < with_lesion
+            row |= {f"{metric}/{name}": float(rng.uniform(0.5, 1)) if there else np.nan for metric in METRICS}
+        rows.append(row)
+    return rows
+
+
+def test_every_metric_of_every_case_and_structure_is_kept() -> None:
+    rows = scored_rows(4, 3)
+    values = TASK.score(rows, a_plan()).values
+    assert set(values) == {f"{metric}/{name}" for metric in METRICS for name in ("organ", "lesion")}
+    for name, column in values.items():
+        assert column.tolist() == pytest.approx([row[name] for row in rows], nan_ok=True)
+    single = TASK.score(rows, a_plan(a_target(LABELS[:1]))).values
+    assert set(single) == set(METRICS)
+    assert single["hd95"].tolist() == [row["hd95/organ"] for row in rows]
+
+
+@pytest.mark.parametrize(("ill", "note"), [(4, "too few: 4 patients in class lesion"), (5, "")])
+def test_a_structure_of_few_patients_has_no_interval_nor_has_the_mean_over_structures(ill: int, note: str) -> None:
+    statistics = TASK.score(scored_rows(30, ill), a_plan()).statistics
+    found = measures(statistics, [f"p{number}" for number in range(30)], resamples=200)
+    assert found["dice/organ"].low is not None
+    assert found["dice/lesion"].note == note
+    assert found["dice"].note == note
+    assert (found["dice/lesion"].low is None) is bool(note)
+
+
+def test_a_mean_over_structures_is_undefined_where_one_of_them_is_in_no_case() -> None:
+    dice = TASK.score(scored_rows(10, 3), a_plan()).statistics[0]
+    assert np.isfinite(dice.of(np.arange(10)))
+    assert np.isnan(dice.of(np.arange(3, 10)))
+
+
+def test_no_figure_repeats_the_table_of_metrics() -> None:
+    titles = [figure.title for figure in TASK.figures(scored_rows(4, 3), a_plan(), {})]
+    assert titles == ["Dice of organ: cases", "Dice of lesion: cases"]
 
 
 def test_ignored_voxels_are_not_scored() -> None:
