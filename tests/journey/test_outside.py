@@ -172,9 +172,9 @@ def test_the_game_learns(tmp_path, capsys):
 def test_a_task_without_a_target_is_meant_only_when_it_is_named(tmp_path):
     folder = pictures(tmp_path, 4)
     listing = registry.get("sources", "image_folder").list(str(folder), promises.SourceOptions())
-    task, target = choose_target(listing, Request(location=str(folder)), need=True)
+    task, target = choose_target(listing, Request(location=str(folder)))
     assert (task, target.name) == ("classification", "label")
-    task, target = choose_target(listing, Request(location=str(folder), task="toy_gan"), need=True)
+    task, target = choose_target(listing, Request(location=str(folder), task="toy_gan"))
     assert (task, target.columns) == ("toy_gan", ())
 
 
