@@ -21,7 +21,8 @@ from diascope.engine.task import Scores
 from diascope.evidence.intervals import measures
 
 SUBGROUP_VALUES = 6
-"""A covariate with more values than this is cut at its quartiles (numbers) or shows its most frequent ones (text)."""
+"""A covariate with more values is cut at its quartiles (numbers); of text the largest groups are shown, others united."""
+MISSING = "missing"
 SUBGROUP_RESAMPLES = 400
 
 
@@ -78,9 +79,9 @@ def _defined(value: float) -> float | None:
 def _subgroups(scores: Scores, cases: Sequence[Case], patients: Sequence[str], seed: int) -> list[Subgroup]:
     found = []
     chosen = [one for one in scores.statistics if one.name in scores.headline]
-    for covariate, values in _covariates(cases).items():
-        for value in sorted(set(values) - {""}):
-            index = np.array([i for i, mine in enumerate(values) if mine == value])
+    for covariate, groups in _covariates(cases).items():
+        for value, members in groups.items():
+            index = np.array(members)
             people = [patients[i] for i in index]
             metrics = measures(chosen, patients, index, resamples=SUBGROUP_RESAMPLES, seed=seed)
             found.append(
@@ -89,30 +90,50 @@ def _subgroups(scores: Scores, cases: Sequence[Case], patients: Sequence[str], s
     return found
 
 
-def _covariates(cases: Sequence[Case]) -> dict[str, list[str]]:
-    """Covariate to each case's value in words; numbers are cut at their quartiles."""
+def _covariates(cases: Sequence[Case]) -> dict[str, dict[str, list[int]]]:
+    """Covariate to its groups, in the order in which they are shown: name of the group to the cases in it."""
     names = sorted({name for case in cases for name in case.covariates})
     columns: dict[str, list[Any]] = {name: [case.covariates.get(name) for case in cases] for name in names}
     if any(case.site for case in cases):
         columns["site"] = [case.site for case in cases]
-    found: dict[str, list[str]] = {}
+    found = {}
     for name, values in columns.items():
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-        if numbers and len(set(numbers)) > SUBGROUP_VALUES:
-            found[name] = _quartiles(name, values, numbers)
-        elif 1 < len(set(values) - {None}) <= SUBGROUP_VALUES:
-            found[name] = ["missing" if v is None else str(v) for v in values]
-        elif Counter(values).most_common(1)[0][1] > len(values) / 10 and len(set(values) - {None}) > 1:
-            common = {v for v, _ in Counter(v for v in values if v is not None).most_common(SUBGROUP_VALUES)}
-            found[name] = [str(v) if v in common else "" for v in values]
+        many = len(set(numbers)) > SUBGROUP_VALUES
+        groups = _quartiles(values, numbers) if many else _largest([None if v is None else str(v) for v in values])
+        if len(groups) > 1:
+            found[name] = groups
     return found
 
 
-def _quartiles(name: str, values: Sequence[Any], numbers: Sequence[float]) -> list[str]:
+def _largest(values: Sequence[str | None]) -> dict[str, list[int]]:
+    """The cases of each value; of many values the largest groups, and the rest as one.
+
+    None where each case has a value of its own (a name, a number of a file): these are no groups.
+    """
+    counts = Counter(value for value in values if value is not None)
+    if len(counts) < 2 or counts.most_common(1)[0][1] < 2 < len(counts):
+        return {}
+    shown = sorted(counts)
+    if len(counts) > SUBGROUP_VALUES:
+        shown = sorted(value for value, _ in counts.most_common(SUBGROUP_VALUES))
+    rest = f"the other {len(counts) - len(shown)} values"
+    named = [MISSING if value is None else value if value in shown else rest for value in values]
+    return {
+        group: [i for i, mine in enumerate(named) if mine == group]
+        for group in [*shown, rest, MISSING]
+        if group in named
+    }
+
+
+def _quartiles(values: Sequence[Any], numbers: Sequence[float]) -> dict[str, list[int]]:
     edges = np.unique(np.quantile(np.array(numbers, float), (0, 0.25, 0.5, 0.75, 1)))
     words = [f"{a:g} to {b:g}" for a, b in pairwise(edges)]
     last = len(words) - 1
-    return [
-        words[min(int(np.searchsorted(edges, v, "right")) - 1, last)] if isinstance(v, int | float) else "missing"
+    named = [
+        words[min(int(np.searchsorted(edges, v, "right")) - 1, last)] if isinstance(v, int | float) else MISSING
         for v in values
     ]
+    return {
+        group: [i for i, mine in enumerate(named) if mine == group] for group in [*words, MISSING] if group in named
+    }

@@ -76,3 +76,39 @@ def test_a_container_without_a_passwd_entry_has_a_number(
 def test_who_is_signed_in_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "ada")
     assert _user() == "ada"
+
+
+def shown(found: Any, covariate: str) -> list[tuple[str, int, int]]:
+    return [(one.value, one.cases, one.patients) for one in found.subgroups if one.covariate == covariate]
+
+
+def test_of_many_sites_the_largest_are_shown_and_the_rest_is_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {f"site {letter}": 4 if letter < "g" else 2 for letter in "abcdefghijklmnop"}
+    sites = [site for site, size in sizes.items() for _ in range(size)]
+    assert max(sizes.values()) / len(sites) < 0.1
+    found = evaluated(monkeypatch, [0.5] * len(sites), site=sites, patient=[f"p{n // 2}" for n in range(len(sites))])
+    assert shown(found, "site") == [
+        *((f"site {letter}", 4, 2) for letter in "abcdef"),
+        ("the other 10 values", 20, 10),
+    ]
+
+
+def test_cases_without_a_value_are_a_group_and_words_of_their_own_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    covariates = [{"sex": [None, "f", "m"][n % 3], "note": f"free text {n}", "alike": "x"} for n in range(12)]
+    found = evaluated(monkeypatch, [0.5] * 12, covariates=covariates)
+    assert shown(found, "sex") == [("f", 4, 4), ("m", 4, 4), ("missing", 4, 4)]
+    assert shown(found, "note") == []
+    assert shown(found, "alike") == []
+
+
+def test_numbers_are_cut_at_their_quartiles_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    covariates = [{"age": None if n == 0 else float(n)} for n in range(21)]
+    found = evaluated(monkeypatch, [0.5] * 21, covariates=covariates)
+    assert [one[0] for one in shown(found, "age")] == [
+        "1 to 5.75",
+        "5.75 to 10.5",
+        "10.5 to 15.25",
+        "15.25 to 20",
+        "missing",
+    ]
+    assert sum(one[1] for one in shown(found, "age")) == 21
