@@ -24,7 +24,10 @@ def a_picture(path: Path) -> None:
 
 def a_folder(root: Path, *names: str) -> Path:
     for name in names:
-        a_picture(root / name)
+        if name.endswith(".npz"):
+            (root / name).write_bytes(b"")
+        else:
+            a_picture(root / name)
     return root
 
 
@@ -202,10 +205,11 @@ def test_a_folder_without_images_and_a_stray_picture_are_left_out_and_said(tmp_p
     "names",
     [
         ("1.png", "2.png", "3.png", "4.png", "old/5.png", "new/6.png"),
+        ("old/5.png", "new/6.png", "volume.npz"),
         ("us/1.png", "masks/1.png"),
         ("a/images/1.png", "b/images/2.png"),
     ],
-    ids=["images in the root", "a folder of masks", "folders of images inside"],
+    ids=["images in the root", "an archive in the root", "a folder of masks", "folders of images inside"],
 )
 def test_other_layouts_are_not_recognised(names: tuple[str, ...], tmp_path: Path) -> None:
     assert SOURCE.recognises(str(a_folder(tmp_path, *names))) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from diascope.core.case import Split
 from diascope.core.errors import DataRefused
-from diascope.sources.folders.files import contents, images_in, without_masks
+from diascope.sources.folders.files import PICTURES, contents, images_in, suffix_of, without_masks
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, plain
 from diascope.sources.folders.splits import parts_of
 
@@ -56,12 +56,14 @@ def names_of_classes(root: Path) -> list[str]:
 
 
 def _is_flat(root: Path) -> bool:
-    """Whether the images lie in the root, and those in folders are the lesser part."""
-    stray = len(images_in(root))
+    """Whether the data may lie in the root: volumes or an archive, or more pictures than in the folders."""
+    stray = images_in(root)
     if not stray:
         return False
+    if any(suffix_of(name) not in PICTURES for name in stray):
+        return True
     places = [f"{one.prefix}{name}" for one in _classes(root) for name in ("", *contents(root / one.prefix)[0])]
-    return stray >= sum(len(images_in(root / place)) for place in places)
+    return len(stray) >= sum(len(images_in(root / place)) for place in places)
 
 
 def files_of_classes(root: Path) -> tuple[list[ClassFile], list[str]]:
