@@ -31,6 +31,21 @@ class Place(Record):
     centre_mm: tuple[float, float, float] | None = None
 
 
+class Threshold(Record):
+    """The operating point as numbers: what `Finding.rule` says in words."""
+
+    measure: str = "probability"
+    """What is compared."""
+    of: str
+    """Name of the label whose measure is compared: in a two-class target that of the positive one, for both."""
+    value: float | None = None
+    """The label is present from this value on; None where the largest of all labels wins."""
+    rule: str
+    """How the value was chosen: `youden`, `sensitivity_at_least 0.95`, `largest`, ..."""
+    sound: bool = True
+    """False where the rule could not be followed (one class only)."""
+
+
 class Finding(Record):
     """One statement about a case. "Not available" is `status="abstained"` with a reason, never a negative."""
 
@@ -43,6 +58,8 @@ class Finding(Record):
     place: Place | None = None
     rule: str = ""
     """The operating point in words: `probability >= 0.31 (Youden, validation)`."""
+    operating_point: Threshold | None = None
+    """The same in numbers, in full; None where nothing was decided."""
     reason: str = ""
     """Why it abstained."""
 
@@ -55,6 +72,8 @@ class Findings(Record):
     """Model name, version and hash."""
     signed_by: str | None
     """None marks the findings as unsigned: the release is a candidate."""
+    signature: Literal["signed", "unsigned"] = "unsigned"
+    """Whether a named person signed the release."""
     task: str
     case: str
     inputs: dict[str, tuple[str, ...]]

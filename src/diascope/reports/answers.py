@@ -11,14 +11,17 @@ from pathlib import Path
 
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, TableRef
-from diascope.core.errors import DiascopeError
+from diascope.core.errors import DiascopeError, UnreadableFile
 from diascope.core.finding import Finding, Findings
 from diascope.core.image import Image
+from diascope.engine.progress import Tell, silent
 from diascope.engine.task import Prediction
+from diascope.formats.dicomio.headers import headers
 from diascope.reports.pictures import slice_picture
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease
 
+DICOM = "dicom"
 MASK_FORMAT = "nifti"
 LONGEST = 80
 """Characters of a folder's name."""
@@ -47,16 +50,23 @@ class Answers:
     Args:
         opened: The release.
         backend: Back end and precision that read.
+        tell: Told what could not be written.
     """
 
-    def __init__(self, opened: OpenRelease, backend: str) -> None:
-        self.opened, self.backend = opened, backend
+    def __init__(self, opened: OpenRelease, backend: str, tell: Tell = silent) -> None:
+        self.opened, self.backend, self.tell = opened, backend, tell
 
     def said(self, asked: Asked, prediction: Prediction, images: Mapping[str, Image]) -> Findings:
         """Write everything that a reading gave."""
         asked.folder.mkdir(parents=True, exist_ok=True)
-        files = _files(self.opened, prediction, images, asked)
         history = [line for image in images.values() for line in image.history]
+        files: dict[str, str] = {}
+        if prediction.mask is not None:
+            files, missing = _mask_files(self.opened, prediction.mask, asked)
+            history += missing
+            for line in missing:
+                self.tell({"event": "warning", "message": f"{asked.case.id}: {line}"})
+        files |= _pictures(self.opened, prediction, images, asked)
         return self._record(asked, prediction.findings, files, (images, history))
 
     def refused(self, asked: Asked, error: DiascopeError) -> Findings:
@@ -79,6 +89,7 @@ class Answers:
         written = Findings(
             release=f"{release.label} {release.content_hash()[:16]}",
             signed_by=release.signed_by,
+            signature="signed" if release.signed_by else "unsigned",
             task=release.task,
             case=asked.case.id,
             inputs={name: _identity(ref, asked.root, images.get(name)) for name, ref in asked.case.inputs.items()},
@@ -120,29 +131,32 @@ def _safe(name: str) -> str:
     return kept or "case"
 
 
-def _files(opened: OpenRelease, prediction: Prediction, images: Mapping[str, Image], asked: Asked) -> dict[str, str]:
-    """Write the mask, the picture and whatever else leaves; returns kind to file name."""
+def _mask_files(opened: OpenRelease, found: Image, asked: Asked) -> tuple[dict[str, str], list[str]]:
+    """Write the mask as NIfTI, and for DICOM input as a SEG; returns kind to file name, and why there is no SEG."""
     release, folder = opened.release, asked.folder
+    algorithm = {"name": release.name, "version": release.version, "release_hash": release.content_hash()}
+    mask = Image(found.array, found.geometry, unit="label", attributes={**found.attributes, "algorithm": algorithm})
+    registry.get("formats", MASK_FORMAT).write(mask, folder / "mask.nii.gz")
+    ref = asked.case.inputs[opened.plan["image_inputs"][0]]  # the mask lies on the first image
+    if not isinstance(ref, FileRef) or ref.format != DICOM:
+        return {"mask": "mask.nii.gz"}, []
+    try:
+        registry.get("formats", "dicom_seg").write(mask, folder / "mask.dcm", [asked.root / path for path in ref.paths])
+    except DiascopeError as error:
+        return {"mask": "mask.nii.gz"}, [f"no DICOM SEG was written: {error}"]
+    return {"mask": "mask.nii.gz", "dicom_seg": "mask.dcm"}, []
+
+
+def _pictures(opened: OpenRelease, prediction: Prediction, images: Mapping[str, Image], asked: Asked) -> dict[str, str]:
+    """Write a picture with the overlay, and images that were made; returns kind to file name."""
+    folder = asked.folder
     files: dict[str, str] = {}
     first = next(iter(images.values()), None)
-    if prediction.mask is not None:
-        algorithm = {"name": release.name, "version": release.version, "release_hash": release.content_hash()}
-        mask = Image(
-            prediction.mask.array,
-            prediction.mask.geometry,
-            unit="label",
-            attributes={**prediction.mask.attributes, "algorithm": algorithm},
-        )
-        registry.get("formats", MASK_FORMAT).write(mask, folder / "mask.nii.gz")
-        files["mask"] = "mask.nii.gz"
-        ref = next(ref for ref in asked.case.inputs.values() if isinstance(ref, FileRef))
-        if ref.format == "dicom":
-            paths = [asked.root / path for path in ref.paths]
-            registry.get("formats", "dicom_seg").write(mask, folder / "mask.dcm", paths)
-            files["dicom_seg"] = "mask.dcm"
     if first is not None:
         words = ", ".join(f"{finding.concept}: {finding.status}" for finding in prediction.findings)
-        shown = slice_picture(first, prediction.mask, None, release.target.labels, caption=words, case=asked.case.id)
+        shown = slice_picture(
+            first, prediction.mask, None, opened.release.target.labels, caption=words, case=asked.case.id
+        )
         (folder / "picture.png").write_bytes(base64.b64decode(shown.png))
         files["picture"] = "picture.png"
     for number, image in enumerate(prediction.images):
@@ -157,6 +171,17 @@ def _identity(ref: FileRef | TableRef, root: Path, image: Image | None) -> tuple
         return (f"row sha256:{ref.content_hash()}",)
     if image is not None and "sop_uids" in image.attributes:
         return tuple(image.attributes["sop_uids"])
-    return tuple(
-        f"{Path(path).name} sha256:{file_digest([root / path])}" for path in ref.paths if (root / path).is_file()
-    )
+    return tuple(_name(root / path, ref.format) for path in ref.paths if (root / path).is_file())
+
+
+def _name(path: Path, form: str) -> str:
+    """What a file that was not read (or is no DICOM) is known by: its SOP Instance UID, or its name and digest."""
+    if form == DICOM:
+        try:
+            (instance,) = headers([path])
+        except UnreadableFile:
+            pass
+        else:
+            if instance.sop_uid:
+                return instance.sop_uid
+    return f"{path.name} sha256:{file_digest([path])}"

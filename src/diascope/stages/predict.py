@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, TableRef
-from diascope.core.errors import BadUsage, DataRefused, DiascopeError, OutOfScope
+from diascope.core.errors import BadUsage, DataRefused, DiascopeError, OutOfScope, Stopped
 from diascope.core.finding import Findings
 from diascope.core.image import Image
 from diascope.engine.devices import prepare_process
@@ -19,26 +18,32 @@ from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
 from diascope.engine.task import Prediction
-from diascope.formats.dicomio.headers import is_dicom, scan, series
+from diascope.formats.dicomio.headers import Scan, Series, is_dicom, scan, series
+from diascope.modalities import of_dicom_code
 from diascope.privacy.pseudonym import pseudonym
 from diascope.reports.answers import Answers, Asked, folder_names
 from diascope.sources import SourceOptions, recognise
 from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.choosing import choose
+from diascope.sources.studies.chosen import of_studies
+from diascope.sources.studies.damage import Damage, damages, may_belong
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease, open_release
 
+MOST_NAMED = 3
+"""Damaged files that an error lists."""
 TREE = "dicom_tree"
 """The source that finds several images of a study."""
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """Something to read: a case without targets, and where its files are."""
+    """Something to read: a case without targets, where its files are, and why it must not be read (None: it may)."""
 
     case: Case
     root: Path
     notes: tuple[str, ...] = ()
+    refused: DataRefused | None = None
 
 
 class Predictor:
@@ -65,7 +70,10 @@ class Predictor:
 
         Raises:
             OutOfScope: When the input gate refuses it; names every reason.
+            DataRefused: When it was refused before, or cannot be read.
         """
+        if incoming.refused is not None:
+            raise incoming.refused
         release, plan = self.opened.release, self.opened.plan
         images = read_images(incoming.case, incoming.root, tuple(plan["image_inputs"]))
         if reasons := broken_rules(release.gate, images):
@@ -98,17 +106,18 @@ def predict(
     """Read everything at a location and write a folder for each case.
 
     Returns:
-        The findings; a case that the gate refused has one abstained finding with the reasons.
+        The findings; of a case that was refused, or could not be read, every finding abstains and says why.
 
     Raises:
         BadUsage: When there is nothing to read at the location.
-        OutOfScope: When the only case was refused.
+        DiascopeError: When no case could be read: the reason of the first.
     """
     predictor = Predictor(release, backend, memory_gb)
-    found, refused = [], []
+    found: list[Findings] = []
+    refused: list[DiascopeError] = []
     cases = list(incoming(location, predictor.opened, tell))
     names = folder_names([one.case for one in cases])
-    answers = Answers(predictor.opened, predictor.ready.words)
+    answers = Answers(predictor.opened, predictor.ready.words, tell)
     for note in predictor.ready.notes:
         tell({"event": "warning", "message": note})
     for number, (one, name) in enumerate(zip(cases, names, strict=True)):
@@ -116,10 +125,12 @@ def predict(
         asked = Asked(one.case, one.root, out / name, (*predictor.ready.notes, *one.notes))
         try:
             found.append(answers.said(asked, *predictor.read(one)))
-        except DataRefused as error:
+        except Stopped:
+            raise
+        except DiascopeError as error:  # whatever is wrong with one case is no reason not to read the others
             refused.append(error)
             found.append(answers.refused(asked, error))
-            tell({"event": "warning", "message": str(error)})
+            tell({"event": "warning", "message": f"{one.case.id}: {error}"})
     if refused and len(refused) == len(cases):
         raise refused[0]
     return found
@@ -127,6 +138,8 @@ def predict(
 
 def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterator[Incoming]:
     """The cases at a location: one file, a DICOM series or study, anything a source recognises, or a folder of files.
+
+    A study that is ambiguous, or that a damaged file may belong to, comes with the reason why it is refused.
 
     Raises:
         BadUsage: When there is nothing to read.
@@ -138,8 +151,7 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
         yield single
         return
     if path.is_dir() and any(is_dicom(file) for file in _some_files(path)):
-        several = len(opened.plan["image_inputs"]) > 1
-        yield from _side_by_side(path, opened) if several else _studies(path, name or "image", opened)
+        yield from _of_dicom(path, name or "image", opened)
         return
     try:
         source = recognise(location)
@@ -150,7 +162,7 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
             return
         yield from _as_trained(location, opened, error)
         return
-    yield from _listed(location, source)
+    yield from _of_dicom(path, name or "image", opened) if source == TREE else _listed(location, source)
 
 
 def _as_trained(location: str, opened: OpenRelease, why: DiascopeError) -> Iterator[Incoming]:
@@ -200,12 +212,85 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").rsplit(".", 1)[0] or path.name
 
 
-def _side_by_side(folder: Path, opened: OpenRelease) -> Iterator[Incoming]:
+def _of_dicom(folder: Path, name: str, opened: OpenRelease) -> Iterator[Incoming]:
+    """The cases of a tree of DICOM; whatever a damaged file may belong to is refused, and so is the file by itself."""
+    found = scan(folder)
+    several = len(opened.plan["image_inputs"]) > 1
+    cases = list(_side_by_side(found, opened) if several else _studies(found, name, opened))
+    broken = damages(found)
+    if not cases and not broken:
+        raise BadUsage(f"no DICOM image series in {folder}", given=f"{len(found.instances)} DICOM files without images")
+    headers = {one.path: one for one in found.instances}
+    placed: set[Path] = set()
+    for one in cases:
+        files = [one.root / path for ref in one.case.inputs.values() if isinstance(ref, FileRef) for path in ref.paths]
+        near = [
+            each for each in broken if may_belong(each, [headers[path] for path in files if path in headers], found)
+        ]
+        placed |= {each.path for each in near}
+        yield replace(one, refused=one.refused or _damaged(near, folder)) if near else one
+    for each in broken:
+        if each.path not in placed:
+            label = pseudonym(str(each.path.relative_to(folder)), "file")
+            yield _case(label, {name: [each.path]}, folder, refused=_damaged([each], folder))
+
+
+def _damaged(files: Sequence[Damage], folder: Path) -> DataRefused:
+    named = "; ".join(f"{one.path.relative_to(folder)}: {one.reason}" for one in files[:MOST_NAMED])
+    more = f"; and {len(files) - MOST_NAMED} more" if len(files) > MOST_NAMED else ""
+    return DataRefused(
+        f"{len(files)} file(s) that may belong to it cannot be read: {named}{more}",
+        todo="Export the study again, completely, or remove the file",
+    )
+
+
+def _case(
+    label: str,
+    inputs: Mapping[str, Sequence[Path]],
+    folder: Path,
+    notes: tuple[str, ...] = (),
+    refused: DataRefused | None = None,
+) -> Incoming:
+    refs: dict[str, FileRef | TableRef] = {
+        name: FileRef(format="dicom", paths=tuple(str(path.relative_to(folder)) for path in paths))
+        for name, paths in inputs.items()
+    }
+    return Incoming(Case(id=label, patient=label, patient_known=False, inputs=refs), folder, notes, refused)
+
+
+def _side_by_side(found: Scan, opened: OpenRelease) -> Iterator[Incoming]:
     """One case a study with all the images that the release reads, found as in training (`sources/dicom_tree.py`)."""
-    listing = registry.get("sources", TREE).list(str(folder), SourceOptions())
+    try:
+        listing = registry.get("sources", TREE).list(str(found.root), SourceOptions())
+    except DataRefused:
+        yield from _one_by_one(found, opened)
+        return
     for case in listing.cases:
         named = case.model_copy(update={"targets": {}, "inputs": _as_the_release_calls_them(case, opened)})
         yield Incoming(named, listing.root, listing.notes)
+
+
+def _one_by_one(found: Scan, opened: OpenRelease) -> Iterator[Incoming]:
+    """The same study by study, where the tree as a whole was refused: only the study that is to blame is."""
+    for uid, candidates in _by_study(found).items():
+        label = pseudonym(uid, "study")
+        try:
+            chosen, notes = of_studies(candidates, ())
+            refused = None if len(chosen) == 1 else DataRefused("a study makes several cases", given=f"{len(chosen)}")
+        except DataRefused as error:
+            refused = error
+        if refused is not None:
+            everything = {"image": [path for one in candidates for path in one.paths]}
+            yield _case(label, everything, found.root, refused=refused)
+            continue
+        parts = chosen[0].inputs
+        one = _case(label, {name: part.paths for name, part in parts.items()}, found.root, tuple(notes))
+        inputs = {
+            name: ref.model_copy(update={"modality": of_dicom_code(parts[name].first.modality)})
+            for name, ref in one.case.inputs.items()
+        }
+        case = one.case.model_copy(update={"inputs": inputs})
+        yield replace(one, case=case.model_copy(update={"inputs": _as_the_release_calls_them(case, opened)}))
 
 
 def _as_the_release_calls_them(case: Case, opened: OpenRelease) -> dict[str, FileRef | TableRef]:
@@ -225,28 +310,29 @@ def _as_the_release_calls_them(case: Case, opened: OpenRelease) -> dict[str, Fil
     return found or dict(case.inputs)
 
 
-def _studies(folder: Path, name: str, opened: OpenRelease) -> Iterator[Incoming]:
-    """One case a study: its series is chosen by declared rules, and the reason is kept."""
-    found = scan(folder)
-    studies: dict[str, list[Any]] = {}
+def _by_study(found: Scan) -> dict[str, list[Series]]:
+    studies: dict[str, list[Series]] = {}
     for one in series(found.instances):
         studies.setdefault(one.first.study_uid, []).append(one)
-    if not studies:
-        raise BadUsage(f"no DICOM image series in {folder}", given=f"{len(found.unreadable)} unreadable files")
+    return studies
+
+
+def _studies(found: Scan, name: str, opened: OpenRelease) -> Iterator[Incoming]:
+    """One case a study: its series is chosen by declared rules, and the reason is kept; ambiguous is refused."""
     codes = [
         code for rule in opened.release.gate.rules for code in registry.get("modalities", rule.modality).dicom_codes
     ]
-    for candidates in studies.values():
+    for uid, candidates in _by_study(found).items():
         chosen = choose(candidates, frozenset(), codes[0] if codes else None)
         if not chosen.clear:
-            raise DataRefused(
+            refused = DataRefused(
                 "a study has several series that could be meant",
                 given="; ".join(chosen.candidates),
                 todo="Give the folder of one series",
             )
+            paths = [path for one in candidates for path in one.paths]
+            yield _case(pseudonym(uid, "study"), {name: paths}, found.root, refused=refused)
+            continue
         notes = (f"series chosen: {chosen.reason}",) if len(candidates) > 1 and chosen.reason else ()
         for picked in chosen.chosen:
-            paths = tuple(str(path.relative_to(folder)) for path in picked.paths)
-            label = pseudonym(picked.uid + picked.part, "series")
-            ref = FileRef(format="dicom", paths=paths)
-            yield Incoming(Case(id=label, patient=label, patient_known=False, inputs={name: ref}), folder, notes)
+            yield _case(pseudonym(picked.uid + picked.part, "series"), {name: picked.paths}, found.root, notes)

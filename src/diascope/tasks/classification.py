@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from diascope.core import registry
 from diascope.core.case import Case, Label, Target
 from diascope.core.figure import Figure, Grid, Matrix
-from diascope.core.finding import Finding, Measure
+from diascope.core.finding import Finding, Measure, Threshold
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
 from diascope.engine.batch import Batch, Example, Output, Row
@@ -205,8 +205,30 @@ class Classification:
                 )
             }
             status: Literal["present", "absent"] = "present" if row["call"] == label.value else "absent"
-            findings.append(Finding(concept=label.name, code=label.code, status=status, measures=measures, rule=rule))
+            findings.append(
+                Finding(
+                    concept=label.name,
+                    code=label.code,
+                    status=status,
+                    measures=measures,
+                    rule=rule,
+                    operating_point=_threshold(label.name, decision, plan),
+                )
+            )
         return Prediction(tuple(findings))
+
+
+def _threshold(name: str, decision: Mapping[str, Any], plan: Plan) -> Threshold:
+    """The locked operating point in numbers."""
+    point = decision.get("point")
+    if point is None:
+        return Threshold(of=name, rule="largest")
+    positive = next(label.name for label in plan.target.labels if label.value == _positive(plan.target))
+    rule = point.get("rule", {})
+    words = [str(rule[key]) for key in ("name", "value") if rule.get(key) is not None]
+    return Threshold(
+        of=positive, value=point["threshold"], rule=" ".join(words) or "given", sound=point.get("sound", True)
+    )
 
 
 def _name(case: Case, target: Target) -> str:

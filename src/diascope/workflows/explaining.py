@@ -24,4 +24,10 @@ def explain_location(
         tell: Told about progress.
     """
     opened = open_release(release)
-    return explain(release, [(one.case, one.root) for one in incoming(location, opened, tell)], out, setting)
+    found = list(incoming(location, opened, tell))
+    refused = [one for one in found if one.refused is not None]
+    for one in refused:
+        tell({"event": "warning", "message": f"{one.case.id}: {one.refused}"})
+    if refused and len(refused) == len(found) and refused[0].refused is not None:
+        raise refused[0].refused
+    return explain(release, [(one.case, one.root) for one in found if one.refused is None], out, setting)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image as Pillow
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from diascope.core.errors import DataRefused, DoesNotFit
 from diascope.core.finding import Findings
-from diascope.stages.predict import predict
-from diascope.testing.releases import a_release
+from diascope.stages.predict import Predictor, predict
+from diascope.testing.releases import ORGANS, a_plan, a_release
 
 
 def a_picture(path: Path, seed: int = 0) -> Path:
@@ -36,3 +41,161 @@ def test_no_case_overwrites_another(tmp_path: Path) -> None:
     assert "other" in found
     assert {one.inputs["image"][0].split(" sha256")[0] for one in found.values()} == set(names)
     assert set(read(release, films, tmp_path / "again")) == set(found)
+
+
+def a_series(folder: Path, study: str = "1.2.3", series: str = "1", depth: int = 6, **elements: Any) -> list[Path]:
+    """Axial CT slices of 16 x 16, 2 mm apart; their UIDs are `study`.`series`.N."""
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0)
+    paths = []
+    for k in range(depth):
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
+        meta.MediaStorageSOPInstanceUID = uid = f"{study}.{series}.{k + 1}"
+        one = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+        for name, value in {
+            "SOPClassUID": CTImageStorage, "SOPInstanceUID": uid, "Modality": "CT", "StudyInstanceUID": study,
+            "SeriesInstanceUID": f"{study}.{series}", "FrameOfReferenceUID": f"{study}.9", "PatientID": "P7",
+            "ImagePositionPatient": [0, 0, 2 * k], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "PixelSpacing": [1, 1], "SliceThickness": 2, "Rows": 16, "Columns": 16, "SamplesPerPixel": 1,
+            "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7,
+            "PixelRepresentation": 0, "PixelData": noise.integers(0, 255, 256, dtype=np.uint8).tobytes(), **elements,
+        }.items():  # fmt: skip
+            setattr(one, name, value)
+        paths.append(folder / f"{series}-{k}.dcm")
+        one.save_as(paths[-1], enforce_file_format=True)
+    return paths
+
+
+DENSE = a_plan(ORGANS, (4, 16, 16))
+
+
+def statuses(found: dict[str, Findings]) -> list[str]:
+    """The status of the first finding of each case, sorted."""
+    return sorted(one.findings[0].status for one in found.values())
+
+
+def test_candidates_say_unsigned_and_every_finding_its_operating_point(tmp_path: Path) -> None:
+    decision = {
+        "temperature": 1.0,
+        "point": {"threshold": 0.123456789, "rule": {"name": "sensitivity_at_least", "value": 0.95}, "sound": True},
+        "rule": {"en": "probability >= 0.123"},
+    }
+    release = a_release(tmp_path / "films@1", decision=decision)
+    a_picture(tmp_path / "one.png")
+    (found,) = read(release, tmp_path / "one.png", tmp_path / "out").values()
+    assert (found.signed_by, found.signature) == (None, "unsigned")
+    for finding in found.findings:
+        point = finding.operating_point
+        assert point is not None
+        assert (point.measure, point.of, point.value) == ("probability", "b", 0.123456789)
+        assert point.rule == "sensitivity_at_least 0.95"
+    assert '"signature": "unsigned"' in (tmp_path / "out" / "one" / "findings.json").read_text()
+
+
+def test_abstained_findings_of_dicom_name_the_sop_instances(tmp_path: Path) -> None:
+    a_series(tmp_path / "study", depth=3)
+    release = a_release(tmp_path / "films@1")  # reads pictures, not volumes
+    with pytest.raises(DataRefused, match="3-D image"):
+        predict(release, str(tmp_path / "study"), tmp_path / "out")
+    (path,) = (tmp_path / "out").glob("*/findings.json")
+    found = Findings.read(path)
+    assert sorted(found.inputs["image"]) == ["1.2.3.1.1", "1.2.3.1.2", "1.2.3.1.3"]
+    assert {finding.status for finding in found.findings} == {"abstained"}
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(bytes(3000))
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [_cut, _overwrite, _empty])
+@pytest.mark.parametrize("ending", [".dcm", ""])
+def test_five_slices_of_six_are_not_read_as_if_they_were_all(
+    tmp_path: Path, harm: Callable[[Path], None], ending: str
+) -> None:
+    slices = [path.rename(path.with_suffix(ending)) for path in a_series(tmp_path / "in" / "broken", "1.2.3")]
+    a_series(tmp_path / "in" / "sound", "1.2.4")
+    harm(slices[-1])
+    found = read(a_release(tmp_path / "films@1", DENSE), tmp_path / "in", tmp_path / "out")
+    assert statuses(found).count("abstained") == 1
+    (refused,) = [one for one in found.values() if one.findings[0].status == "abstained"]
+    assert f"broken/{slices[-1].name}" in refused.findings[0].reason
+    assert sum(name.startswith("1.2.3.1.") for name in refused.inputs["image"]) == 5
+
+
+def test_a_damaged_file_that_names_its_series_harms_no_other(tmp_path: Path) -> None:
+    """All in one folder: the header says which study lacks a slice."""
+    slices = a_series(tmp_path / "in", "1.2.3", "1")
+    a_series(tmp_path / "in", "1.2.4", "2")
+    content = slices[-1].read_bytes()
+    slices[-1].write_bytes(content[: content.index(b"\x20\x00\x0e\x00") + 24])
+    found = read(a_release(tmp_path / "films@1", DENSE), tmp_path / "in", tmp_path / "out")
+    assert len(found) == 2
+    (refused,) = [one for one in found.values() if one.findings[0].status == "abstained"]
+    assert all(name.startswith("1.2.3.") for name in refused.inputs["image"])
+
+
+def test_a_study_of_which_nothing_can_be_read_is_an_answer_too(tmp_path: Path) -> None:
+    for path in a_series(tmp_path / "in" / "lost", "1.2.3", depth=1):
+        _overwrite(path)
+    a_series(tmp_path / "in" / "sound", "1.2.4")
+    found = read(a_release(tmp_path / "films@1", DENSE), tmp_path / "in", tmp_path / "out")
+    assert len(found) == 2
+    assert statuses(found).count("abstained") == 1
+    (refused,) = [one for one in found.values() if one.findings[0].status == "abstained"]
+    assert "lost/1-0.dcm" in refused.findings[0].reason
+
+
+def test_one_ambiguous_study_does_not_stop_the_others(tmp_path: Path) -> None:
+    a_series(tmp_path / "in" / "a", "1.2.3", "1")
+    a_series(tmp_path / "in" / "a", "1.2.3", "2")
+    a_series(tmp_path / "in" / "b", "1.2.4")
+    said: list[str] = []
+    found = read(
+        a_release(tmp_path / "films@1", DENSE), tmp_path / "in", tmp_path / "out",
+        tell=lambda event: said.append(str(event.get("message"))),
+    )  # fmt: skip
+    assert len(found) == 2
+    (refused,) = [one for one in found.values() if one.findings[0].status == "abstained"]
+    assert "several series that could be meant" in refused.findings[0].reason
+    assert len(refused.inputs["image"]) == 12
+    assert any("several series" in line for line in said)
+
+
+def test_the_failure_of_one_case_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    for number in range(3):
+        a_picture(films / f"{number}.png", number)
+    real = Predictor.read
+
+    def failing(self: Predictor, one: Any) -> Any:
+        if one.case.id == "1":
+            raise DoesNotFit("it needs 3.2 GB")
+        return real(self, one)
+
+    monkeypatch.setattr(Predictor, "read", failing)
+    found = read(a_release(tmp_path / "films@1"), films, tmp_path / "out")
+    assert sorted(found) == ["0", "1", "2"]
+    assert "3.2 GB" in found["1"].findings[0].reason
+    assert found["2"].findings[0].status != "abstained"
+
+
+def test_findings_stay_when_no_seg_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: Any, **__: Any) -> None:
+        raise DataRefused("no DICOM SEG can refer to this source")
+
+    monkeypatch.setattr("diascope.formats.dicom_seg.DicomSeg.write", refusing)
+    a_series(tmp_path / "in")
+    (found,) = read(a_release(tmp_path / "films@1", DENSE), tmp_path / "in", tmp_path / "out").values()
+    assert found.findings[0].status != "abstained"
+    assert set(found.files) == {"mask", "picture"}
+    assert any("no DICOM SEG was written" in note for note in found.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -216,3 +217,26 @@ def test_cases_without_a_mask_are_left_out_and_named() -> None:
     (problem,) = TASK.problems([masked, a_case(1, targets={}), a_case(2)], a_target())
     assert problem.exclude == ("case1", "case2")
     assert TASK.problems([masked], a_target()) == []
+
+
+def test_findings_say_their_operating_point_in_numbers() -> None:
+    said = np.ones((1, 4, 4), np.uint8)
+    place = an_example((1, 4, 4), Geometry.unknown())
+    points = [
+        TASK.decode(Output(said), place, {}, a_plan(a_target(labels))).findings[0].operating_point
+        for labels in (LABELS, REGIONS)
+    ]
+    assert [(point.of, point.value, point.rule) for point in points if point is not None] == [
+        ("organ", None, "largest"),
+        ("whole", 0.5, "fixed"),
+    ]
+
+
+def test_where_a_structure_is_takes_little_memory() -> None:
+    said = np.ones((40, 100, 100), np.uint8)
+    example = an_example(said.shape, oblique())
+    tracemalloc.start()
+    TASK.decode(Output(said), example, {}, a_plan())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * said.nbytes  # coordinates of every voxel took 24 times as much
