@@ -21,7 +21,7 @@ from diascope.engine.task import Scores
 from diascope.evidence.intervals import measures
 
 SUBGROUP_VALUES = 6
-"""A covariate with more values is cut at its quartiles (numbers); of text the largest groups are shown, others united."""
+"""Of a covariate with more values: numbers are cut at their quartiles, of words the largest groups are shown."""
 MISSING = "missing"
 SUBGROUP_RESAMPLES = 400
 

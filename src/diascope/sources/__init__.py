@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from diascope.core import registry
 from diascope.core.case import Case, Target
@@ -26,8 +26,9 @@ class SourceOptions(Record):
 
 
 class Request(Record):
-    """What the user said about a data set."""
+    """What the user said about a data set; kept beside it as `request.json`."""
 
+    SCHEMA: ClassVar[int] = 1
     location: str
     """Folder, file, address or name of a public set."""
     source: str | None = None

@@ -60,7 +60,13 @@ def curate(workspace: Workspace, looked: Looked, request: Request) -> Curated:
     dataset.write(folder / "dataset.json")
     facts.write(folder / "fingerprint.json")
     Problems(problems=looked.problems, notes=looked.notes).write(folder / "problems.json")
+    request.model_copy(update={"location": _absolute(request.location)}).write(folder / "request.json")
     return Curated(dataset, facts, looked.problems, folder)
+
+
+def _absolute(location: str) -> str:
+    """A path that means the same from every folder; the names of public sets stay names."""
+    return str(Path(location).resolve()) if Path(location).exists() else location
 
 
 def _stratum(case: Case, task: str, target: Target) -> str:

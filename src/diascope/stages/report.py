@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import diascope
 from diascope.core.case import Dataset
-from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Chart, Figure, Line
 from diascope.core.plan import Fingerprint, Plan
 from diascope.core.problem import Problems
@@ -17,6 +19,7 @@ from diascope.core.run import Run
 from diascope.engine.log import read_log
 from diascope.reports.content import ReportContent
 from diascope.reports.html import render_report
+from diascope.sources import Request, SourceOptions
 from diascope.store.releases import open_release
 
 
@@ -59,7 +62,7 @@ def report(
             "diascope": diascope.__version__,
             "python": sys.version.split()[0],
         },
-        reproduce=_commands(opened.plan, dataset, opened.evaluation),
+        reproduce=commands(opened.plan, _request(dataset_folder, dataset), run_folder, release_folder),
     )
     write_durably(path, render_report(content, lang).encode())
     return path
@@ -96,19 +99,67 @@ def _line(label: str, points: Sequence[tuple[float, float]]) -> Line:
     return Line(label=label, x=tuple(float(x) for x, _ in known), y=tuple(float(y) for _, y in known))
 
 
-def _commands(plan: Plan, dataset: Dataset, evaluation: Evaluation) -> tuple[str, ...]:
-    settings = [
-        f"--set {name}={choice.value}"
-        for name, choice in plan.choices.items()
-        if choice.kind == "by hand" and name not in ("minutes", "memory_gb", "folds")
-    ]
-    words = [
-        f"diascope fit {dataset.root} --source {dataset.source} --task {dataset.task} --target {dataset.target.name}",
-        f"--minutes {plan['minutes']:g} --seed {plan.seed}",
-        *settings,
-    ]
+def commands(plan: Plan, request: Request, run_folder: Path, release_folder: Path) -> tuple[str, ...]:
+    """What to paste into a shell to make this again, and to use it.
+
+    Args:
+        plan: What was trained.
+        request: What the user said about the data.
+        run_folder: Of the run.
+        release_folder: Of the release.
+
+    Returns:
+        `fit` from the files; `train` of the finished plan, which gives the same weights; `evaluate`; `predict`.
+    """
+    options = request.options
+    said = {
+        "--source": request.source,
+        "--task": None if request.task == "auto" else request.task,
+        "--target": options.target,
+        "--patient": options.patient,
+        "--site": options.site,
+        "--minutes": f"{plan['minutes']:g}",
+        "--memory": f"{plan['memory_gb']:g}" if plan.choices["memory_gb"].kind == "by hand" else None,
+        "--folds": request.folds,
+        "--seed": plan.seed,
+    }
+    fit = ["diascope", "fit", request.location]
+    fit += [word for name, value in said.items() if value is not None for word in (name, str(value))]
+    fit += [word for finding in request.accept for word in ("--accept", finding)]
+    for name, choice in plan.choices.items():
+        if choice.kind == "by hand" and name not in ("minutes", "memory_gb", "folds"):
+            fit += ["--set", f"{name}={_setting(choice.value)}"]
+    workspace = run_folder.parent.parent.resolve()
+    release = str(release_folder.resolve())
     return (
-        " ".join(words),
-        f"diascope evaluate {evaluation.release} FOLDER",
-        f"diascope predict {evaluation.release} STUDY --out DIR",
+        shlex.join(fit),
+        shlex.join(["diascope", "train", str(run_folder.resolve() / "plan.json"), "--workspace", str(workspace)]),
+        f"{shlex.join(['diascope', 'evaluate', release])} FOLDER",
+        f"{shlex.join(['diascope', 'predict', release])} STUDY --out DIR",
+    )
+
+
+def _setting(value: Any) -> str:
+    """A value as `--set` reads it: JSON; words as they are, unless JSON would read them as something else."""
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except ValueError:
+            return value
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _request(dataset_folder: Path, dataset: Dataset) -> Request:
+    """What the user said; of a set that was frozen before this was kept, what is known of it."""
+    path = dataset_folder / "request.json"
+    if path.exists():
+        return Request.read(path)
+    options = SourceOptions(target=dataset.target.name)
+    return Request(
+        location=dataset.root,
+        source=dataset.source,
+        task=dataset.task,
+        options=options,
+        folds=len(dataset.folds) or None,
+        accept=dataset.accepted,
     )
