@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from diascope.planning.timing import timed
 
 Kind = Literal["fixed", "rule", "measured", "by hand"]
 PROBE_CASES = 12
+OVER = 1.1
+"""Times the budget that a plan may be predicted to take: below that, the loop shortens what it overruns."""
 VIEWS = 3
 """Display windows that a whole image without a mask is shown in."""
 
@@ -79,7 +82,7 @@ def make_plan(
         say: Told what is being measured.
 
     Raises:
-        DoesNotFit: When not even the smallest network fits the memory.
+        DoesNotFit: When not even the smallest network fits the memory, or not even 20 steps the minutes.
         UnknownName: When a field set by hand does not exist.
         BadUsage: When the model does not suit the task or the inputs.
     """
@@ -304,6 +307,13 @@ def _checked(plan: Plan, by_hand: Mapping[str, Any]) -> Plan:
     for field in by_hand:
         if field not in plan.choices:
             raise UnknownName("plan field", field, plan.choices)
+    allowed, minutes = plan["minutes"], plan["predicted_minutes"]
+    if plan.choices["steps"].kind != "by hand" and minutes > OVER * allowed:
+        raise DoesNotFit(
+            f"at least {minutes:.1f} minutes are needed ({plan.choices['predicted_minutes'].reason})",
+            given=f"{allowed:g} minutes",
+            todo=f"Give --minutes {math.ceil(1.2 * minutes)}",
+        )
     limit, needed = plan["memory_gb"], plan["predicted_gb"]
     if needed > limit:
         raise DoesNotFit(
