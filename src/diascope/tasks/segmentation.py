@@ -303,7 +303,7 @@ def _reduce_regions(logits: Tensor) -> tuple[Tensor, Tensor]:
     probability = torch.sigmoid(logits.float())
     labels = torch.zeros(logits.shape[1:], dtype=torch.uint8)
     for number, channel in enumerate(probability, start=1):
-        labels[channel > 0.5] = number
+        labels[channel > REGION_FROM] = number
     return labels, probability.max(dim=0).values
 
 

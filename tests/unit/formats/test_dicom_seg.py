@@ -183,6 +183,21 @@ def test_label_values_become_segment_numbers_without_gaps(tmp_path: Path) -> Non
     np.testing.assert_array_equal(back.array, mask.array * 2)
 
 
+def test_regions_are_segments_that_lie_in_one_another(tmp_path: Path) -> None:
+    sources = a_source(tmp_path)
+    regions = (Label(name="whole", value=1, members=(1, 2, 3)), Label(name="core", value=2, members=(2, 3)))
+    mask = a_mask(DICOM.read(sources), labels=regions)
+    mask.array[0, 1, 2, 3:5] = 2
+    FORMAT.write(mask, tmp_path / "out.seg", sources)
+    whole, core = (FORMAT.read([tmp_path / "out.seg"], number) for number in ("1", "2"))
+    np.testing.assert_array_equal(whole.array > 0, mask.array > 0)
+    np.testing.assert_array_equal(core.array > 0, mask.array == 2)
+    assert [one.name for one in FORMAT.read([tmp_path / "out.seg"]).attributes["labels"]] == ["whole", "core"]
+    assert pydicom.dcmread(tmp_path / "out.seg").SegmentsOverlap == "YES"
+    with pytest.raises(BadUsage, match="without a label"):
+        FORMAT.write(mask.with_array(mask.array * 4), tmp_path / "bad.seg", sources)
+
+
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     sources = a_source(tmp_path)
     mask = a_mask(DICOM.read(sources))

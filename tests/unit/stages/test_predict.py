@@ -12,6 +12,8 @@ from PIL import Image as Pillow
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from diascope.core import registry
+from diascope.core.case import Label
 from diascope.core.errors import DataRefused, DoesNotFit
 from diascope.core.finding import Findings
 from diascope.stages.predict import Predictor, predict
@@ -187,6 +189,17 @@ def test_the_failure_of_one_case_leaves_the_others(tmp_path: Path, monkeypatch: 
     assert sorted(found) == ["0", "1", "2"]
     assert "3.2 GB" in found["1"].findings[0].reason
     assert found["2"].findings[0].status != "abstained"
+
+
+def test_regions_of_a_dicom_series_leave_as_segments(tmp_path: Path) -> None:
+    whole = Label(name="whole", value=1, members=(1, 2))
+    target = ORGANS.model_copy(update={"labels": (whole, Label(name="core", value=2, members=(2,)))})
+    a_series(tmp_path / "in")
+    release = a_release(tmp_path / "films@1", a_plan(target, (4, 16, 16)))
+    ((name, found),) = read(release, tmp_path / "in", tmp_path / "out").items()
+    assert found.files["dicom_seg"] == "mask.dcm"
+    seg = registry.get("formats", "dicom_seg").read([tmp_path / "out" / name / "mask.dcm"])
+    assert [label.name for label in seg.attributes["labels"]] == ["whole", "core"]
 
 
 def test_findings_stay_when_no_seg_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

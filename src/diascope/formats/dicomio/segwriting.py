@@ -42,7 +42,7 @@ def segmentation(image: Image, like: Sequence[Path]) -> Any:
     grid = (len(stacked.slices), first.rows, first.columns)
     mask = _on_source(image, stacked.geometry, grid)
     labels = _labels(image)
-    sources, numbers = _sources(stacked, _renumbered(mask, labels))
+    sources, numbers = _sources(stacked, _pixels(mask, labels))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # highdicom's warnings quote the patient's name
@@ -76,7 +76,7 @@ def _highdicom(
         content_label="SEGMENTATION",
         content_description="Not a medical device",
         series_description=f"{algorithm['name']} segmentation"[:64] if algorithm else "Segmentation",
-        omit_empty_frames=len(labels) * numbers.size // 8 > EVERY_FRAME,
+        omit_empty_frames=len(labels) * int(np.prod(numbers.shape[:3])) // 8 > EVERY_FRAME,
     )
 
 
@@ -93,21 +93,35 @@ def _on_source(image: Image, geometry: Geometry, grid: tuple[int, int, int]) -> 
 
 
 def _labels(image: Image) -> tuple[Label, ...]:
-    """The plain labels, in the order of their values."""
+    """One label a segment, in the order of their values."""
     given = image.attributes.get("labels", ())
-    labels = sorted((one for one in given if one.value > 0 and not one.members), key=lambda one: one.value)
+    labels = sorted((one for one in given if one.value > 0), key=lambda one: one.value)
     if not labels:
         raise BadUsage("a DICOM SEG needs named labels", todo='Set attributes["labels"] of the mask')
     return tuple(labels)
+
+
+def _pixels(mask: npt.NDArray[Any], labels: Sequence[Label]) -> npt.NDArray[np.uint8]:
+    """Segment numbers (Z, Y, X); with regions, which lie in one another, a plane a segment (Z, Y, X, n) of 0 and 1.
+
+    Segments of a SEG may overlap; it says so in Segments Overlap (0062,0013).
+    """
+    known = {value for label in labels for value in (label.value, *label.members)}
+    unknown = [int(value) for value in np.unique(mask) if value and int(value) not in known]
+    if unknown or len(labels) > 255:
+        raise BadUsage("voxel values without a label", given=str(unknown[:10]), todo="Name every value in the mask")
+    if not any(label.members for label in labels):
+        return _renumbered(mask, labels)
+    planes = np.empty((*mask.shape, len(labels)), dtype=np.uint8)
+    for number, label in enumerate(labels):
+        planes[..., number] = np.isin(mask, (label.value, *label.members))
+    return planes
 
 
 def _renumbered(mask: npt.NDArray[Any], labels: Sequence[Label]) -> npt.NDArray[np.uint8]:
     """Segment numbers: 1 to n in the order of the label values (PS3.3 C.8.20.2.4 wants them without a gap)."""
     known = {label.value: number for number, label in enumerate(labels, 1)}
     values = [int(value) for value in np.unique(mask)]
-    unknown = [value for value in values if value and value not in known]
-    if unknown or len(labels) > 255:
-        raise BadUsage("voxel values without a label", given=str(unknown[:10]), todo="Name every value in the mask")
     numbers = np.zeros(mask.shape, dtype=np.uint8)
     for value in values:
         if value:
