@@ -159,3 +159,10 @@ def test_the_check_fails_maps_that_are_empty():
     result = weights_check(trained("flat"), ShowsNothing(), images, 1)
     assert not result.passed
     assert result.similarity is None
+
+
+@pytest.mark.parametrize("name", registry.names("explainers"))
+def test_it_has_a_title_for_people(name: str) -> None:
+    title = registry.get("explainers", name).title
+    assert title[0].isupper()
+    assert "_" not in title

@@ -12,6 +12,11 @@ from torch import Tensor, nn
 class Explainer(Protocol):
     """What a file in this folder provides as `EXPLAINER`."""
 
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        ...
+
     def explain(self, network: nn.Module, images: Tensor, output: int) -> npt.NDArray[np.float32]:
         """Maps (B, Z, Y, X) in 0..1 of the size of `images` (B, C, Z, Y, X), for output number `output`.
 

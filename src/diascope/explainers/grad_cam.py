@@ -24,6 +24,8 @@ class GradCam:
     in any convolutional encoder.
     """
 
+    title = "Grad-CAM"
+
     def explain(self, network: nn.Module, images: Tensor, output: int) -> npt.NDArray[np.float32]:
         """Maps (B, Z, Y, X) in 0..1.
 

@@ -24,10 +24,12 @@ class Occlusion:
     Args:
         cells_flat: Cells along each axis of a 2-D image.
         cells_volume: Cells along each axis of a volume: their number grows with the third power.
+        title: Name for people.
     """
 
     cells_flat: int = 8
     cells_volume: int = 5
+    title: str = "Occlusion"
 
     def explain(self, network: nn.Module, images: Tensor, output: int) -> npt.NDArray[np.float32]:
         """Maps (B, Z, Y, X) in 0..1."""

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
+from scipy.ndimage import binary_fill_holes
 
 from diascope.core.case import Label
 from diascope.core.errors import DataRefused
@@ -68,7 +69,7 @@ def slice_picture(
     said, known = _values(mask, image, "mask"), _values(truth, image, "truth")
     if heat is not None and heat.shape != image.shape:
         raise DataRefused("a heat map must have the shape of its image", given=f"{heat.shape} for {image.shape}")
-    at = telling_slice(image.shape, said, known, heat) if index is None else index
+    at = telling_slice(image, said, known, heat) if index is None else index
     if not 0 <= at < image.shape[0]:
         raise DataRefused(f"the image has slices 0 to {image.shape[0] - 1}", given=f"slice {at}")
     view = view_of(image)
@@ -117,21 +118,43 @@ def label_colour(value: int) -> str:
 
 
 def telling_slice(
-    shape: tuple[int, int, int],
+    image: Image,
     said: npt.NDArray[Any] | None,
     known: npt.NDArray[Any] | None,
     heat: npt.NDArray[Any] | None,
 ) -> int:
-    """The slice along axis 0 with the most mask (said and true), else with the most heat, else the middle."""
-    amount = np.zeros(shape[0])
+    """The slice along axis 0 with the most mask (said and true), else most heat in the body, else the middle one."""
+    slices = image.shape[0]
+    amount = np.zeros(slices)
     for values in (said, known):
         if values is not None:
             amount += (values > 0).sum(axis=(1, 2))
     if not amount.any() and heat is not None:
-        amount = np.where(np.isfinite(heat), heat, 0).astype(np.float64).sum(axis=(1, 2))
+        known_heat = np.where(np.isfinite(heat), heat, 0).astype(np.float64)
+        inside = (known_heat * _body(image)).sum(axis=(1, 2)) if slices > 1 else amount
+        amount = inside if inside.any() else known_heat.sum(axis=(1, 2))
     if amount.max() <= 0:
-        return shape[0] // 2
+        return slices // 2
     return int(amount.argmax())
+
+
+def _body(image: Image) -> Bools:
+    """What is brighter than the air around the patient (Otsu 1979), with what it encloses in each slice (lungs)."""
+    values = image.array[0].astype(np.float64)
+    values = np.where(np.isfinite(values), values, 0.0)
+    bright = values > _between(values)
+    return np.stack([binary_fill_holes(one) for one in bright])
+
+
+def _between(values: npt.NDArray[np.float64]) -> float:
+    """The value that parts a histogram into the two groups that differ most."""
+    counts, edges = np.histogram(values, bins=256)
+    middles = (edges[:-1] + edges[1:]) / 2
+    below, total = np.cumsum(counts)[:-1], np.cumsum(counts * middles)
+    above = counts.sum() - below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = below * above * (total[:-1] / below - (total[-1] - total[:-1]) / above) ** 2
+    return float(edges[1 + int(np.nanargmax(apart))]) if np.isfinite(apart).any() else float(edges[0])
 
 
 def _values(mask: Image | None, image: Image, name: str) -> npt.NDArray[Any] | None:

@@ -46,7 +46,7 @@ def explain_cases(
     images = torch.stack([torch.from_numpy(example.inputs["image"]) for example in examples])
     chosen = _outputs(network, images)
     result = weights_check(network, explainer, images, chosen[0], seed)
-    title = f"What the network looked at ({name})"
+    title = f"What the network looked at ({explainer.title})"
     alike = "undefined" if result.similarity is None else f"{result.similarity:.2f}"
     words = (
         f"sanity check: maps of the trained and of randomised weights correlate by {alike} (limit {result.limit:.2f})"

@@ -15,7 +15,7 @@ from diascope.core.case import Label
 from diascope.core.errors import DataRefused
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.reports.pictures import TRUTH_COLOUR, label_colour, slice_picture, thumbnail_png
+from diascope.reports.pictures import TRUTH_COLOUR, label_colour, slice_picture, telling_slice, thumbnail_png
 
 LESION = Label(name="lesion", value=1)
 
@@ -199,3 +199,31 @@ def test_thumbnails_are_small(shape: tuple[int, ...]) -> None:
 def test_thumbnail_of_a_wrong_array_is_refused() -> None:
     with pytest.raises(DataRefused, match="thumbnail"):
         thumbnail_png(np.zeros(5))
+
+
+def a_body(slices: int = 8) -> npt.NDArray[np.float32]:
+    """HU: a body with an airy lung in it, in the middle slices only; the others are air with noise."""
+    values = np.random.default_rng(0).normal(-1000, 15, (slices, 32, 32)).astype(np.float32)
+    values[2:6, 6:26, 6:26] = 30
+    values[2:6, 10:16, 10:16] = -850
+    return values
+
+
+@pytest.mark.parametrize(
+    "where", [(slice(20, 24), slice(20, 24)), (slice(11, 15), slice(11, 15))], ids=["flesh", "lung"]
+)
+def test_of_slices_with_heat_one_inside_the_body_is_shown(where: tuple[slice, slice]) -> None:
+    heat = np.zeros((8, 32, 32), np.float32)
+    heat[0] = 0.8
+    heat[7, :16] = 1.0
+    heat[4, *where] = 0.9
+    heat[3, *where] = 0.5
+    assert telling_slice(an_image(a_body()[None]), None, None, heat) == 4
+
+
+def test_without_a_body_or_heat_in_it_the_most_heat_or_the_middle_is_shown() -> None:
+    heat = np.zeros((8, 32, 32), np.float32)
+    assert telling_slice(an_image(a_body()[None]), None, None, heat) == 4
+    heat[7] = 1.0
+    assert telling_slice(an_image(a_body()[None]), None, None, heat) == 7
+    assert telling_slice(an_image(np.zeros((1, 8, 32, 32), np.float32)), None, None, heat) == 7
