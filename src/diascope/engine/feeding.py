@@ -210,7 +210,8 @@ class Feed:
         if mask is None:
             return None
         if stored.case not in self._foreground:
-            keep = np.flatnonzero((mask > 0) & (mask != (self.plan.target.ignore or 256)))
+            ignored = self.plan.target.ignore
+            keep = np.flatnonzero((mask > 0) & (mask != (-1 if ignored is None else ignored)))
             thin = generator(self.plan.seed, 3).permutation(len(keep))[:4096]
             self._foreground[stored.case] = keep[np.sort(thin)]
         places = self._foreground[stored.case]

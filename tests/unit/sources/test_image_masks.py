@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 
 from diascope import formats
 from diascope.core.case import FileRef
@@ -152,9 +153,15 @@ def test_a_structure_of_few_masks_is_a_label(tmp_path: Path) -> None:
     assert "mask 'mask': values 1 (in 60), 2 (in 2) beside 0 in 60 masks; labels.json may name them" in listing.notes
 
 
-@pytest.mark.parametrize(("value", "message"), [(300, "holds 300; labels are whole numbers from 1 to 255")])
-def test_values_that_no_label_map_holds_are_refused(value: int, message: str, tmp_path: Path) -> None:
-    root = files(tmp_path, "images/0.png", "masks/0.png")
-    PIL.Image.fromarray(np.full((8, 8), value, np.uint16)).save(root / "masks" / "0.png")
-    with pytest.raises(DataRefused, match=message):
+@pytest.mark.parametrize("value", [-3, 70_000])
+def test_values_that_no_label_map_holds_are_refused(value: int, tmp_path: Path) -> None:
+    root = files(tmp_path, "images/0.png", "masks/0.tif")
+    tifffile.imwrite(root / "masks" / "0.tif", np.full((8, 8), value, np.int32))
+    with pytest.raises(DataRefused, match=f"holds {value}; labels are whole numbers from 1 to 65535"):
         listed(root)
+
+
+def test_values_of_16_bits_are_labels(tmp_path: Path) -> None:
+    root = files(tmp_path, "images/0.png", "masks/0.png")
+    PIL.Image.fromarray(np.full((8, 8), 300, np.uint16)).save(root / "masks" / "0.png")
+    assert [label.value for label in listed(root).targets[0].labels] == [300]

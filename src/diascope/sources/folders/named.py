@@ -11,8 +11,8 @@ LABELS = "labels.json"
 """Name of the file, beside the data."""
 
 
-LARGEST = 255
-"""The largest value that a label of a mask may have: label maps are held in 8 bits."""
+LARGEST = 65_535
+"""The largest value that a label of a mask may have: label maps are written in at most 16 bits."""
 
 
 def read_named(folder: Path) -> dict[int, str]:
