@@ -14,7 +14,7 @@ from rich.console import Console as Rich
 from rich.markup import escape
 from rich.table import Table
 
-from diascope.core.errors import DiascopeError
+from diascope.core.errors import DataRefused, DiascopeError
 
 MARK = {"refuse": "[bold red]✗ refuse[/]", "warn": "[yellow]! warn  [/]", "note": "[dim]· note  [/]"}
 
@@ -232,6 +232,7 @@ def failed(error: DiascopeError, as_json: bool) -> int:
                 "wrong": error.wrong,
                 "given": str(error.given or ""),
                 "todo": error.todo,
+                **({"cases": list(error.cases)} if isinstance(error, DataRefused) and error.cases else {}),
             }
         }
         sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")

@@ -65,6 +65,13 @@ def test_with_json_there_is_one_document_on_stdout(
     assert words in said.err
 
 
+def test_with_json_every_case_that_is_to_blame_is_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(monkeypatch, DataRefused("the data was refused", cases=("a", "b")), "--json") == 3
+    assert json.loads(capsys.readouterr().out)["error"]["cases"] == ["a", "b"]
+
+
 def test_a_fault_of_the_program_is_shown_whole_and_asked_to_be_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

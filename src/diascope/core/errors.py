@@ -60,9 +60,20 @@ class MissingPackage(DiascopeError):
 
 
 class DataRefused(DiascopeError):
-    """Data that must not be used as it is (exit code 3)."""
+    """Data that must not be used as it is (exit code 3).
+
+    Args:
+        wrong: What was wrong, one clause.
+        given: What was given, verbatim.
+        todo: What to do next, one sentence.
+        cases: Ids of every case that is to blame; the message may name only some.
+    """
 
     exit_code = 3
+
+    def __init__(self, wrong: str, *, given: object = None, todo: str = "", cases: Iterable[str] = ()) -> None:
+        super().__init__(wrong, given=given, todo=todo)
+        self.cases = tuple(cases)
 
 
 class UnreadableFile(DataRefused):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from diascope.checks.judging.verdict import accepting, verdict
+from diascope.checks.judging.verdict import accepting, blamed, in_words, verdict
 from diascope.core import registry
 from diascope.core.case import Case, Dataset, Exclusion, FileRef, Target
 from diascope.core.errors import BadUsage, DataRefused
@@ -49,9 +49,10 @@ def curate(workspace: Workspace, looked: Looked, request: Request) -> Curated:
     refusing = verdict(looked.problems, len(looked.cases), request.accept)
     if refusing:
         raise DataRefused(
-            "the data was refused: " + "; ".join(f"{one.title} ({one.check})" for one in refusing),
+            in_words(refusing),
             given=request.location,
             todo=f"See diascope check {request.location}; mend the data, or accept with {accepting(refusing)}",
+            cases=blamed(refusing),
         )
     dataset = _freeze(looked, request)
     stratum = partial(_stratum, task=task, target=target)

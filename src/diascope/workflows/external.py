@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diascope.checks.judging.verdict import accepting, verdict
+from diascope.checks.judging.verdict import accepting, blamed, in_words, verdict
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure
@@ -104,9 +104,10 @@ def _looked(releases: Sequence[OpenRelease], request: Request, tell: Tell) -> Lo
     refusing = verdict(looked.problems, len(looked.cases), request.accept)
     if refusing:
         raise DataRefused(
-            "the data was refused: " + "; ".join(f"{one.title} ({one.check})" for one in refusing),
+            in_words(refusing),
             given=request.location,
             todo=f"Mend the data, or accept with {accepting(refusing)}",
+            cases=blamed(refusing),
         )
     return looked
 

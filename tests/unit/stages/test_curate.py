@@ -8,6 +8,7 @@ import pytest
 
 from diascope.core.case import Dataset, Split
 from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.problem import Problem
 from diascope.planning.looked import Looked
 from diascope.planning.survey import Survey
 from diascope.sources import Request, SourceOptions
@@ -90,3 +91,17 @@ def test_a_small_site_does_not_make_folds_of_a_large_set_of_masks(tmp_path: Path
 def test_a_name_is_a_folders_name_whatever_the_target_is_called(target: str | None, expected: str) -> None:
     request = Request(location="/data/films", options=SourceOptions(target=target))
     assert dataset_name(request) == expected
+
+
+def test_a_poisoned_case_is_named(tmp_path: Path) -> None:
+    """F4: `1 image with NaN voxels` of forty tells nobody which."""
+    survey = a_survey(40)
+    poisoned = tuple(f"case{number}" for number in range(7))
+    problem = Problem(
+        check="empty_image", severity="warn", title="7 images with NaN voxels", detail="", cases=poisoned,
+        exclude=poisoned,
+    )  # fmt: skip
+    looked = Looked("manifest", survey.cases, (), "classification", CLASSES, survey, (problem,))
+    with pytest.raises(DataRefused, match=r"NaN voxels: case0, case1, .* and 2 more") as caught:
+        curate(Workspace(tmp_path), looked, Request(location="films"))
+    assert caught.value.cases == poisoned

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from diascope.checks.judging.words import some
 from diascope.core.problem import Problem
 
 MOST_EXCLUDED = 0.01
@@ -34,6 +35,17 @@ def verdict(problems: Sequence[Problem], n_cases: int, accepted: Collection[str]
     open_ones = [problem for problem in problems if problem.check not in accepted]
     too_many = len(excluded(open_ones)) > MOST_EXCLUDED * n_cases
     return tuple(problem for problem in open_ones if problem.severity == "refuse" or (too_many and problem.exclude))
+
+
+def in_words(refusing: Sequence[Problem]) -> str:
+    """Why a data set is refused, with the names of some cases of each problem."""
+    named = (one.title + (f": {some(one.cases)}" if one.cases else "") + f" ({one.check})" for one in refusing)
+    return f"the data was refused: {'; '.join(named)}"
+
+
+def blamed(refusing: Sequence[Problem]) -> tuple[str, ...]:
+    """Ids of every case of these problems."""
+    return tuple(dict.fromkeys(case for one in refusing for case in one.cases))
 
 
 def accepting(refusing: Sequence[Problem]) -> str:
