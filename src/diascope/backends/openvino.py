@@ -90,6 +90,17 @@ def write_openvino(network: nn.Module, example: Tensor, path: Path) -> None:
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
+def open_openvino(path: Path) -> Runner:
+    """A runner, float32, from what `write_openvino` wrote.
+
+    Raises:
+        MissingPackage: Without openvino.
+    """
+    if find_spec("openvino") is None:
+        raise MissingPackage("openvino", "fast", "running an OpenVINO file")
+    return _Compiled(_core().read_model(path), PRECISIONS["fp32"])
+
+
 def capabilities() -> tuple[str, ...]:
     """What the processor can do, as OpenVINO names it (`FP32`, `BF16`, `INT8`, ...)."""
     return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
