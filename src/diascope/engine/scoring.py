@@ -74,6 +74,11 @@ def cross_decided(folds: Sequence[Sequence[Row]], plan: Plan) -> tuple[list[list
     return decided, tuple(decisions)
 
 
+def is_fitted(decision: Mapping[str, Any]) -> bool:
+    """Whether anything in a decision depends on cases; a rule in words alone does not."""
+    return bool(set(decision) - {"rule"})
+
+
 def fitted_on(cases: Sequence[Case], networks: int, tested: bool) -> dict[str, str]:
     """On whose readings a decision was fitted, in words by language.
 

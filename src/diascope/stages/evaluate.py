@@ -25,7 +25,7 @@ from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
 from diascope.engine.proving import reference
 from diascope.engine.reading import Reader, buffer_bytes
-from diascope.engine.scoring import Decision, Observed, cross_decided, fitted_on, observe
+from diascope.engine.scoring import Decision, Observed, cross_decided, fitted_on, is_fitted, observe
 from diascope.planning.folding import unit
 from diascope.reports.galleries import worst_and_best
 from diascope.store.workspace import Workspace, free_name
@@ -189,7 +189,8 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
     inside = [one for fold in held for one in fold]
     cases = [one.example.case for one in inside]
     words = fitted_on(cases, len(dataset.folds), bool(test))
-    decision = {**task.fit_decision([one.row for one in inside], plan), "fitted_on": words}
+    decision = task.fit_decision([one.row for one in inside], plan)
+    decision |= {"fitted_on": words} if is_fitted(decision) else {}
     if test:
         seen = watch.read(networks, test, "test")
         return Scored(inside, decision, test, [task.decide(one.row, decision, plan) for one in seen])
@@ -198,7 +199,8 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
     for network, fold, said in zip(networks, held, by_fold, strict=True):
         reader = watch.reader([network])
         by_case |= {one.example.case.id: (reader, said) for one in fold}
-    return Scored(inside, decision, cases, [row for fold in rows for row in fold], by_fold, by_case)
+    shown = by_fold if is_fitted(decision) else ()
+    return Scored(inside, decision, cases, [row for fold in rows for row in fold], shown, by_case)
 
 
 def _held_out(watch: Watch, networks: Sequence[Any]) -> list[list[Observed]]:

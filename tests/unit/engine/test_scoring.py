@@ -8,7 +8,7 @@ import pytest
 from diascope.core.case import Label, Target
 from diascope.core.plan import Choice, Plan
 from diascope.engine.batch import Row
-from diascope.engine.scoring import cross_decided, fitted_on
+from diascope.engine.scoring import cross_decided, fitted_on, is_fitted
 from diascope.tasks.classification import TASK
 from diascope.testing import a_case
 
@@ -57,3 +57,9 @@ def test_words_say_who_read_the_cases_that_a_decision_was_fitted_on(tested: bool
     assert "8 training cases of 4 patients, each read by the one of 5 networks" in folded["en"]
     assert ("the test part" in folded["en"], "测试部分" in folded["zh-CN"]) == (tested, tested)
     assert all("8" in words["zh-CN"] and "4" in words["zh-CN"] for words in (plain, folded))
+
+
+def test_a_rule_in_words_is_fitted_on_nothing() -> None:
+    assert not is_fitted({"rule": "the most probable label of each voxel"})
+    assert not is_fitted({})
+    assert is_fitted(TASK.fit_decision(a_fold(0, 0.0), a_plan()))
