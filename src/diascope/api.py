@@ -284,17 +284,18 @@ def compare(
     return compare_releases(place, (str(one), str(other)), request(location, options), tell)
 
 
-def release(candidate: Location, by: str, workspace: Location = WORKSPACE) -> Release:
+def release(candidate: Location, by: str, workspace: Location = WORKSPACE, licence: str | None = None) -> Release:
     """Sign a candidate with your name, so that it may be served.
 
     Args:
         candidate: Name or folder of a candidate release.
         by: Who signs it.
         workspace: Where the name is looked up.
+        licence: Of the weights; None is what the source of the data states.
     """
     from diascope.stages.release import sign
 
-    return sign(Workspace(Path(workspace)), str(candidate), by)
+    return sign(Workspace(Path(workspace)), str(candidate), by, licence)
 
 
 def export(release: Location, to: str, out: Location | None = None, workspace: Location = WORKSPACE) -> dict[str, Any]:

@@ -276,6 +276,9 @@ def compare(
 def release(
     candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="Name or folder of a candidate release.")],
     by: Annotated[str, typer.Option("--by", help="Who signs it.")],
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="Of the weights; default: what the source of the data states.")
+    ] = None,
     workspace: WorkspaceOption = Here,
     as_json: JsonOption = False,
     seed: NoSeedOption = 0,
@@ -285,7 +288,7 @@ def release(
     from diascope.stages.release import sign
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    signed = sign(place, candidate, by)
+    signed = sign(place, candidate, by, licence)
     console.finish(signed.to_json(), lambda: console.show_lines([f"{signed.label} is signed by {signed.signed_by}"]))
 
 

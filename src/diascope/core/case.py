@@ -120,6 +120,8 @@ class Dataset(Record):
     given_split: bool = False
     """Whether the source gave (part of) the split."""
     seed: int = 0
+    licence: str = ""
+    """What may be done with the data, as its source states it, and where; empty where it does not."""
     exclusions: tuple[Exclusion, ...] = ()
     accepted: tuple[str, ...] = ()
     """Findings of the data check that a person accepted with `--accept`."""

@@ -21,6 +21,7 @@ class Looked:
         target: Of that task.
         survey: Every case read once.
         problems: What the checks, the source and the task found.
+        licence: Of the data, as its source states it; empty where it does not.
     """
 
     source: str
@@ -30,6 +31,7 @@ class Looked:
     target: Target | None
     survey: Survey
     problems: tuple[Problem, ...]
+    licence: str = ""
 
     def usable(self) -> list[Case]:
         """The cases that could be read and that no check takes out."""

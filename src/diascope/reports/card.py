@@ -7,6 +7,9 @@ from diascope.core.evaluation import Evaluation, Release
 from diascope.core.finding import Measure
 from diascope.core.plan import Plan
 
+MADE, LICENCE = "- Made: ", "- Licence of the weights: "
+NOT_STATED = "not stated by the data's source"
+
 
 def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Dataset) -> str:
     """The card of a release.
@@ -28,8 +31,8 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
         f"- Trained on `{release.dataset}`: {len(dataset.cases)} cases of {patients} patients",
         f"- Network: `{plan['model']}`, {len(release.members)} member(s)",
         f"- Read with: {release.backend} {release.precision}",
-        f"- Made: {release.created}; signed: {release.signed_by or 'no (candidate)'}",
-        f"- Licence of the weights: {release.licence or 'not stated'}",
+        _made(release),
+        _licence(release),
         "",
         f"## Evaluation ({evaluation.part}: {evaluation.cases} cases, {evaluation.patients} patients)",
         "",
@@ -50,6 +53,40 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
         "",
     ]
     return "\n".join(lines)
+
+
+def signed_card(card: str, release: Release) -> str:
+    """The card of a release after it was signed: who signed, and the licence, are those of the index."""
+    lines = {MADE: _made(release), LICENCE: _licence(release)}
+    return "".join(
+        next((f"{new}\n" for start, new in lines.items() if line.startswith(start)), line)
+        for line in card.splitlines(keepends=True)
+    )
+
+
+def licence_text(release: Release, dataset: str) -> str:
+    """What stands in the file `LICENCE`: what the weights may be used for, as far as anybody said it.
+
+    Args:
+        release: The index.
+        dataset: What the source of the data states; empty where it states nothing.
+    """
+    return (
+        f"Licence of the weights of {release.label}: {release.licence or NOT_STATED}\n\n"
+        f"They were learnt from the data set {release.dataset}.\n"
+        f"Licence of the data: {dataset or NOT_STATED}\n\n"
+        "Whether the licence of data binds what was learnt from it is for those who hold the rights to say: ask them\n"
+        f"before you use the weights for what the data may not be used for. {release.intended_use}\n"
+    )
+
+
+def _made(release: Release) -> str:
+    signed = f"{release.signed_by}, {release.signed_at}" if release.signed_by else "no (candidate)"
+    return f"{MADE}{release.created}; signed: {signed}"
+
+
+def _licence(release: Release) -> str:
+    return f"{LICENCE}{release.licence or NOT_STATED}"
 
 
 def _words(measure: Measure) -> str:

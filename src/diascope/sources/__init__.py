@@ -52,6 +52,7 @@ class Listing:
         targets: Every column or mask that could be a target; the user or a task chooses.
         notes: What the user should know (series chosen and why, columns taken as patient, ...).
         problems: What was already found wrong while listing (unreadable headers, ...).
+        licence: What may be done with the data, as it says itself; empty where it says nothing.
     """
 
     root: Path
@@ -59,6 +60,7 @@ class Listing:
     targets: tuple[Target, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    licence: str = ""
 
 
 class Source(Protocol):

@@ -12,6 +12,7 @@ from diascope.sources.folders.declared import (
     channels_of,
     input_names,
     is_nnunet,
+    licence_of,
     listed,
     modality_of,
     read_declared,
@@ -50,7 +51,13 @@ class Decathlon:
         unlabelled = content.get("test")
         if isinstance(unlabelled, list) and unlabelled:
             notes.append(f"{len(unlabelled)} test images have no labels: left out")
-        return Listing(root=root, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes))
+        return Listing(
+            root=root,
+            cases=described.cases,
+            targets=described.targets,
+            notes=(*notes, *described.notes),
+            licence=licence_of(content),
+        )
 
 
 def _why(root: Path) -> str | None:

@@ -16,6 +16,7 @@ from diascope.sources.folders.declared import (
     channels_of,
     input_names,
     is_nnunet,
+    licence_of,
     listed,
     modality_of,
     read_declared,
@@ -64,6 +65,7 @@ class NnUnet:
             cases=described.cases,
             targets=described.targets,
             notes=(*notes, *table_notes, *described.notes),
+            licence=licence_of(content),
         )
 
 

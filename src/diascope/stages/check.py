@@ -124,7 +124,7 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True, plans:
     if task is not None and target is not None:
         problems += registry.get("tasks", task).problems(cases, target)
     notes = (*place.notes, *listing.notes, *_on_target(listing, request, target))
-    return Looked(name, tuple(cases), notes, task, target, survey, tuple(problems))
+    return Looked(name, tuple(cases), notes, task, target, survey, tuple(problems), place.licence or listing.licence)
 
 
 def _refuse_unknown(request: Request) -> None:

@@ -97,6 +97,7 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
         folds=dealt,
         given_split=given,
         seed=request.seed,
+        licence=looked.licence,
         exclusions=tuple(
             Exclusion(case=case, check=check, reason=reason) for case, (check, reason) in sorted(out.items())
         ),

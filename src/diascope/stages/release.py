@@ -13,9 +13,11 @@ from diascope.core.plan import Plan
 from diascope.core.record import canonical_json
 from diascope.core.run import Run
 from diascope.engine.progress import Tell, silent
-from diascope.reports.card import model_card
-from diascope.store.releases import INDEX, open_release, sealed, write_release
+from diascope.reports.card import licence_text, model_card, signed_card
+from diascope.store.releases import open_release, replace_release, write_release
 from diascope.store.workspace import Workspace
+
+CARD, LICENCE = "model-card.md", "LICENCE"
 
 
 def candidate(
@@ -52,6 +54,7 @@ def candidate(
         gate=gate,
         members=members,
         hashes={},
+        licence=dataset.licence,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=run.environment,
     )
@@ -60,7 +63,8 @@ def candidate(
         "evaluation.json": (canonical_json(evaluation.to_json(), indent=1) + "\n").encode(),
         "gate.safetensors": evaluation_folder / "gate.safetensors",
         "reference.safetensors": evaluation_folder / "reference.safetensors",
-        "model-card.md": model_card(release, evaluation, plan, dataset).encode(),
+        CARD: model_card(release, evaluation, plan, dataset).encode(),
+        LICENCE: licence_text(release, dataset.licence).encode(),
     }
     for member, trained in zip(members, run.members, strict=True):
         files[member] = run_folder / trained.weights
@@ -70,8 +74,14 @@ def candidate(
     return written, folder
 
 
-def sign(workspace: Workspace, name: str, by: str) -> Release:
+def sign(workspace: Workspace, name: str, by: str, licence: str | None = None) -> Release:
     """Sign a candidate with a person's name.
+
+    Args:
+        workspace: Where `releases/` is.
+        name: Of the candidate, or its folder.
+        by: Who signs.
+        licence: Under which the weights are given on; None is what the source of the data states.
 
     Raises:
         BadUsage: When it is signed already, or the name is empty.
@@ -85,11 +95,18 @@ def sign(workspace: Workspace, name: str, by: str) -> Release:
     if opened.release.signed_by:
         raise BadUsage(f"{opened.release.label} is already signed by {opened.release.signed_by}")
     signed = opened.release.model_copy(
-        update={"signed_by": by.strip(), "signed_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        update={
+            "signed_by": by.strip(),
+            "signed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "licence": opened.release.licence if licence is None else licence.strip(),
+        }
     )
-    signed = sealed(signed)
-    signed.write(opened.folder / INDEX)
-    return signed
+    card = (opened.folder / CARD).read_text(encoding="utf-8")
+    files = {
+        CARD: signed_card(card, signed).encode(),
+        LICENCE: licence_text(signed, opened.release.licence).encode(),
+    }
+    return replace_release(opened, signed, files)
 
 
 def _reading(folder: Path) -> dict[str, str]:

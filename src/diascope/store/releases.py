@@ -113,6 +113,52 @@ def write_release(folder: Path, release: Release, files: Mapping[str, bytes | Pa
     return whole
 
 
+def replace_release(opened: OpenRelease, release: Release, files: Mapping[str, bytes]) -> Release:
+    """Put another index, and a few other files, in the place of those of a release; the others stay what they are.
+
+    The folder is made whole beside the old one, which then gives way: no crash leaves a release of two kinds.
+
+    Args:
+        opened: What was verified.
+        release: The new index; its hashes and seal are made here.
+        files: Name to new content.
+
+    Raises:
+        DiascopeError: When the disk is full.
+    """
+    folder = opened.folder
+    partial, previous = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "previous"))
+    for left in (partial, previous):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        partial.mkdir()
+        for name in opened.release.hashes:
+            if name not in files:
+                _same_file(folder / name, partial / name)
+        for name, content in files.items():
+            write_durably(partial / name, content)
+        hashes = opened.release.hashes | {name: file_sha256(partial / name) for name in sorted(files)}
+        whole = sealed(release.model_copy(update={"hashes": hashes}))
+        whole.write(partial / INDEX)
+        folder.rename(previous)
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if previous.exists() and not folder.exists():
+            previous.rename(folder)
+        raise DiascopeError(f"cannot write the release: {error}", given=str(folder), todo="Free disk space") from error
+    shutil.rmtree(previous)
+    return whole
+
+
+def _same_file(here: Path, there: Path) -> None:
+    """The same bytes at another name: a link where the file system has links, for weights are large."""
+    try:
+        there.hardlink_to(here)
+    except OSError:
+        shutil.copyfile(here, there)
+
+
 def open_release(folder: Path) -> OpenRelease:
     """Verify and open a release.
 

@@ -110,6 +110,7 @@ def a_release(folder: Path, plan: Plan | None = None, seeds: Sequence[int] = (0,
         "plan.json": canonical_json(plan.to_json()).encode(),
         "evaluation.json": canonical_json(evaluation.to_json()).encode(),
         "gate.safetensors": save({}),
+        "model-card.md": f"# films\n\n- Made: \n- Licence of the weights: {release.licence}\n".encode(),
         "reference.safetensors": save(reference(networks, reader, release.decision, _examples(plan))),
     }
     for name, network in zip(release.members, networks, strict=True):

@@ -32,6 +32,12 @@ def test_one_channel_is_the_image(tmp_path: Path) -> None:
     assert [(label.name, label.value) for label in listing.targets[0].labels] == [("a", 1), ("b", 2)]
 
 
+@pytest.mark.parametrize("spelling", ["licence", "license"])
+def test_the_licence_is_taken_from_the_file(tmp_path: Path, spelling: str) -> None:
+    assert listed(a_task(tmp_path, **{spelling: "CC-BY-SA 4.0"})).licence == "CC-BY-SA 4.0, stated in dataset.json"
+    assert listed(a_task(tmp_path)).licence == ""
+
+
 def test_several_channels_are_several_inputs_of_one_file(tmp_path: Path) -> None:
     case = listed(a_task(tmp_path, modality={"1": "T1w", "0": "FLAIR", "10": "t1gd", "2": "T2w"})).cases[0]
     assert [(name, ref.item, ref.modality) for name, ref in case.inputs.items() if isinstance(ref, FileRef)] == [

@@ -93,6 +93,12 @@ def test_a_name_is_a_folders_name_whatever_the_target_is_called(target: str | No
     assert dataset_name(request) == expected
 
 
+def test_the_licence_of_the_source_is_frozen_with_the_data(tmp_path: Path) -> None:
+    survey = a_survey(40)
+    looked = Looked("manifest", survey.cases, (), "classification", CLASSES, survey, (), "CC-BY-4.0, stated at x")
+    assert curate(Workspace(tmp_path), looked, Request(location="films")).dataset.licence == "CC-BY-4.0, stated at x"
+
+
 def test_a_poisoned_case_is_named(tmp_path: Path) -> None:
     """F4: `1 image with NaN voxels` of forty tells nobody which."""
     survey = a_survey(40)

@@ -44,6 +44,12 @@ def read_declared(root: Path) -> dict[str, Any]:
     return content
 
 
+def licence_of(content: Mapping[str, Any]) -> str:
+    """The licence that a `dataset.json` states, under either spelling; empty where it states none."""
+    stated = content.get("licence") or content.get("license")
+    return f"{stated.strip()}, stated in {NAME}" if isinstance(stated, str) and stated.strip() else ""
+
+
 def channels_of(content: Mapping[str, Any], root: Path) -> tuple[str, ...]:
     """Names of the channels, in their order: `channel_names`, or `modality` in the first version.
 

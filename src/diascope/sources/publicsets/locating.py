@@ -40,10 +40,12 @@ class Place:
     Args:
         location: Folder, file or address.
         notes: Licence, citation and meaning of the labels of a public set.
+        licence: Of a public set, and where it is stated.
     """
 
     location: str
     notes: tuple[str, ...] = ()
+    licence: str = ""
 
 
 def located(location: str, tell: Tell = silent) -> Place:
@@ -58,7 +60,8 @@ def located(location: str, tell: Tell = silent) -> Place:
     if os.path.exists(location):
         return Place(location)
     if location in sets:
-        return Place(str(fetch(sets[location], tell)), sets[location].notes)
+        entry = sets[location]
+        return Place(str(fetch(entry, tell)), entry.notes, f"{entry.licence}, stated at {entry.licence_stated}")
     collections = {name.split("/")[0] for name in sets}
     if location.split("/")[0] in collections or difflib.get_close_matches(location, sets, n=1, cutoff=CLOSE):
         raise UnknownName("file, folder or public set", location, sets)
