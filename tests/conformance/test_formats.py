@@ -85,6 +85,28 @@ def test_a_round_trip_keeps_voxels_geometry_and_unit(name: str, suffix: str, tmp
         assert back.geometry.is_close(image.geometry)
 
 
+def is_as_its_header_says(name: str, files: list[Path], image: Image) -> None:
+    """`extent` may be None; where it says something, reading gives that."""
+    said = registry.get("formats", name).extent(files)
+    if said is None:
+        return
+    assert said.shape == image.array.shape
+    assert said.itemsize == image.array.itemsize
+    if image.geometry.physical:
+        assert said.spacing == pytest.approx(image.geometry.spacing, abs=1e-5)
+
+
+@pytest.mark.parametrize(("name", "suffix"), writers())
+def test_the_header_says_how_large_it_is(name: str, suffix: str, tmp_path: Path, series: Any) -> None:
+    for image, files in writes(name, suffix, tmp_path, series):
+        is_as_its_header_says(name, files, image)
+
+
+def test_the_headers_of_a_series_say_how_large_it_is(series: Any) -> None:
+    image, files = series
+    is_as_its_header_says("dicom", list(files), image)
+
+
 @pytest.mark.parametrize(("name", "suffix"), writers())
 def test_what_it_wrote_is_recognised_by_it_and_by_nobody_else(
     name: str, suffix: str, tmp_path: Path, series: Any

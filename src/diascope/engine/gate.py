@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -214,7 +215,7 @@ def _broken(rule: GateRule, image: Image) -> list[str]:
         found.append(f"{rule.input}: {image.channels} channels, trained on {rule.channels}")
     elif rule.channels == 1 and _has_colour(image):
         found.append(f"{rule.input}: a picture in colour, trained on grey ones")
-    if not np.isfinite(image.array).all():
+    if image.array.dtype.kind == "f" and not all(np.isfinite(plane).all() for plane in _planes(image)):
         found.append(f"{rule.input}: some voxels are not finite")
     elif float(np.ptp(image.array)) == 0:
         found.append(f"{rule.input}: the image is blank")
@@ -223,6 +224,11 @@ def _broken(rule: GateRule, image: Image) -> list[str]:
     if rule.spacing_low is not None and rule.spacing_high is not None:
         found += _spacing(rule, image, rule.spacing_low, rule.spacing_high)
     return found
+
+
+def _planes(image: Image) -> Iterator[npt.NDArray[Any]]:
+    """Each slice (Y, X) of each channel."""
+    return (plane for channel in image.array for plane in channel)
 
 
 def _has_colour(image: Image) -> bool:
@@ -234,7 +240,10 @@ def _has_colour(image: Image) -> bool:
 
 
 def _intensity(rule: GateRule, image: Image) -> list[str]:
-    seen = {"mean": float(np.mean(image.array, dtype=np.float64)), "std": float(np.std(image.array, dtype=np.float64))}
+    mean = float(np.mean(image.array, dtype=np.float64))
+    # One slice at a time: np.std would hold every voxel in 8 bytes.
+    squares = sum(float(np.square(plane - mean, dtype=np.float64).sum()) for plane in _planes(image))
+    seen = {"mean": mean, "std": math.sqrt(squares / image.array.size)}
     return [
         f"{rule.input}: {statistic} {seen[statistic]:.4g}, trained on {low:.4g} to {high:.4g} (grey values)"
         for statistic, (low, high) in sorted(rule.intensity.items())

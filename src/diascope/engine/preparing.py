@@ -88,7 +88,7 @@ def stack(images: Mapping[str, Image], plan: Plan) -> tuple[torch.Tensor, Geomet
         if image is not first and (image.shape != first.shape or not image.geometry.is_close(first.geometry)):
             volume = onto(volume, image.geometry, first.geometry, first.shape, order=1)
         parts.append(volume)
-    return torch.cat(parts), first.geometry
+    return parts[0] if len(parts) == 1 else torch.cat(parts), first.geometry
 
 
 def prepare(case: Case, images: Mapping[str, Image], plan: Plan) -> Example:

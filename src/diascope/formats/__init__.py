@@ -6,6 +6,7 @@ Shared parts live in sub-packages. Nothing above this folder converts a frame or
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,31 @@ from diascope.core.case import FileRef
 from diascope.core.errors import UnreadableFile
 from diascope.core.image import Image
 from diascope.formats.files.union import UNION, read_union
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How large an image will be once it is read, as its header says.
+
+    Args:
+        shape: (C, Z, Y, X).
+        itemsize: Bytes a value.
+        spacing: Millimetres (z, y, x); None where there are none.
+    """
+
+    shape: tuple[int, int, int, int]
+    itemsize: int
+    spacing: tuple[float, float, float] | None = None
+
+    @property
+    def voxels(self) -> int:
+        """Values of one channel."""
+        return self.shape[1] * self.shape[2] * self.shape[3]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return self.shape[0] * self.voxels * self.itemsize
 
 
 class Format(Protocol):
@@ -45,6 +71,16 @@ class Format(Protocol):
         """
         ...
 
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        """How large `read` would make it, without reading the values; None where the header does not tell.
+
+        Never smaller: a film that was saved in colour is read as one channel, and only its values say so.
+
+        Raises:
+            UnreadableFile: When not even the header can be read.
+        """
+        ...
+
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         """Write an image so that `read` gives it back: voxels, geometry, unit.
 
@@ -64,18 +100,33 @@ def format_of(path: Path) -> str | None:
     return None
 
 
+def extent(ref: FileRef, root: Path) -> Extent | None:
+    """How large what a `FileRef` points to is, without reading its values; None where its header does not tell.
+
+    Raises:
+        UnreadableFile: When a file is missing or its header broken.
+    """
+    found: Extent | None = registry.get("formats", ref.format).extent(_paths(ref, root), ref.item)
+    return found
+
+
 def read(ref: FileRef, root: Path) -> Image:
     """Read what a `FileRef` points to, relative to `root`; with the item `union`, several masks as one.
 
     Raises:
         UnreadableFile: When a file is missing or broken.
     """
-    paths = [Path(root) / path for path in ref.paths]
-    for path in paths:
-        if not path.is_file():
-            raise UnreadableFile(path, "no such file")
+    paths = _paths(ref, root)
     plugin: Format = registry.get("formats", ref.format)
     image = read_union(paths, plugin.read) if ref.item == UNION else plugin.read(paths, ref.item)
     if ref.modality is not None and image.modality == "unknown":
         image = Image(image.array, image.geometry, ref.modality, image.unit, image.attributes, image.history)
     return image
+
+
+def _paths(ref: FileRef, root: Path) -> list[Path]:
+    paths = [Path(root) / path for path in ref.paths]
+    for path in paths:
+        if not path.is_file():
+            raise UnreadableFile(path, "no such file")
+    return paths

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
 from diascope.core.image import Image
+from diascope.formats import Extent
 from diascope.formats.dicomio.decoder import Job, decoder
 from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation, is_structure_set
 from diascope.formats.dicomio.stack import Slice, Stack, stack
@@ -49,6 +50,17 @@ class Dicom:
             number = _frame_number(item)
             stacked = replace(stacked, slices=(replace(stacked.slices[0], frame=number - 1),))
         return _image(stacked)
+
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        instances = headers(paths)
+        for one in instances:
+            _refuse_what_is_no_image(one)
+        stacked = stack([_only_frame(instances, item)] if item else instances)
+        first = stacked.slices[0].instance
+        colour = _is_colour(first)
+        shape = (3 if colour else 1, len(stacked.slices), first.rows, first.columns)
+        itemsize = np.dtype(_dtype(stacked.slices, colour)).itemsize
+        return Extent(shape, itemsize, stacked.geometry.steps if stacked.geometry.physical else None)
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         raise BadUsage("images are not written as DICOM", todo="Write masks as DICOM SEG, images as NIfTI or NRRD")
@@ -86,7 +98,7 @@ def _only_frame(instances: Sequence[Instance], item: str) -> Instance:
 def _image(stacked: Stack) -> Image:
     slices = [*stacked.slices, *(copy for copy, _ in stacked.copies)]
     first = slices[0].instance
-    colour = first.samples == 3 or first.photometric == "PALETTE COLOR"
+    colour = _is_colour(first)
     unit = _unit(first)
     inverted = first.photometric == "MONOCHROME1" and unit == "a.u."
     shape = (len(slices), first.rows, first.columns, *((3,) if colour else ()))
@@ -102,6 +114,10 @@ def _image(stacked: Stack) -> Image:
         array, geometry = upright(array, geometry)
         history.append(f"gantry tilt of {stacked.tilt:.1f}° corrected by resampling in each slice (linear)")
     return Image(array, geometry, of_dicom_code(first.modality), unit, _attributes(stacked), tuple(history))
+
+
+def _is_colour(one: Instance) -> bool:
+    return one.samples == 3 or one.photometric == "PALETTE COLOR"
 
 
 def _jobs(slices: Sequence[Slice], inverted: bool, colour: bool) -> list[Job]:

@@ -17,6 +17,7 @@ from diascope.core.case import Label
 from diascope.core.errors import BadUsage, UnreadableFile
 from diascope.core.image import Image
 from diascope.core.record import write_durably
+from diascope.formats import Extent
 from diascope.formats.dicomio.headers import SUFFIXES, headers, is_segmentation
 from diascope.formats.dicomio.placing import place_on
 from diascope.formats.dicomio.segments import label_image
@@ -67,6 +68,9 @@ class DicomSeg:
         if algorithm is not None:
             attributes["algorithm"] = {"name": algorithm.algorithm, "version": algorithm.algorithm_version}
         return Image(array[None], geometry, of_dicom_code(one.modality), "label", attributes, history)
+
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        return None  # a mask is no input of a release
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         """Write a mask as a SEG of the series `like`.

@@ -15,9 +15,10 @@ import SimpleITK
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.formats import Format
+from diascope.formats import Extent, Format
 from diascope.formats.files.reading import ends_with, foreign, numbered, only
 
+_UNTYPED: Any = SimpleITK
 UNIT, PHYSICAL = "diascope_unit", "diascope_physical"
 """Keys of our own in the header: neither format has a field for the unit of the values, nor for "no millimetres"."""
 SIZES = (b"spacings:", b"space directions:", b"elementspacing", b"elementsize")
@@ -40,6 +41,19 @@ class Itk:
         path = only(paths)
         with foreign(path):
             return _read(path, item)
+
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        path = only(paths)
+        reader = _UNTYPED.ImageFileReader()
+        reader.SetFileName(str(path))
+        with foreign(path):
+            reader.ReadImageInformation()
+            size = [int(length) for length in reader.GetSize()]
+            x, y, z, *rest = (*size, 1)[: max(3, len(size))]
+            channels = int(np.prod(rest, dtype=int)) * int(reader.GetNumberOfComponents())
+            itemsize = SimpleITK.GetArrayViewFromImage(_UNTYPED.Image([1, 1], reader.GetPixelID(), 1)).itemsize
+            steps = (*(float(step) for step in reader.GetSpacing()), 1.0)
+            return Extent((1 if item else channels, z, y, x), itemsize, (steps[2], steps[1], steps[0]))
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         if not ends_with(path, (".nrrd", ".mha")):

@@ -18,7 +18,7 @@ from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.core.geometry import Array, Geometry
 from diascope.core.image import Image
 from diascope.core.record import write_durably
-from diascope.formats import Format
+from diascope.formats import Extent, Format
 from diascope.formats.files.reading import ends_with, foreign, numbered, only
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -47,6 +47,20 @@ class Nifti:
         with foreign(path):
             return _read(path, item)
 
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        path = only(paths)
+        with foreign(path), path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            stream: Any = gzip.GzipFile(fileobj=plain) if packed else plain
+            file = _kind(stream.read(4)).from_stream(_rewound(stream))
+            array, scaled = file.header.get_data_dtype(), (file.dataobj.slope, file.dataobj.inter) != (1, 0)
+            geometry, _ = _geometry(file, NO_MILLIMETRES not in _said(file))
+            x, y, z, *rest = (*file.shape, 1, 1, 1)[: max(3, len(file.shape))]
+            itemsize = np.dtype(_wide(array)).itemsize if scaled else array.itemsize
+            channels = int(np.prod(rest, dtype=int)) if item is None else 1
+            return Extent((channels, z, y, x), itemsize, geometry.steps if geometry.physical else None)
+
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         if not ends_with(path, self.suffixes):
             raise DataRefused("a NIfTI file ends in .nii or .nii.gz", given=path)
@@ -58,9 +72,8 @@ def _read(path: Path, item: str | None) -> Image:
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
-    kind: Any = nibabel.Nifti2Image if content[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nibabel.Nifti1Image
-    file = kind.from_bytes(content)
-    said = str(np.char.decode(file.header["descrip"], "latin-1")).split()
+    file = _kind(content).from_bytes(content)
+    said = _said(file)
     geometry, history = _geometry(file, physical=NO_MILLIMETRES not in said)
     array = _channels_first(file, path)
     channel = numbered(item, "channel", array.shape[0], path)
@@ -69,6 +82,26 @@ def _read(path: Path, item: str | None) -> Image:
     if int(file.header["intent_code"]) == LABEL:
         unit = "label"
     return Image(_values(array, file), geometry, unit=unit, history=history)
+
+
+def _kind(start: bytes) -> Any:
+    """The class that reads a file, by the size of the header with which it begins."""
+    return nibabel.Nifti2Image if start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nibabel.Nifti1Image
+
+
+def _rewound(stream: Any) -> Any:
+    stream.seek(0)
+    return stream
+
+
+def _said(file: Any) -> list[str]:
+    """The words of the description, where this program keeps what NIfTI has no field for."""
+    return str(np.char.decode(file.header["descrip"], "latin-1")).split()
+
+
+def _wide(stored: np.dtype[Any]) -> type[np.floating[Any]]:
+    """What holds stored values once they were scaled."""
+    return np.float64 if stored.itemsize > 2 and stored != np.float32 else np.float32
 
 
 def _channels_first(file: Any, path: Path) -> npt.NDArray[Any]:
@@ -89,7 +122,7 @@ def _values(array: npt.NDArray[Any], file: Any) -> npt.NDArray[Any]:
     slope, intercept = file.dataobj.slope, file.dataobj.inter
     if (slope, intercept) == (1, 0):
         return array
-    wide = np.float64 if array.dtype.itemsize > 2 and array.dtype != np.float32 else np.float32
+    wide = _wide(array.dtype)
     return np.asarray(array * wide(slope) + wide(intercept), dtype=wide)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from diascope.core.errors import BadUsage, UnreadableFile
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.formats import Format
+from diascope.formats import Extent, Format
 from diascope.formats.files.reading import ends_with, foreign, only
 
 CHANNELS = (1, 3, 4)
@@ -45,6 +45,9 @@ class Npz:
                 array = array[int(number)]
             array, notes = _channels_first(array, path)
             return Image(array, Geometry.unknown(), unit="grey", history=notes)
+
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        return None  # thousands of small cases share one archive, which is held whole
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         raise BadUsage("npz is only read", given=path, todo="Write .nii.gz, .nrrd or .png")

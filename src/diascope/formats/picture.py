@@ -18,7 +18,7 @@ from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.record import write_durably
-from diascope.formats import Format
+from diascope.formats import Extent, Format
 from diascope.formats.files.reading import ends_with, foreign, numbered, only
 
 Values = npt.NDArray[Any]
@@ -56,6 +56,14 @@ class Picture:
                 array = _grey_if_equal(array, notes)
             unit = str(picture.info.get(UNIT, "label" if item == "index" else "grey"))
         return Image(np.ascontiguousarray(array[:, None]), Geometry.unknown(), unit=unit, history=tuple(notes))
+
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        path = only(paths)
+        with foreign(path), PIL.Image.open(path) as picture:
+            deep = _is_deep_colour(picture, path)
+            channels = 1 if picture.mode in ("L", "I", "F", "1", "LA") or picture.mode.startswith("I;") else 3
+            itemsize = 2 if deep or picture.mode.startswith("I;") else 4 if picture.mode in ("I", "F") else 1
+            return Extent((channels, 1, picture.height, picture.width), itemsize)
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         if not ends_with(path, (".png",)):

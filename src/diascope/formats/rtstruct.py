@@ -17,6 +17,7 @@ from diascope.core.case import Label
 from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
+from diascope.formats import Extent
 from diascope.formats.dicomio.decoder import decoder
 from diascope.formats.dicomio.filling import fill, on_slices
 from diascope.formats.dicomio.headers import SUFFIXES, Instance, Roi, headers, is_structure_set
@@ -79,6 +80,9 @@ class RtStruct:
             "referenced_sop_uids": tuple(one.sop_uid for one in images),
         }
         return Image(array[None], geometry, of_dicom_code(images[0].modality), "label", attributes, history)
+
+    def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
+        return None  # a mask is no input of a release
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         raise BadUsage("masks are not written as RT Structure Sets", todo="Write them as DICOM SEG (dicom_seg)")

@@ -30,14 +30,16 @@ def _numbers(params: Params, key: str, volume: Tensor, default: float | None = N
 
 
 def _standard(volume: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    return (volume - mean) / std.clamp(min=SMALLEST_STD)
+    return (volume - mean).div_(std.clamp(min=SMALLEST_STD))
 
 
 def _window(volume: Tensor, params: Params) -> Tensor:
     low, high = _numbers(params, "low", volume), _numbers(params, "high", volume)
     mean, std = _numbers(params, "mean", volume), _numbers(params, "std", volume)
-    clipped = torch.minimum(torch.maximum(volume, low), high)
-    return _standard(clipped, mean, std)
+    # One copy, whatever the volume's size: it is as large as all that reading holds besides.
+    clipped = torch.maximum(volume, low)
+    torch.minimum(clipped, high, out=clipped)
+    return clipped.sub_(mean).div_(std.clamp(min=SMALLEST_STD))
 
 
 def _windows(volume: Tensor, params: Params) -> Tensor:
