@@ -56,17 +56,20 @@ def _descriptor(channel: npt.NDArray[np.float32]) -> Floats:
     """13 numbers of one channel (Z, Y, X): quantiles, contrast at three scales, and where the content lies."""
     volume = channel[:, ::2, ::2] if channel.size > 500_000 else channel
     quantiles = np.quantile(volume, (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99))
-    smooth = [
-        volume,
-        ndimage.uniform_filter(volume, 3, mode="nearest"),
-        ndimage.uniform_filter(volume, 7, mode="nearest"),
-    ]
-    contrast = [float(np.abs(np.diff(one, axis=2)).mean()) for one in smooth]
-    weight = np.abs(volume - np.median(volume)) + 1e-6
+    contrast = [_contrast(volume), *(_contrast(ndimage.uniform_filter(volume, n, mode="nearest")) for n in (3, 7))]
+    weight = volume - np.median(volume)
+    np.abs(weight, out=weight)
+    weight += 1e-6
     rows, columns = weight.sum(axis=(0, 2)), weight.sum(axis=(0, 1))
     centre = [float((line * np.linspace(-1, 1, len(line))).sum() / line.sum()) for line in (rows, columns)]
     spread = float((rows * np.linspace(-1, 1, len(rows)) ** 2).sum() / rows.sum())
     return np.array([*quantiles, *np.log1p(np.array(contrast) * 10), *centre, spread], dtype=float)
+
+
+def _contrast(volume: npt.NDArray[np.float32]) -> float:
+    """Mean step between neighbours in a row."""
+    steps = np.diff(volume, axis=2)
+    return float(np.abs(steps, out=steps).mean())
 
 
 def fit_gate(

@@ -23,7 +23,11 @@ from diascope.engine.orienting import Turn
 from diascope.engine.placing import frames_apart, placed
 from diascope.formats.dicomio.placing import place_on
 from diascope.store.files import changed_file
+from diascope.transforms.intensity import POINTWISE
 from diascope.transforms.resampling.volume import onto
+
+SLAB = 1 << 24
+"""Voxels that are scaled at once."""
 
 
 def read_images(case: Case, root: Path, names: tuple[str, ...]) -> dict[str, Image]:
@@ -81,14 +85,31 @@ def stack(images: Mapping[str, Image], plan: Plan) -> tuple[torch.Tensor, Geomet
         image = images[name]
         if apart := frames_apart(image, first):
             raise UnsoundGeometry(f"{name!r} and {names[0]!r}: {apart}", todo="Register them first")
-        volume = _with_channels(torch.from_numpy(image.array.astype(np.float32)), plan["channels"][name])
-        volume, _ = registry.get("transforms", "intensity").apply(
-            volume, image.geometry, plan["intensity"][name], False
-        )
+        volume = _scaled(image, plan["channels"][name], plan["intensity"][name])
         if image is not first and (image.shape != first.shape or not image.geometry.is_close(first.geometry)):
             volume = onto(volume, image.geometry, first.geometry, first.shape, order=1)
         parts.append(volume)
     return parts[0] if len(parts) == 1 else torch.cat(parts), first.geometry
+
+
+def _scaled(image: Image, channels: int, params: Mapping[str, Any]) -> torch.Tensor:
+    """(C, Z, Y, X) float32; a large volume slab by slab, so that it is held only once."""
+    scale = registry.get("transforms", "intensity").apply
+
+    def whole(array: npt.NDArray[Any]) -> torch.Tensor:
+        volume = _with_channels(torch.from_numpy(array.astype(np.float32)), channels)
+        scaled: torch.Tensor = scale(volume, image.geometry, params, False)[0]
+        return scaled
+
+    depth = max(1, SLAB // (image.shape[1] * image.shape[2]))
+    if depth >= image.shape[0] or params["rule"] not in POINTWISE:
+        return whole(image.array)
+    first = whole(image.array[:, :depth])
+    volume = torch.empty((len(first), *image.shape))
+    volume[:, :depth] = first
+    for z in range(depth, image.shape[0], depth):
+        volume[:, z : z + depth] = whole(image.array[:, z : z + depth])
+    return volume
 
 
 def prepare(case: Case, images: Mapping[str, Image], plan: Plan) -> Example:

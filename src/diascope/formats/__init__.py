@@ -13,6 +13,7 @@ from typing import Protocol
 from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import UnreadableFile
+from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.formats.files.union import UNION, read_union
 
@@ -24,12 +25,12 @@ class Extent:
     Args:
         shape: (C, Z, Y, X).
         itemsize: Bytes a value.
-        spacing: Millimetres (z, y, x); None where there are none.
+        geometry: Where its voxels are.
     """
 
     shape: tuple[int, int, int, int]
     itemsize: int
-    spacing: tuple[float, float, float] | None = None
+    geometry: Geometry
 
     @property
     def voxels(self) -> int:

@@ -60,7 +60,7 @@ class Dicom:
         colour = _is_colour(first)
         shape = (3 if colour else 1, len(stacked.slices), first.rows, first.columns)
         itemsize = np.dtype(_dtype(stacked.slices, colour)).itemsize
-        return Extent(shape, itemsize, stacked.geometry.steps if stacked.geometry.physical else None)
+        return Extent(shape, itemsize, stacked.geometry)
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         raise BadUsage("images are not written as DICOM", todo="Write masks as DICOM SEG, images as NIfTI or NRRD")

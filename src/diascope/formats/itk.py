@@ -52,8 +52,7 @@ class Itk:
             x, y, z, *rest = (*size, 1)[: max(3, len(size))]
             channels = int(np.prod(rest, dtype=int)) * int(reader.GetNumberOfComponents())
             itemsize = SimpleITK.GetArrayViewFromImage(_UNTYPED.Image([1, 1], reader.GetPixelID(), 1)).itemsize
-            steps = (*(float(step) for step in reader.GetSpacing()), 1.0)
-            return Extent((1 if item else channels, z, y, x), itemsize, (steps[2], steps[1], steps[0]))
+            return Extent((1 if item else channels, z, y, x), itemsize, _geometry(reader, physical=True))
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         if not ends_with(path, (".nrrd", ".mha")):

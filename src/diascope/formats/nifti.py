@@ -59,7 +59,7 @@ class Nifti:
             x, y, z, *rest = (*file.shape, 1, 1, 1)[: max(3, len(file.shape))]
             itemsize = np.dtype(_wide(array)).itemsize if scaled else array.itemsize
             channels = int(np.prod(rest, dtype=int)) if item is None else 1
-            return Extent((channels, z, y, x), itemsize, geometry.steps if geometry.physical else None)
+            return Extent((channels, z, y, x), itemsize, geometry)
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         if not ends_with(path, self.suffixes):

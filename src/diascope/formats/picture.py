@@ -63,7 +63,7 @@ class Picture:
             deep = _is_deep_colour(picture, path)
             channels = 1 if picture.mode in ("L", "I", "F", "1", "LA") or picture.mode.startswith("I;") else 3
             itemsize = 2 if deep or picture.mode.startswith("I;") else 4 if picture.mode in ("I", "F") else 1
-            return Extent((channels, 1, picture.height, picture.width), itemsize)
+            return Extent((channels, 1, picture.height, picture.width), itemsize, Geometry.unknown())
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
         if not ends_with(path, (".png",)):

@@ -9,14 +9,15 @@ from pathlib import Path
 from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, TableRef
-from diascope.core.errors import BadUsage, DataRefused, DiascopeError, OutOfScope, Stopped
+from diascope.core.errors import BadUsage, DataRefused, DiascopeError, DoesNotFit, OutOfScope, Stopped
 from diascope.core.finding import Findings
 from diascope.core.image import Image
-from diascope.engine.devices import prepare_process
+from diascope.engine.devices import capabilities, peak_memory_gb, prepare_process
 from diascope.engine.gate import broken_rules, distance, features, refusals
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
+from diascope.engine.room import need
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import Scan, Series, is_dicom, scan, series
 from diascope.modalities import of_dicom_code
@@ -30,6 +31,8 @@ from diascope.sources.studies.damage import Damage, damages, may_belong
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease, open_release
 
+FREE_SHARE = 0.8
+"""Of the memory that is free, as in a plan."""
 MOST_NAMED = 3
 """Damaged files that an error lists."""
 TREE = "dicom_tree"
@@ -52,7 +55,7 @@ class Predictor:
     Args:
         folder: Of the release.
         backend: Back end to use; None is the release's own where it is available.
-        memory_gb: Bound for the buffers of reading; None is the plan's.
+        memory_gb: Most memory (10**9 bytes) of this process while it reads; None is 80 % of what is free.
 
     Raises:
         Tampered: When the release's bytes were changed.
@@ -63,6 +66,9 @@ class Predictor:
         prepare_process()
         self.opened: OpenRelease = open_release(folder)
         self.ready = ready(self.opened, backend, memory_gb)
+        own = int(peak_memory_gb() * 1e9)  # with the networks, and what they hold of one patch
+        self.memory = int(memory_gb * 1e9) if memory_gb else own + int(FREE_SHARE * capabilities().memory_available)
+        self.own = own
         self.distance = self.opened.arrays("gate.safetensors")
 
     def read(self, incoming: Incoming) -> tuple[Prediction, Mapping[str, Image]]:
@@ -70,11 +76,13 @@ class Predictor:
 
         Raises:
             OutOfScope: When the input gate refuses it; names every reason.
+            DoesNotFit: When it needs more memory than it may have; nothing was read then.
             DataRefused: When it was refused before, or cannot be read.
         """
         if incoming.refused is not None:
             raise incoming.refused
         release, plan = self.opened.release, self.opened.plan
+        self._make_room(incoming)
         images = read_images(incoming.case, incoming.root, tuple(plan["image_inputs"]))
         if reasons := broken_rules(release.gate, images):
             raise OutOfScope(incoming.case.id, reasons)
@@ -93,6 +101,24 @@ class Predictor:
                 )
         task = registry.get("tasks", plan.task)
         return task.decode(output, example, release.decision, plan), images
+
+    def _make_room(self, one: Incoming) -> None:
+        """Give the windows what is left beside the images, or refuse before a voxel is read (F5)."""
+        names = tuple(self.opened.plan["image_inputs"])
+        refs = {name: ref for name in names if isinstance(ref := one.case.inputs.get(name), FileRef)}
+        extents = {name: size for name, ref in refs.items() if (size := formats.extent(ref, one.root)) is not None}
+        if not names or len(extents) < len(names):
+            return
+        needs = need(self.opened.plan, extents, self.ready.reader.output == "dense")
+        whole = self.own + needs.most
+        if whole > self.memory:
+            z, y, x = extents[names[0]].shape[1:]
+            raise DoesNotFit(
+                f"reading {one.case.id} ({z} x {y} x {x} voxels) needs about {whole / 1e9:.2f} GB of memory",
+                given=f"{self.memory / 1e9:.2f} GB, of which the program itself takes {self.own / 1e9:.2f} GB",
+                todo="Allow more with --memory, or read it on a machine that has it",
+            )
+        self.ready.reader.memory_bytes = needs.buffers(self.memory - self.own)
 
 
 def predict(

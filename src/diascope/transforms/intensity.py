@@ -70,6 +70,9 @@ RULES: MappingProxyType[str, Callable[[Tensor, Params], Tensor]] = MappingProxyT
     {"window": _window, "windows": _windows, "z-score": _z_score, "scale": _scale, "grey": _fixed, "rgb": _fixed}
 )
 
+POINTWISE = ("window", "windows", "grey", "rgb")
+"""Rules that ask no value about another one: a volume may be scaled part by part."""
+
 
 class Intensity:
     """Params: `rule`, and numbers, each one or one a channel.

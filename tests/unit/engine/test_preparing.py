@@ -165,3 +165,13 @@ def test_what_does_not_correspond_is_refused_by_name() -> None:
         aligned([a_case()], moved, a_plan())
     with pytest.raises(DataRefused, match="has no input t1, t2"):
         aligned([a_case()], ours, a_plan(("t1", "t2"), target=ours))
+
+
+@pytest.mark.parametrize("rule", [{"rule": "window", "low": 0, "high": 90, "mean": 40, "std": 9}, {"rule": "grey"}])
+def test_a_large_volume_is_scaled_in_slabs_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
+) -> None:
+    case, plan = a_volume(tmp_path), a_plan(intensity={"image": rule}, channels={"image": 3})
+    whole = prepared(case, tmp_path, plan)[0].inputs["image"]
+    monkeypatch.setattr("diascope.engine.preparing.SLAB", 250)  # two slices of 120 voxels
+    assert prepared(case, tmp_path, plan)[0].inputs["image"].tobytes() == whole.tobytes()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -16,6 +19,8 @@ from diascope.core import registry
 from diascope.core.case import Label
 from diascope.core.errors import DataRefused, DoesNotFit
 from diascope.core.finding import Findings
+from diascope.core.geometry import Geometry
+from diascope.core.image import Image
 from diascope.stages.predict import Predictor, predict
 from diascope.testing.releases import ORGANS, a_plan, a_release
 
@@ -212,3 +217,51 @@ def test_findings_stay_when_no_seg_can_be_written(tmp_path: Path, monkeypatch: p
     assert found.findings[0].status != "abstained"
     assert set(found.files) == {"mask", "picture"}
     assert any("no DICOM SEG was written" in note for note in found.notes)
+
+
+def a_header(path: Path, shape: tuple[int, int, int]) -> Path:
+    """A NIfTI file that says that it is large, and has no voxels."""
+    file = nibabel.Nifti1Image(np.zeros((1, 1, 1), np.int16), np.eye(4))
+    file.header.set_data_shape(shape)
+    path.write_bytes(file.header.binaryblock + bytes(4))
+    return path
+
+
+def test_what_does_not_fit_is_refused_with_the_gigabytes_before_a_voxel_is_read(tmp_path: Path) -> None:
+    path = a_header(tmp_path / "thousand.nii", (512, 512, 1000))
+    with pytest.raises(DoesNotFit, match=r"1000 x 512 x 512 voxels\) needs about [3-9]\.\d\d GB"):
+        predict(a_release(tmp_path / "films@1", DENSE), str(path), tmp_path / "out", memory_gb=2.5)
+    (found,) = (Findings.read(one) for one in (tmp_path / "out").glob("*/findings.json"))
+    assert "--memory" in found.findings[0].reason
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from diascope.engine.devices import peak_memory_gb
+from diascope.stages.predict import Predictor, predict
+release, image, out, more = sys.argv[1:]
+own = Predictor(Path(release)).own / 1e9
+predict(Path(release), image, Path(out), memory_gb=own + float(more))
+print(own + float(more), peak_memory_gb())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_the_memory_that_is_allowed_is_the_memory_that_is_taken(tmp_path: Path) -> None:
+    """120 slices of 320 x 320; the mask is the same however little memory there is."""
+    noise = np.random.default_rng(0).normal(0, 100, (1, 120, 320, 320)).astype(np.int16)
+    registry.get("formats", "nifti").write(Image(noise, Geometry.from_spacing((1, 1, 1))), tmp_path / "big.nii")
+    window = {"image": {"rule": "window", "low": -200, "high": 200, "mean": 0, "std": 100}}
+    release = a_release(tmp_path / "films@1", a_plan(ORGANS, (32, 64, 64), overlap=0.0, intensity=window))
+    masks = []
+    for more in ("0.46", "2.0"):
+        said = subprocess.run(
+            [sys.executable, "-c", MEASURED, str(release), str(tmp_path / "big.nii"), str(tmp_path / more), more],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        allowed, taken = map(float, said.stdout.split())
+        assert taken <= allowed
+        masks.append(registry.get("formats", "nifti").read([tmp_path / more / "big" / "mask.nii.gz"]).array)
+    assert np.mean(masks[0] == masks[1]) > 1 - 1e-4

@@ -1,0 +1,125 @@
+"""How much memory reading a case takes, from the headers of its files: asked before a voxel is read (F5).
+
+Counted are arrays that grow with the image; the program, its networks and what they hold of one patch have shown their
+size when the release proved itself. Freed memory is kept by the allocator, but seldom fits what comes next: it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from diascope.core.geometry import Geometry
+from diascope.core.plan import Plan
+from diascope.engine.orienting import Turn
+from diascope.engine.preparing import SLAB
+from diascope.formats import Extent
+from diascope.transforms.intensity import POINTWISE
+from diascope.transforms.resample import target_shape
+
+Shape = tuple[int, int, int]
+MARGIN = 128 << 20
+"""Bytes for all that does not grow with the image: headers, pictures, buffers of libraries."""
+FLOAT = 4
+IN_FILE = 2
+"""An image is held as it came and as an array."""
+FRAGMENTED = 1.5
+"""What the buffers of windows take in all, as a multiple of what they are asked to take: measured on 300 slices."""
+DESCRIBED = 3
+"""Copies of a quarter of a channel while it is described for the input gate."""
+WRITTEN = 4
+"""Bytes a voxel of a mask while it is written; a SEG has besides three copies of one bit a voxel and segment."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes besides the program itself.
+
+    Args:
+        held: While windows are run, without their buffers.
+        peak: The most at any other time.
+        least: The smallest buffers that windows can do with.
+    """
+
+    held: int
+    peak: int
+    least: int
+
+    def buffers(self, memory: int) -> int:
+        """Bytes that the windows may be told to take, where there are `memory` bytes besides the program."""
+        return int((memory - self.held) / FRAGMENTED)
+
+    @property
+    def most(self) -> int:
+        """The most at any time, with the smallest buffers."""
+        return max(self.peak, self.held + self.least)
+
+
+def need(plan: Plan, extents: Mapping[str, Extent], dense: bool) -> Need:
+    """What reading a case needs.
+
+    Args:
+        plan: Of the release.
+        extents: How large each image input is; the first one of the plan gives the grid.
+        dense: Whether every voxel gets a label.
+    """
+    names = tuple(plan["image_inputs"])
+    first = extents[names[0]]
+    files = IN_FILE * sum(one.nbytes for one in extents.values()) + MARGIN
+    channels = {name: plan["channels"][name] * len(plan["intensity"][name].get("windows", (1,))) for name in names}
+    total = sum(channels.values())
+    whole = FLOAT * total * first.voxels
+    scaling = max(_scaling(extents[name], channels[name], plan["intensity"][name]["rule"]) for name in names)
+    stacked = whole + scaling if len(names) == 1 else 2 * whole + scaling
+    turn = Turn.of(first.geometry, first.shape[1:])
+    turned = whole * (1 if turn == Turn() else 2)
+    shape, preparing = _prepared(
+        plan["prepare"], turn.shape(first.shape[1:]), turn.geometry(first.geometry, first.shape[1:])
+    )
+    working = FLOAT * total * prod(shape)
+    peak = files + max(stacked, turned, FLOAT * total * preparing, working + DESCRIBED * FLOAT * prod(shape) // 4)
+    if not dense:
+        return Need(files + working * (1 + 2 * plan["read_batch"]), peak, 0)
+    patch = prod(max(have, wanted) for have, wanted in zip(shape, plan["patch"], strict=True))
+    padded = 0 if patch == prod(shape) else FLOAT * total * patch
+    scores = FLOAT * (2 + len(plan.target.labels)) * prod(plan["patch"])
+    return Need(
+        held=files + working + padded + 2 * first.voxels,
+        peak=max(peak, files + (WRITTEN + 3 * len(plan.target.labels) // 8) * first.voxels),
+        least=int(FRAGMENTED * scores * (4 if plan["mirror_reading"] and plan["mirror_axes"] else 2)),
+    )
+
+
+def _scaling(extent: Extent, channels: int, rule: str) -> int:
+    """Copies while intensities are scaled: of a slab, or of everything where the rule asks for the whole."""
+    voxels = min(SLAB, extent.voxels) if rule in POINTWISE else extent.voxels
+    return 2 * FLOAT * channels * voxels
+
+
+def _prepared(steps: Sequence[tuple[str, Mapping[str, Any]]], shape: Shape, geometry: Geometry) -> tuple[Shape, int]:
+    """The shape on the working grid, and the most voxels that the transforms hold on the way there."""
+    most = prod(shape)
+    for name, params in steps:
+        if "spacing" in params and not geometry.physical:
+            break  # the input gate will refuse it
+        if name == "resample":
+            new = target_shape(shape, geometry, params)
+            most = max(most, prod(shape) + _along(shape, new))
+            shape, geometry = new, geometry.resized(shape, new)
+        elif name == "crop_pad":
+            z, y, x = (int(size) for size in params["shape"])
+            most = max(most, prod(shape) + z * y * x)
+            shape = (z, y, x)
+    return shape, most
+
+
+def _along(old: Shape, new: Shape) -> int:
+    """Voxels that `resampling.along` holds besides what it is given: two steps at a time, the most shrinking first."""
+    sizes, steps = list(old), [0]
+    for axis in sorted(range(3), key=lambda axis: new[axis] / old[axis]):
+        if new[axis] != old[axis]:
+            sizes[axis] = new[axis]
+            steps.append(prod(sizes))
+    return max(a + b for a, b in zip(steps, [*steps[1:], 0], strict=True))
