@@ -13,6 +13,7 @@ from diascope.engine.choosing import usable
 from diascope.engine.fit import load_weights
 from diascope.engine.proving import unproven
 from diascope.engine.reading import Reader, buffer_bytes
+from diascope.engine.room import bounded
 from diascope.store.releases import OpenRelease
 
 PLAIN = ("torch", "fp32")
@@ -79,7 +80,8 @@ def _tried(
         return None, "it is not installed here" if way[1] == "fp32" else "this machine cannot run it"
     try:
         reader = Reader(networks, opened.plan, *way, memory)
-        why = unproven(reader, opened.release.decision, opened.arrays("reference.safetensors"))
+        with bounded(f"one patch, read with {way[0]} {way[1]},"):
+            why = unproven(reader, opened.release.decision, opened.arrays("reference.safetensors"))
     except DoesNotFit:
         raise
     except (DiascopeError, RuntimeError, ImportError, OSError) as error:  # also of the back end's own library

@@ -6,11 +6,15 @@ size when the release proved itself. Freed memory is kept by the allocator, but 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import resource
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
+from diascope.core.errors import DoesNotFit
 from diascope.core.geometry import Geometry
 from diascope.core.plan import Plan
 from diascope.engine.orienting import Turn
@@ -20,6 +24,7 @@ from diascope.transforms.intensity import POINTWISE
 from diascope.transforms.resample import target_shape
 
 Shape = tuple[int, int, int]
+STATM = Path("/proc/self/statm")
 MARGIN = 128 << 20
 """Bytes for all that does not grow with the image: headers, pictures, buffers of libraries."""
 FLOAT = 4
@@ -55,6 +60,32 @@ class Need:
     def most(self) -> int:
         """The most at any time, with the smallest buffers."""
         return max(self.peak, self.held + self.least)
+
+
+@contextmanager
+def bounded(what: str) -> Iterator[None]:
+    """Around work that may ask for more memory than there is.
+
+    Raises:
+        DoesNotFit: Instead of what Python and torch raise then.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+            raise
+        raise DoesNotFit(
+            f"{what} needs more memory than there is",
+            todo="Free memory, raise the limit (ulimit -v), or use a larger machine",
+        ) from error
+
+
+def address_space_left() -> int | None:
+    """Bytes that this process may still map under its limit (`ulimit -v`); None where it has none, or none is known."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or not STATM.exists():
+        return None
+    return max(0, limit - int(STATM.read_text().split()[0]) * resource.getpagesize())
 
 
 def need(plan: Plan, extents: Mapping[str, Extent], dense: bool) -> Need:

@@ -17,7 +17,7 @@ from diascope.engine.gate import broken_rules, distance, features, refusals
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
-from diascope.engine.room import need
+from diascope.engine.room import address_space_left, bounded, need
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import Scan, Series, is_dicom, scan, series
 from diascope.modalities import of_dicom_code
@@ -68,6 +68,8 @@ class Predictor:
         self.ready = ready(self.opened, backend, memory_gb)
         own = int(peak_memory_gb() * 1e9)  # with the networks, and what they hold of one patch
         self.memory = int(memory_gb * 1e9) if memory_gb else own + int(FREE_SHARE * capabilities().memory_available)
+        if (left := address_space_left()) is not None:
+            self.memory = min(self.memory, own + left)
         self.own = own
         self.distance = self.opened.arrays("gate.safetensors")
 
@@ -150,7 +152,8 @@ def predict(
         tell({"event": "progress", "what": "reading", "done": number, "total": len(cases)})
         asked = Asked(one.case, one.root, out / name, (*predictor.ready.notes, *one.notes))
         try:
-            found.append(answers.said(asked, *predictor.read(one)))
+            with bounded(f"reading {one.case.id}"):
+                found.append(answers.said(asked, *predictor.read(one)))
         except Stopped:
             raise
         except DiascopeError as error:  # whatever is wrong with one case is no reason not to read the others

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
+from diascope.core.errors import DoesNotFit
 from diascope.core.geometry import Geometry
-from diascope.engine.room import MARGIN, Need, need
+from diascope.engine.room import MARGIN, Need, bounded, need
 from diascope.formats import Extent
 from diascope.testing.releases import ORGANS, a_plan
 
@@ -42,3 +46,21 @@ def test_buffers_get_what_is_left() -> None:
     one = needed()
     assert one.buffers(one.held + 3_000_000) == 2_000_000
     assert one.most == max(one.peak, one.held + one.least)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 3 bytes")])
+def test_an_allocation_that_fails_is_said_as_such(error: Exception) -> None:
+    with pytest.raises(DoesNotFit, match="reading a needs more memory than there is"), bounded("reading a"):
+        raise error
+    with pytest.raises(RuntimeError, match="shapes differ"), bounded("reading a"):
+        raise RuntimeError("shapes differ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not keep this limit")
+def test_a_limit_on_the_address_space_is_known() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "from diascope.engine.room import address_space_left as left; print(left())"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30)),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said.stdout.strip() == "None" or 0 < int(said.stdout) < 16 << 30
