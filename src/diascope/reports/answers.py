@@ -87,7 +87,7 @@ class Answers:
         images, history = read
         release = self.opened.release
         written = Findings(
-            release=f"{release.label} {release.content_hash()[:16]}",
+            release=f"{release.label} {release.seal[:16]}",
             signed_by=release.signed_by,
             signature="signed" if release.signed_by else "unsigned",
             task=release.task,
@@ -134,7 +134,7 @@ def _safe(name: str) -> str:
 def _mask_files(opened: OpenRelease, found: Image, asked: Asked) -> tuple[dict[str, str], list[str]]:
     """Write the mask as NIfTI, and for DICOM input as a SEG; returns kind to file name, and why there is no SEG."""
     release, folder = opened.release, asked.folder
-    algorithm = {"name": release.name, "version": release.version, "release_hash": release.content_hash()}
+    algorithm = {"name": release.name, "version": release.version, "release_hash": release.seal}
     mask = Image(found.array, found.geometry, unit="label", attributes={**found.attributes, "algorithm": algorithm})
     registry.get("formats", MASK_FORMAT).write(mask, folder / "mask.nii.gz")
     ref = asked.case.inputs[opened.plan["image_inputs"][0]]  # the mask lies on the first image

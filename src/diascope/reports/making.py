@@ -111,7 +111,7 @@ def _identity(content: ReportContent, words: Words) -> tuple[list[Child], list[l
     if release:
         rows += [
             [words("fact.release"), tag("code", release.label)],
-            [words("fact.release_hash"), tag("code", release.content_hash()[:16])],
+            [words("fact.release_hash"), tag("code", release.seal[:16])],
             [words("fact.signed"), release.signed_by or words("seal.unsigned")],
             [words("fact.licence"), release.licence or words("none")],
             [words("fact.use"), words.phrase(release.intended_use)],

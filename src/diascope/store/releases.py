@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from safetensors.numpy import load
 from diascope.core.errors import DiascopeError, Tampered
 from diascope.core.evaluation import Evaluation, Release
 from diascope.core.plan import Plan
-from diascope.core.record import Record, write_durably
+from diascope.core.record import Record, hash_of, write_durably
 from diascope.store.files import file_sha256
 
 INDEX = "release.json"
@@ -77,11 +78,7 @@ def safe_bytes(path: Path) -> bytes:
 
 def sealed(release: Release) -> Release:
     """The index with its own hash, so that a changed threshold shows as a changed weight does."""
-    return release.model_copy(update={"seal": _seal(release)})
-
-
-def _seal(release: Release) -> str:
-    return release.model_copy(update={"seal": ""}).content_hash()
+    return release.model_copy(update={"seal": release.model_copy(update={"seal": ""}).content_hash()})
 
 
 def write_release(folder: Path, release: Release, files: Mapping[str, bytes | Path]) -> Release:
@@ -169,7 +166,9 @@ def open_release(folder: Path) -> OpenRelease:
     if not (folder / INDEX).is_file():
         raise Tampered(f"{folder} is not a release: it has no {INDEX}", todo="Give the folder of a release")
     release = _read(Release, folder / INDEX)
-    if release.seal != _seal(release):
+    # Of what is written there, not of what this version makes of it: a field that came later changes no release.
+    written = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    if release.seal != hash_of({**written, "seal": ""}):
         raise _changed(INDEX, release)
     # Names in the index are compared with what lies there, never joined into paths before that.
     present = {path.name for path in folder.iterdir()} - {INDEX}

@@ -25,7 +25,7 @@ from diascope.core.case import Label, Target
 from diascope.core.errors import DiascopeError, Tampered
 from diascope.core.evaluation import Evaluation, Gate, Release
 from diascope.core.plan import Choice, Plan
-from diascope.core.record import canonical_json
+from diascope.core.record import canonical_json, hash_of
 from diascope.engine.fit import load_weights
 from diascope.store.releases import INDEX, OpenRelease, open_release, read_arrays, sealed, write_release
 
@@ -114,6 +114,15 @@ def test_every_single_bit_counts(tmp_path: Path) -> None:
                 open_release(folder)
         path.write_bytes(whole)
         open_release(folder)
+
+
+def test_a_release_of_an_earlier_version_without_a_later_field_is_opened(tmp_path: Path) -> None:
+    folder = a_release(tmp_path / "films@1")
+    content = json.loads((folder / INDEX).read_text())
+    del content["licence"]  # as if no release had had one when this was made
+    content["seal"] = hash_of({**content, "seal": ""})
+    (folder / INDEX).write_text(json.dumps(content))
+    assert open_release(folder).release.licence == ""
 
 
 def test_a_changed_threshold_in_the_index_is_noticed(tmp_path: Path) -> None:
