@@ -54,7 +54,7 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     draft.put("validate_every", max(1, steps // looks), "rule", f"{looks} looks at the validation part")
     draft.put("checkpoint_every", max(10, int(30 / costs.step) // 10 * 10), "rule", "about every 30 s")
     minutes = (budget.spent_seconds + costs.prepare + seconds + costs.read + REPORT_SECONDS) / 60
-    reason = f"{(costs.prepare + costs.read) / 60:.1f} to read the cases, {seconds / 60:.1f} for training"
+    reason = f"{(costs.prepare + costs.read) / 60:.1f} minutes to read the cases, {seconds / 60:.1f} for training"
     draft.put("predicted_minutes", round(minutes, 2), "measured", f"{reason}, the rest for looking and the report")
     pack = 4e-9 * facts.bytes_decoded / 4
     gigabytes = round(found.peak_gb * 1.05 + 0.3 + min(pack, 0.5 * found.peak_gb), 2)

@@ -59,7 +59,7 @@ def test_what_is_missing_is_neither_near_nor_far_from_the_training_rows():
 
     rows = [described(rng.normal(60, 5), None if number % 4 == 0 else rng.normal(140, 2)) for number in range(80)]
     facts = Fingerprint(dataset="d", cases=80, patients=80, inputs={}, strata={}, bytes_decoded=0, seconds_per_case=0)
-    gate, arrays = fit_gate(plan, facts, rows)
+    gate, arrays = fit_gate(plan, facts, rows, [str(number) for number in range(80)])
     assert gate.distance_limit is not None
     assert distance(described(60, None), arrays) < gate.distance_limit
     assert distance(described(61, 141), arrays) < gate.distance_limit

@@ -24,7 +24,12 @@ DECLARED = ("dataset.json", "manifest.csv")
 
 
 def reason(location: str, look: Callable[[Path], str | None]) -> str | None:
-    """`look` at a location, None where it cannot be looked at: `Source.recognises` never raises."""
+    """`look` at a location, None where it cannot be looked at: `Source.recognises` never raises.
+
+    An empty location is none: as a path it would be the current folder, whatever lies there.
+    """
+    if not location:
+        return None
     try:
         path = Path(location)
         return look(path) if path.exists() else None
