@@ -73,7 +73,9 @@ def convert(network: nn.Module, example: Tensor) -> Any:
         # The converter traces, which torch calls deprecated and (for norms that look at shapes) inexact; what comes
         # out is for one shape only and is compared with torch.
         warnings.simplefilter("ignore")
-        model = openvino.convert_model(plain, example_input=example.detach().cpu().float())
+        # Traced here, as the converter would, but once: it would run the network twice more to check the trace.
+        traced = torch.jit.trace(plain, example.detach().cpu().float(), check_trace=False)  # type: ignore[no-untyped-call]
+        model = openvino.convert_model(traced, example_input=example.detach().cpu().float())
     model.reshape(list(example.shape))
     return model
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,9 @@ def reference(
         return {}
     plain = Reader(networks, plan, "torch", "fp32", reader.memory_bytes)
     found: Arrays = {}
-    for number, example in enumerate(one for one in cases if "image" in one.inputs):
-        image = reference_image(example, plan).numpy()
-        output, said = _read(plain, image), _read(reader, image)
+    images = [reference_image(example, plan).numpy() for example in cases if "image" in example.inputs]
+    outputs = zip(images, _read(plain, images), _read(reader, images), strict=True)
+    for number, (image, output, said) in enumerate(outputs):
         calls = _calls(said, decision, plan)
         found[f"{number}/image"] = image
         if reader.output == "vector":
@@ -61,8 +61,8 @@ def unproven(reader: Reader, decision: Mapping[str, Any], stored: Mapping[str, n
         decision: Of the release.
         stored: From `reference`.
     """
-    for key in sorted(key for key in stored if key.endswith("/image")):
-        output = _read(reader, stored[key])
+    keys = sorted(key for key in stored if key.endswith("/image"))
+    for key, output in zip(keys, _read(reader, [stored[key] for key in keys]), strict=True):
         answer, calls = (stored.get(key.replace("/image", f"/{name}")) for name in ("answer", "calls"))
         if reader.output == "vector" and answer is not None:
             agrees, words = agreement(torch.from_numpy(answer[0]), torch.from_numpy(output.values))
@@ -73,8 +73,9 @@ def unproven(reader: Reader, decision: Mapping[str, Any], stored: Mapping[str, n
     return ""
 
 
-def _read(reader: Reader, image: npt.NDArray[Any]) -> Output:
-    return reader.read(Example(Case(id="reference", patient="reference", inputs={}), {"image": image[0]}, {}))
+def _read(reader: Reader, images: Sequence[npt.NDArray[Any]]) -> Iterator[Output]:
+    case = Case(id="reference", patient="reference", inputs={})
+    return reader.read_all(Example(case, {"image": image[0]}, {}) for image in images)
 
 
 def _calls(output: Output, decision: Mapping[str, Any], plan: Plan) -> npt.NDArray[Any]:

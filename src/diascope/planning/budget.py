@@ -8,7 +8,7 @@ DEFAULT_MINUTES = 15.0
 """Without a GPU and without a word from the user."""
 RESERVE = 0.94
 """Share of the budget that is planned; the rest is for what cannot be foreseen."""
-REPORT_SECONDS = 12.0
+REPORT_SECONDS = 18.0
 """Intervals, explanations, pictures and the report, measured on the sets of `benchmarks/` (two cores)."""
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, tee
 from pathlib import Path
 from typing import Any
+
+import numpy.typing as npt
 
 from diascope import formats
 from diascope.core import registry
@@ -13,6 +16,7 @@ from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure, Gallery, Picture
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
+from diascope.engine.batch import Example, Output
 from diascope.engine.preparing import prepared
 from diascope.engine.reading import Reader
 from diascope.reports.pictures import slice_picture
@@ -23,6 +27,8 @@ SHOWN = 4
 
 Answer = tuple[Reader, Mapping[str, Any]]
 """Who reads a case, and the decision on it."""
+Seen = tuple[Example, dict[str, npt.NDArray[Any]], Output]
+"""A prepared case, its masks, and what was said about it."""
 
 
 def worst_and_best(
@@ -52,23 +58,28 @@ def worst_and_best(
         "Middle cases": ranked[middle : middle + SHOWN],
         "Best cases": ranked[::-1][:SHOWN],
     }
-    return [
-        Gallery(
-            title=title,
-            pictures=tuple(
-                _picture(by_id[one.case], one.score, root, (by_case or {}).get(one.case, alike)) for one in some
-            ),
-        )
-        for title, some in chosen.items()
-    ]
+    found: list[Figure] = []
+    for title, some in chosen.items():
+        answers = [(by_case or {}).get(one.case, alike) for one in some]
+        shown = _seen([by_id[one.case] for one in some], answers, root)
+        pictures = (_picture(seen, one.score, root, who) for seen, one, who in zip(shown, some, answers, strict=True))
+        found.append(Gallery(title=title, pictures=tuple(pictures)))
+    return found
 
 
-def _picture(case: Case, score: float | None, root: Path, answer: Answer) -> Picture:
-    reader, decision = answer
-    plan = reader.plan
+def _seen(cases: Sequence[Case], answers: Sequence[Answer], root: Path) -> Iterator[Seen]:
+    """Each case read by its reader; neighbours with the same reader together, as one batch costs what one case does."""
+    for reader, group in groupby(zip(cases, answers, strict=True), key=lambda pair: pair[1][0]):
+        loaded, again = tee(prepared(case, root, reader.plan) for case, _ in group)
+        outputs = reader.read_all(example for example, _ in loaded)
+        yield from ((*one, output) for one, output in zip(again, outputs, strict=True))
+
+
+def _picture(seen: Seen, score: float | None, root: Path, answer: Answer) -> Picture:
+    (example, masks, output), (reader, decision) = seen, answer
+    plan, case = reader.plan, example.case
     task = registry.get("tasks", plan.task)
-    example, masks = prepared(case, root, plan)
-    prediction = task.decode(reader.read(example), example, decision, plan)
+    prediction = task.decode(output, example, decision, plan)
     ref = case.inputs[plan["image_inputs"][0]]
     image = formats.read(ref, root) if isinstance(ref, FileRef) else Image(example.inputs["image"], Geometry.unknown())
     truth = next(iter(masks.values()), None)
