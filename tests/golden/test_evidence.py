@@ -106,7 +106,7 @@ def test_the_temperature_equals_that_of_lbfgs(seed):
     truth = (logits / 2.2 + rng.gumbel(size=logits.shape)).argmax(1)
     counts = torch.from_numpy(np.bincount(truth, minlength=4)[truth])[:, None]
     hit = torch.nn.functional.one_hot(torch.from_numpy(truth), 4).bool()
-    wanted = torch.where(hit, (counts + 1) / (counts + 2), 1 / (counts + 2) / 3).double()
+    wanted = torch.where(hit, (counts + 0.5) / (counts + 1), 0.5 / (counts + 1) / 3).double()
     scale = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([scale], max_iter=200, tolerance_grad=1e-12, tolerance_change=1e-14)
 

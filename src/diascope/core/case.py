@@ -18,7 +18,8 @@ class FileRef(Record):
     paths: tuple[str, ...]
     """One file, or all files of a DICOM series; relative to the data set's root, or absolute."""
     item: str | None = None
-    """Which part of the file: `train_images:17` in an npz, `channel:2`, a SEG segment number; None is all of it."""
+    """Which part of the file: `train_images:17` in an npz, `channel:2`, a SEG segment number, `union` of several
+    masks; None is all of it."""
     modality: str | None = None
     """Name of the modality plug-in, where the source knows it and the file does not say."""
     kind: Literal["image", "signal", "text", "sequence"] = "image"

@@ -9,6 +9,8 @@ OVERRUN = 1.10
 """A run that would take this much longer than promised is shortened."""
 UNDERRUN = 0.92
 """A run whose steps became faster by compilation, and that would end this much earlier, is lengthened."""
+FILLED = 0.95
+"""Of the time left: what a lengthened run may fill. Validation and checkpoints are not in the steps that were timed."""
 AHEAD = 0.6
 """Share of the steps after which a run is not lengthened any more: the learning rate has fallen by then."""
 FIRST_LOOK = 40
@@ -60,11 +62,12 @@ class Pace:
         begin_step, begin = self._marks[min(WARM_STEPS, len(self._marks) - 2)]
         each = (now - begin) / (step - begin_step)
         expected = self.elapsed() + each * (total - step)
-        fits = step + max(1, int((self.seconds - self.elapsed()) / each))
+        room = (self.seconds - self.elapsed()) / each
+        fits, more = step + max(1, int(room)), min(step + int(FILLED * room), self.cap)
         # The same plan gives the same bytes twice: only what was not known when it was made may lengthen it.
         early = self._faster and step < AHEAD * total
         if expected > OVERRUN * self.seconds and fits < total:
             return max(step + 1, fits), f"{each * 1000:.0f} ms a step is slower than planned"
-        if early and expected < UNDERRUN * self.seconds and min(fits, self.cap) > total:
-            return min(fits, self.cap), f"{each * 1000:.0f} ms a step is faster than planned"
+        if early and expected < UNDERRUN * self.seconds and more > total:
+            return more, f"{each * 1000:.0f} ms a step is faster than planned"
         return None

@@ -27,7 +27,7 @@ def buffer_bytes(memory_gb: float) -> int:
 
 
 class Reader:
-    """Networks made ready for reading. The outputs of several are averaged.
+    """Networks made ready for reading. The outputs of several are averaged; of generators the first is used.
 
     Args:
         networks: The members, in `eval()`.
@@ -40,9 +40,10 @@ class Reader:
     def __init__(
         self, networks: Sequence[nn.Module], plan: Plan, backend: str, precision: str, memory_bytes: int | None = None
     ) -> None:
-        self.networks, self.plan, self.backend, self.precision = tuple(networks), plan, backend, precision
-        self.memory_bytes = memory_bytes
-        self.output = str(self.networks[0].output)
+        self.output = str(networks[0].output)
+        # The mean of two made pictures is a blurred one that no generator would make.
+        self.networks = tuple(networks[:1] if self.output == "image" else networks)
+        self.plan, self.backend, self.precision, self.memory_bytes = plan, backend, precision, memory_bytes
         self._runners: dict[tuple[int, ...], Runner] = {}
 
     def answer(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say? Temperature scaling, the reliability curve, slope and intercept."""
+"""Do probabilities mean what they say? Offsets and temperature, the reliability curve, slope and intercept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from diascope.core.errors import BadUsage
@@ -21,6 +21,8 @@ from diascope.metrics.bins import equal_mass
 LOWEST, HIGHEST = 0.1, 10.0
 """Temperatures outside are not believed."""
 _EDGE = 1.01
+FEWEST_FOR_OFFSETS = 10
+"""Cases of the rarest class below which the offsets of the classes are not learnt from the cases."""
 
 
 class Temperature(Record):
@@ -54,9 +56,10 @@ class ReliabilityBin(Record):
 def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Temperature:
     """The temperature of the least cross-entropy with the smoothed truth; left at 1, with a note, where none is sound.
 
-    The truth is smoothed as Platt (1999) does: for a class of n cases it is (n + 1) / (n + 2), the other classes share
-    the rest. So there is a best temperature also where every case is on the right side (plain
-    likelihood would call for 0), nearer to certainty the more cases say so; with many cases nothing changes.
+    The truth is smoothed as Platt (1999) does, with the half case of Krichevsky and Trofimov in place of his whole one:
+    for a class of n cases it is (n + 1/2) / (n + 1), the other classes share the rest. So there is a best temperature
+    also where every case is on the right side (plain likelihood would call for 0), nearer to certainty the more cases
+    say so; with many cases nothing changes.
 
     Args:
         logits: (N, K); (N,) or (N, 1) for a single logit of the positive class.
@@ -92,6 +95,46 @@ def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Temper
     if not LOWEST * _EDGE < value < HIGHEST / _EDGE:
         return _left(before, count, f"the best temperature is not between {LOWEST:g} and {HIGHEST:g}")
     return Temperature(value=value, loss_before=before, loss_after=after, cases=count)
+
+
+def fit_offsets(
+    logits: npt.NDArray[Any], truth: npt.NDArray[Any], weights: Sequence[float] | None = None
+) -> npt.NDArray[np.float64]:
+    """What is added to the logits before the temperature, so that classes are as frequent as they are said to be.
+
+    A loss that weighs class k by w answers w times too often: log w is taken back. Where every class has
+    `FEWEST_FOR_OFFSETS` cases, the offsets are learnt, together with the temperature, in the same loss as
+    `fit_temperature` (bias-corrected temperature scaling, Alexandari 2020).
+
+    Args:
+        logits: (N, K).
+        truth: (N,) class numbers.
+        weights: (K,) of the classes in the loss of the training; None is one for all.
+
+    Returns:
+        (K,) with mean 0.
+    """
+    scores, classes = np.asarray(logits, np.float64), np.asarray(truth).astype(np.intp)
+    number = scores.shape[1]
+    known = -np.log(np.ones(number) if weights is None else np.asarray(weights, np.float64))
+    known -= known.mean()
+    if np.bincount(classes, minlength=number).min() < FEWEST_FOR_OFFSETS or not np.isfinite(scores).all():
+        return np.asarray(known)
+    wanted = _smoothed(classes, number)
+
+    def loss(values: npt.NDArray[Any]) -> tuple[float, npt.NDArray[Any]]:
+        """Of the inverse temperature and the offsets divided by the temperature, in which it is convex."""
+        lines = values[0] * scores + values[1:]
+        excess = (softmax(lines, axis=1) - wanted) / len(scores)
+        slope = np.concatenate([[(excess * scores).sum()], excess.sum(axis=0)])
+        return float(-(wanted * log_softmax(lines, axis=1)).sum(axis=1).mean()), slope
+
+    bounds = [(1 / HIGHEST, 1 / LOWEST)] + [(None, None)] * number
+    found = minimize(loss, np.concatenate([[1.0], known]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    if not _EDGE / HIGHEST < found[0] < 1 / (LOWEST * _EDGE):
+        return np.asarray(known)
+    offsets = found[1:] / found[0]
+    return np.asarray(offsets - offsets.mean())
 
 
 def probabilities(logits: npt.NDArray[Any], temperature: float = 1.0) -> npt.NDArray[np.float64]:
@@ -167,11 +210,11 @@ def _left(loss: float | None, cases: int, why: str) -> Temperature:
 
 
 def _smoothed(classes: npt.NDArray[np.intp], number: int) -> npt.NDArray[np.float64]:
-    """Target probabilities (N, K): Platt's for the class of each case, the rest shared by the others."""
+    """Target probabilities (N, K): half a case of another class is added to those of each class."""
     cases = np.bincount(classes, minlength=number)[classes][:, None]
-    others = np.broadcast_to(1 / (cases + 2) / max(number - 1, 1), (len(classes), number))
+    others = np.broadcast_to(0.5 / (cases + 1) / max(number - 1, 1), (len(classes), number))
     own = np.arange(number) == classes[:, None]
-    return np.asarray(np.where(own, (cases + 1) / (cases + 2), others))
+    return np.asarray(np.where(own, (cases + 0.5) / (cases + 1), others))
 
 
 def _scores(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -55,9 +55,8 @@ class Draft:
             return self.choices[field].value
         if field in self.by_hand:
             given = checked(field, self.by_hand[field], value)
-            self.choices[field] = Choice(
-                value=given, kind="by hand", reason=f"given; the rule says {value!r}: {reason}"
-            )
+            rule = "other settings" if isinstance(value, Mapping) else repr(value)
+            self.choices[field] = Choice(value=given, kind="by hand", reason=f"given; the rule says {rule}: {reason}")
         else:
             self.choices[field] = Choice(value=value, kind=kind, reason=reason)
         return self.choices[field].value

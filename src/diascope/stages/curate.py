@@ -128,7 +128,8 @@ def _dealt(
 
 def dataset_name(request: Request) -> str:
     """A short name from the location and, where chosen, the target."""
-    name = _plain(Path(request.location.split(":")[0]).name) or "data"
+    path = Path(request.location)  # where there is none, an address: phantom:SEED:COUNT
+    name = _plain(path.absolute().name if path.exists() else request.location.split(":")[0].split("/")[-1]) or "data"
     target = _plain(request.options.target or "")
     return f"{name}-{target}" if target else name
 

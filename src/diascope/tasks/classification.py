@@ -22,7 +22,7 @@ from diascope.engine.batch import Batch, Example, Output, Row
 from diascope.engine.feeding import generator
 from diascope.engine.network import VectorNetwork
 from diascope.engine.task import Phase, Prediction, Scores, Statistic
-from diascope.evidence.calibration import fit_temperature, probabilities
+from diascope.evidence.calibration import fit_offsets, fit_temperature, probabilities
 from diascope.evidence.delong import Ranking, delong
 from diascope.evidence.operating_point import Rule, choose
 from diascope.evidence.proportions import proportion
@@ -32,13 +32,17 @@ from diascope.tasks.curves import precision_recall_chart, reliability_chart, roc
 PROBABILITY = ("auroc", "average_precision", "brier", "ece", "calibration_slope")
 CALL = ("accuracy", "balanced_accuracy", "mcc", "cohen_kappa")
 ONE_AGAINST_REST = ("sensitivity", "specificity", "ppv", "npv", "f1")
+LARGEST = {
+    "en": "the class with the largest probability, where rarer classes weigh more",
+    "zh-CN": "概率最大的类别，较少见的类别权重更高",
+}
 MIXING = 5
 """Key of what mixup draws: `engine/feeding.py` uses those below."""
 Floats = npt.NDArray[np.float64]
 
 
 class Classification:
-    """One of K classes; the loss is cross-entropy, the probabilities are scaled by one temperature."""
+    """One of K classes; the loss is cross-entropy, the probabilities are calibrated by class and temperature."""
 
     summary = "one class for each case, with a calibrated probability"
     needs: Gives = "vector"
@@ -133,22 +137,24 @@ class Classification:
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
         logits, truth = _logits(rows), _truth(rows)
-        temperature = fit_temperature(logits, truth)
+        offsets = fit_offsets(logits, truth, plan["class_weights"])
+        temperature = fit_temperature(logits + offsets, truth)
         decision: dict[str, Any] = {
+            "offsets": [float(value) for value in offsets],
             "temperature": temperature.value,
             "calibration": temperature.to_json(),
             "cases": len(rows),
         }
         if len(plan.target.labels) != 2:
-            return {**decision, "rule": {"en": "the most probable class", "zh-CN": "概率最大的类别"}}
+            return {**decision, "rule": LARGEST, "weights": plan["class_weights"]}
         positive = _positive(plan.target)
-        said = probabilities(logits, temperature.value)[:, positive]
+        said = probabilities(logits + offsets, temperature.value)[:, positive]
         point = choose(truth == positive, said, Rule.from_json(plan["operating_point"]))
         return {**decision, "point": point.to_json(), "rule": point.words}
 
     def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:
-        said = probabilities(np.array([row["logits"]]), decision["temperature"])[0]
-        call = int(np.argmax(said))
+        said = probabilities(np.array([row["logits"]]) + decision.get("offsets", 0.0), decision["temperature"])[0]
+        call = int(np.argmax(said * decision.get("weights", 1.0)))
         if "point" in decision:
             positive = _positive(plan.target)
             call = positive if said[positive] >= decision["point"]["threshold"] else 1 - positive
@@ -166,12 +172,8 @@ class Classification:
         for name in ONE_AGAINST_REST:
             statistics += _per_class(name, truth, _one_hot(calls, len(labels)), chosen, labels, binary)
         right = said[np.arange(len(rows)), truth] if len(rows) else np.zeros(0)
-        headline = (
-            ("auroc", "accuracy", "sensitivity", "specificity")
-            if binary
-            else ("auroc", "accuracy", "balanced_accuracy", "f1")
-        )
-        return Scores(tuple(statistics), headline, np.asarray(right, np.float64))
+        both = ("sensitivity", "specificity") if binary else ("balanced_accuracy", "f1")
+        return Scores(tuple(statistics), ("auroc", "accuracy", *both), np.asarray(right, np.float64))
 
     def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
         truth, said = _truth(rows), _probability(rows)

@@ -8,7 +8,9 @@ import pytest
 from diascope.core import registry
 from diascope.core.errors import BadUsage
 from diascope.evidence.calibration import (
+    FEWEST_FOR_OFFSETS,
     Temperature,
+    fit_offsets,
     fit_temperature,
     probabilities,
     reliability,
@@ -80,8 +82,34 @@ def test_timid_probabilities_of_a_model_without_error_become_sure(classes, count
 def test_few_cases_without_error_are_no_ground_for_certainty():
     logits = np.array([[3.0, 0], [0, 4], [5, 1], [1, 4]])
     found = fit_temperature(logits, np.array([0, 1, 0, 1]))
-    assert found.value > 1
-    assert probabilities(logits, found.value).max(axis=1).mean() == pytest.approx(3 / 4, abs=0.06)
+    assert probabilities(logits, found.value).max(axis=1).mean() == pytest.approx(5 / 6, abs=0.06)
+
+
+@pytest.mark.parametrize("weights", [None, (1.0, 3.0, 0.5)])
+def test_what_weights_did_to_the_frequencies_is_taken_back(weights):
+    """Logits that say each class `weights` times too often: offsets are found, whether the weights are known or not."""
+    logits, truth = drawn(1.0, count=6000)
+    off = np.log([1.0, 3.0, 0.5])
+    offsets = fit_offsets(2.0 * (logits + off), truth, weights)
+    assert offsets.sum() == pytest.approx(0, abs=1e-9)
+    np.testing.assert_allclose(offsets, -2.0 * (off - off.mean()), atol=0.2)
+    said = probabilities(2.0 * (logits + off) + offsets, 2.0)
+    np.testing.assert_allclose(said.mean(axis=0), np.bincount(truth) / len(truth), atol=0.005)
+
+
+def test_offsets_of_few_cases_are_the_weights_that_are_known_and_nothing_else():
+    few = FEWEST_FOR_OFFSETS - 1
+    truth = np.repeat([0, 1], [few, 50])
+    logits = np.random.default_rng(4).normal(size=(len(truth), 2)) + np.eye(2)[truth]
+    half = np.log(4.0) / 2
+    np.testing.assert_allclose(fit_offsets(logits, truth, (4.0, 1.0)), [-half, half])
+    np.testing.assert_allclose(fit_offsets(logits, truth), [0, 0])
+
+
+def test_logits_that_say_the_wrong_thing_or_nothing_have_no_offsets_of_their_own():
+    truth = np.arange(200) % 2
+    for logits in (np.eye(2)[1 - truth] * 5, np.full((200, 2), np.nan), np.zeros((200, 2))):
+        np.testing.assert_allclose(fit_offsets(logits, truth), [0, 0], atol=1e-6)
 
 
 def test_wrong_shapes_and_classes_are_refused():

@@ -264,3 +264,13 @@ def test_rare_classes_weigh_more_but_do_not_rule() -> None:
     common, rare = TASK.choices(facts, a_plan().target)["class_weights"].value
     assert 1 < rare / common < 10
     assert (100 * common + 10 * rare) / 110 == pytest.approx(1, abs=1e-3)
+
+
+def test_of_many_classes_the_rare_ones_weigh_more_in_the_decision_and_not_in_the_probability() -> None:
+    plan = a_plan(3)
+    row: Row = {"case": "a", "patient": "a", "logits": [0.0, 0.0, float(np.log(1.5))], "class": 0}
+    decision = {"temperature": 1.0, "offsets": [0.0, 0.0, 0.0]}
+    decided = TASK.decide(row, {**decision, "weights": [2.0, 1.0, 1.0]}, plan)
+    assert decided["probability"] == pytest.approx([2 / 7, 2 / 7, 3 / 7])
+    assert decided["call"] == 0
+    assert TASK.decide(row, decision, plan)["call"] == 2
