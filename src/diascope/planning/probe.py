@@ -67,7 +67,8 @@ def probe(
 
 def words(arithmetic: Arithmetic) -> str:
     """An arithmetic for people."""
-    return f"{arithmetic.precision} {'channels-last' if arithmetic.channels_last else 'contiguous'}"
+    layout = "channels-last" if arithmetic.channels_last else "contiguous"
+    return f"{arithmetic.precision} {layout}" + (" on one thread" if arithmetic.threads == 1 else "")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from diascope.core.errors import BadUsage
 from diascope.engine import devices
@@ -33,7 +34,7 @@ def test_a_process_can_be_prepared_twice():
     first, second = prepare_process(threads=1), prepare_process(threads=1)
     assert first == second
     assert first["threads"] == "1"
-    assert set(first) == {"allocator", "denormals", "threads"}
+    assert set(first) == {"allocator", "denormals", "linear_algebra", "threads"}
     assert torch.get_num_threads() == 1
 
 
@@ -42,6 +43,13 @@ def test_denormals_are_flushed():
     said = prepare_process()["denormals"]
     value = torch.tensor([1e-40]) * 1
     assert (value == 0) == said.startswith("flushed")
+
+
+def test_linear_algebra_takes_no_core_from_torch():
+    with threadpool_limits(limits=2, user_api="blas"):
+        prepare_process()
+        assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {1}
+    prepare_process()
 
 
 def test_no_threads_are_refused():
@@ -60,13 +68,14 @@ def test_a_system_without_glibc_keeps_its_allocator(monkeypatch):
         (a_machine(), 3, (("fp32", True), ("fp32", False))),
         (a_machine(amx=True, avx512_bf16=True), 2, (("bf16", True), ("fp32", True))),
         (a_machine(avx512_bf16=True), 3, (("fp32", True), ("bf16", True), ("fp32", False))),
+        (a_machine(), 2, (("fp32", True), ("fp32", False), ("fp32", True, 1))),
         (a_machine(cuda=1), 3, (("bf16", True), ("fp32", True))),
         (a_machine(mps=True), 2, (("fp32", False),)),
-        (a_machine(amx=True), 0, (("fp32", False),)),
+        (a_machine(amx=True), 0, (("fp32", False), ("fp32", False, 1))),
     ],
 )
 def test_the_candidates_follow_the_machine(machine, dimensions, expected):
-    wanted = tuple(Arithmetic(precision, last, 4) for precision, last in expected)
+    wanted = tuple(Arithmetic(*one) if len(one) == 3 else Arithmetic(*one, 4) for one in expected)
     assert candidates(machine, dimensions) == wanted
 
 
