@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from diascope.core import registry
 from diascope.engine import devices
 from diascope.engine.devices import Arithmetic
-from diascope.engine.network import DenseNetwork, VectorNetwork, arg_max
+from diascope.engine.network import DenseNetwork, VectorNetwork
+from diascope.engine.sliding import argmax_labels
 from diascope.models import InputSpec
 
 HERE = Path(__file__).resolve().parent
@@ -49,7 +50,7 @@ def a_network(workload: str) -> nn.Module:
     model = registry.get("models", "unet" if workload == "unet3d" else "resnet")
     encoder = model.build(spec, model.options(spec))
     if workload == "unet3d":
-        return DenseNetwork(encoder, facts["classes"], levels=2, reduce=arg_max)
+        return DenseNetwork(encoder, facts["classes"], levels=2, reduce=argmax_labels)
     return VectorNetwork({"image": encoder}, facts["classes"])
 
 
