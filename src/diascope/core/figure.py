@@ -51,11 +51,14 @@ class Bars(Record):
     kind: Literal["bars"] = "bars"
     title: str
     names: tuple[str, ...]
+    """Of a histogram: the middle of each bin."""
     values: tuple[float, ...]
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
     unit: str = "1"
     note: str = ""
+    histogram: bool = False
+    """The names are neighbouring bins, and stand side by side."""
 
 
 class Picture(Record):

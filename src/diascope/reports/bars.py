@@ -23,7 +23,7 @@ def bars_body(figure: Bars, words: Words) -> Markup:
     """The drawing of one `Bars` record."""
     if not figure.names:
         return tag("p", words("figure.empty"), class_="empty")
-    if _is_distribution(figure):
+    if figure.histogram or _is_distribution(figure):
         return _histogram(figure, words)
     return _rows(figure, words)
 

@@ -171,16 +171,17 @@ class Segmentation:
     def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
         names = [label.name for label in plan.target.labels]
         figures: list[Figure] = []
-        edges = np.linspace(0, 1, 21)
         for name in names:
-            counts, _ = np.histogram(_column(rows, f"dice/{name}"), bins=edges)
-            first = int(np.argmax(counts > 0)) if counts.any() else 0
+            values = _column(rows, f"dice/{name}")
+            edges = _bins(values)
+            counts, _ = np.histogram(values, bins=edges)
             figures.append(
                 Bars(
                     title=f"Dice of {name}: cases",
-                    names=tuple(f"{edge:.2f}" for edge in edges[first:-1]),
-                    values=tuple(float(count) for count in counts[first:]),
+                    names=tuple(f"{middle:.3f}" for middle in (edges[:-1] + edges[1:]) / 2),
+                    values=tuple(float(count) for count in counts),
                     unit="cases",
+                    histogram=True,
                 )
             )
         return tuple(figures)
@@ -193,6 +194,15 @@ class Segmentation:
         attributes = {"labels": plan.target.labels}
         mask = Image(_values(plan.target)[output.values][None], geometry, unit="label", attributes=attributes)
         return Prediction(tuple(findings), mask)
+
+
+def _bins(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Edges of about a dozen bins from below the least Dice to 1; their width is 0.01, 0.02 or 0.05."""
+    known = values[np.isfinite(values)]
+    least = float(known.min()) if known.size else 0.0
+    width = next((width for width in (0.01, 0.02) if (1 - least) / width <= 14), 0.05)
+    bins = max(1, round((1 - np.floor(least / width + 1e-9) * width) / width))
+    return np.asarray(np.linspace(1 - bins * width, 1, bins + 1))
 
 
 def _finding(label: Label, output: Output, geometry: Any, decision: Mapping[str, Any], target: Target) -> Finding:

@@ -11,6 +11,7 @@ import torch
 
 from diascope.core.case import FileRef, Label, Target
 from diascope.core.errors import UnsoundGeometry
+from diascope.core.figure import Bars
 from diascope.core.geometry import Geometry
 from diascope.core.plan import Choice, Plan
 from diascope.engine.batch import Batch, Example, Output, Row
@@ -240,3 +241,16 @@ def test_where_a_structure_is_takes_little_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * said.nbytes  # coordinates of every voxel took 24 times as much
+
+
+@pytest.mark.parametrize("least", [0.0, 0.71, 0.9, 0.995, 1.0])
+def test_the_histogram_of_dice_holds_every_case_and_ends_at_1(least: float) -> None:
+    rows = [
+        {**row, "dice/organ": value} for row, value in zip(scored_rows(4, 3), (least, 1.0, 1.0, least), strict=True)
+    ]
+    bars = TASK.figures(rows, a_plan(), {})[0]
+    assert isinstance(bars, Bars)
+    assert bars.histogram
+    assert sum(bars.values) == 4
+    assert bars.values[0] > 0
+    assert bars.values[-1] > 0
