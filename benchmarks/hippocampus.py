@@ -2,7 +2,8 @@
 
 Test: every fifth id in sorted order. Validation is cut from the other 160 by the seed.
 
-    python benchmarks/hippocampus.py --minutes 15 60 --seeds 0 1 2
+    python benchmarks/hippocampus.py --minutes 15 --seeds 0 1 2
+    python benchmarks/hippocampus.py --minutes 60 --folds 5        # the mean of five networks on the test part
 
 Resumable: a (minutes, seed) pair that has a row is not run again. Prints a Markdown row for BENCHMARKS.md.
 """
@@ -44,23 +45,31 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--minutes", type=float, nargs="+", default=[15.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--folds", type=int, default=0)
     parser.add_argument("--workspace", type=Path, default=Path("/tmp/diascope-benchmarks/hippocampus"))
     options = parser.parse_args()
     source = manifest(options.data, options.workspace / "source")
     for minutes in options.minutes:
         for seed in options.seeds:
-            key = f"hippocampus/{minutes:g}/{seed}"
+            key = named(minutes, options.folds, seed)
             if stored(options.workspace, key) is None:
                 store(options.workspace, key, one(source, options, minutes, seed))
             print(key, stored(options.workspace, key))
-        rows = [stored(options.workspace, f"hippocampus/{minutes:g}/{seed}") for seed in options.seeds]
-        print(markdown(f"hippocampus {minutes:g} min, mean Dice", "hippocampus.py", rows, "dice"))
+        rows = [stored(options.workspace, named(minutes, options.folds, seed)) for seed in options.seeds]
+        words = f", {options.folds} folds" if options.folds else ""
+        print(markdown(f"hippocampus {minutes:g} min{words}, mean Dice", "hippocampus.py", rows, "dice"))
+
+
+def named(minutes: float, folds: int, seed: int) -> str:
+    """The key of a row."""
+    return f"hippocampus/{minutes:g}/{seed}" + (f"/{folds}" if folds else "")
 
 
 def one(source: Path, options: argparse.Namespace, minutes: float, seed: int) -> dict[str, object]:
     """One fit; what it measured on the test part."""
     began, cpu = time.monotonic(), time.process_time()
-    made = diascope.fit(source, options.workspace / f"{minutes:g}-{seed}", minutes=minutes, seed=seed)
+    workspace = options.workspace / named(minutes, options.folds, seed).replace("/", "-")
+    made = diascope.fit(source, workspace, minutes=minutes, seed=seed, folds=options.folds or None)
     metrics = {name: measure.model_dump() for name, measure in made.evaluation.metrics.items()}
     return {
         "metrics": metrics,
