@@ -17,7 +17,8 @@ def a_plan() -> Plan:
     labels = (Label(name="well", value=0), Label(name="ill", value=1))
     target = Target(name="label", kind="category", columns=("label",), labels=labels, positive="ill")
     rule = Choice(value={"name": "youden"}, kind="rule", reason="")
-    return Plan(dataset="d", task="classification", target=target, seed=0, choices={"operating_point": rule})
+    choices = {"operating_point": rule, "class_weights": Choice(value=[1.0, 1.0], kind="rule", reason="")}
+    return Plan(dataset="d", task="classification", target=target, seed=0, choices=choices)
 
 
 def a_fold(number: int, shift: float, cases: int = 20) -> list[Row]:

@@ -23,6 +23,7 @@ TARGET = Target(
     positive="b",
 )
 RULE = Choice(value={"name": "youden"}, kind="rule", reason="")
+WEIGHTS = Choice(value=[1.0, 1.0], kind="rule", reason="")
 NETWORKS = ["first", "second", "third"]
 
 
@@ -33,7 +34,11 @@ class Heard:
     dataset: Dataset
     plan: Plan = field(
         default_factory=lambda: Plan(
-            dataset="d", task="classification", target=TARGET, seed=0, choices={"operating_point": RULE}
+            dataset="d",
+            task="classification",
+            target=TARGET,
+            seed=0,
+            choices={"operating_point": RULE, "class_weights": WEIGHTS},
         )
     )
     read_by: list[tuple[list[str], list[str]]] = field(default_factory=list)
