@@ -168,7 +168,7 @@ def main() -> None:
     options = parser.parse_args()
     options.patch = 96 if options.size >= 256 else 32
     options.variant = f"-{options.backend}-{options.precision}-{options.memory_mib}"
-    folder = options.folder / f"sliding-window-{options.size}-{options.width}-{options.train_steps}"
+    folder = options.folder / f"sliding-window-batchnorm-{options.size}-{options.width}-{options.train_steps}"
     if options.part:
         ours(options, folder, options.part != ROWS[1], options.result)
         return

@@ -23,7 +23,10 @@ def build_network(width: int, patch: int) -> torch.nn.Module:
     levels = 5 if patch >= 96 else 4
     filters = [width, 2 * width, 4 * width, 8 * width, 10 * width][:levels]
     strides = [1] + [2] * (levels - 1)
-    return DynUNet(3, 1, CLASSES, [3] * levels, strides, strides[1:], filters=filters, res_block=False)
+    # Organs are told by their grey value: instance norm would take it away, and differ between crops and windows.
+    return DynUNet(
+        3, 1, CLASSES, [3] * levels, strides, strides[1:], filters=filters, res_block=False, norm_name="batch"
+    )
 
 
 def peak_mib() -> float:
