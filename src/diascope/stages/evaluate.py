@@ -133,11 +133,11 @@ class Watch:
     dataset: Dataset
     reading: Reading
     tell: Tell
-    readers: dict[tuple[int, ...], Reader] = field(default_factory=dict)
+    readers: dict[tuple[Any, ...], Reader] = field(default_factory=dict)
 
     def reader(self, networks: Sequence[Any]) -> Reader:
         """A reader with the chosen back end; the same networks get the same one, for compiling takes seconds."""
-        key = tuple(id(network) for network in networks)
+        key = tuple(networks)
         if key not in self.readers:
             memory = buffer_bytes(self.plan["memory_gb"])
             self.readers[key] = Reader(networks, self.plan, self.reading.backend, self.reading.precision, memory)
