@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import subprocess
 import sys
@@ -30,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 SEED = 20261120
 TRAINED = 0.8
 """Mean Dice to the truth that MONAI's side must reach for the agreement of both sides to mean anything."""
+Cases = list[tuple[np.ndarray, np.ndarray]]
 ROWS = ("monai", "ours", "ours, empty windows skipped")
 
 
@@ -56,26 +58,60 @@ def scaled(hounsfield: np.ndarray) -> np.ndarray:
     return (np.clip(hounsfield, -200, 1200) - 500) / 700
 
 
+def places(mask: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Of each class some of its voxels, (n, 3): where a crop may have its middle."""
+    flat, order = mask.ravel(), np.argsort(mask, axis=None, kind="stable")
+    bounds = np.searchsorted(flat, range(CLASSES + 1), sorter=order)
+    some = [rng.choice(order[a:b], 2000) for a, b in itertools.pairwise(bounds)]
+    return [np.stack(np.unravel_index(each, mask.shape), axis=1) for each in some]
+
+
+def start_as_ladder(network: torch.nn.Module) -> None:
+    """The first layer begins as thresholds spread over all grey values: 24 organs told by their HU need that many."""
+    first = network.input_block
+    with torch.no_grad():
+        first.conv1.conv.weight.abs_()
+        first.norm1.bias.copy_(torch.linspace(-2.5, 2.5, len(first.norm1.bias)))
+
+
+def crops(
+    cases: Cases, middles: list[list[np.ndarray]], edge: int, number: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs (number, 1, edge, edge, edge) around voxels of as many classes, and their labels."""
+    inputs, truth = [], []
+    for organ in rng.choice(CLASSES, number, replace=False):
+        case = rng.integers(len(cases))
+        image, mask = cases[case]
+        centre = rng.choice(middles[case][organ])
+        corner = [int(np.clip(c - edge // 2, 0, n - edge)) for c, n in zip(centre, image.shape, strict=True)]
+        box = tuple(slice(c, c + edge) for c in corner)
+        inputs.append(torch.from_numpy(scaled(image[box]))[None])
+        truth.append(torch.from_numpy(mask[box].astype(np.int64)))
+    return torch.stack(inputs).contiguous(memory_format=torch.channels_last_3d), torch.stack(truth)
+
+
 def train(options: argparse.Namespace, folder: Path) -> Path:
-    """Train the network on crops of *other* phantoms of the same kind; keep the weights."""
+    """Train the network on crops of *other* phantoms of the same kind, all organs as often; keep the weights."""
     path = folder / "weights.safetensors"
     if path.exists():
         return path
     devices.prepare_process()
     torch.manual_seed(SEED)
     network, rng = build_network(options.width, options.patch), np.random.default_rng(SEED)
-    cases = [a_phantom(min(options.size, 256), SEED + 1 + k) for k in range(3)]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=options.train_steps)
-    # Crops of half the window: a step takes an eighth of the time, and what is learnt is grey value and outline.
-    crop, fast = min(options.patch, 48), devices.capabilities().amx
+    start_as_ladder(network)
+    network = network.to(memory_format=torch.channels_last_3d)
+    cases = [a_phantom(size, SEED + 1 + k) for k, size in enumerate((options.size, max(options.size // 2, 128)))]
+    middles = [places(mask, rng) for _, mask in cases]
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=options.train_steps)
+    with torch.no_grad():
+        network.train()(crops(cases, middles, 48, CLASSES, rng)[0])
+    # The statistics stay: those of a few crops would move the grey values by which the organs are told.
+    network.eval()
+    fast, seen = devices.capabilities().amx, []
     for step in range(options.train_steps):
-        image, mask = cases[rng.integers(len(cases))]
-        centre = rng.choice(np.argwhere(mask == rng.integers(CLASSES)))
-        corner = [int(np.clip(c - crop // 2, 0, n - crop)) for c, n in zip(centre, image.shape, strict=True)]
-        box = tuple(slice(c, c + crop) for c in corner)
-        inputs = torch.from_numpy(scaled(image[box]))[None, None]
-        truth = torch.from_numpy(mask[box].astype(np.int64))[None]
+        # First all classes in each step, in small crops; then their surroundings, as the windows have them.
+        inputs, truth = crops(cases, middles, *((16, CLASSES) if step < 0.7 * options.train_steps else (32, 8)), rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             scores = network(inputs)
         loss = torch.nn.functional.cross_entropy(scores.float(), truth)
@@ -84,9 +120,11 @@ def train(options: argparse.Namespace, folder: Path) -> Path:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        if step % 25 == 0:
-            print(f"training: step {step} of {options.train_steps}, loss {float(loss.detach()):.3f}", file=sys.stderr)
-    save_file({key: value.clone() for key, value in network.state_dict().items()}, path)
+        seen.append(float(loss.detach()))
+        if step % 25 == 24:
+            mean = sum(seen[-25:]) / 25
+            print(f"training: step {step + 1} of {options.train_steps}, loss {mean:.3f}", file=sys.stderr)
+    save_file({key: value.clone().contiguous() for key, value in network.state_dict().items()}, path)
     return path
 
 
@@ -158,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=512, help="voxels along y and x; z is 200/512 of it")
     parser.add_argument("--width", type=int, default=32, help="features of the first level")
-    parser.add_argument("--train-steps", type=int, default=400)
+    parser.add_argument("--train-steps", type=int, default=500)
     parser.add_argument("--backend", default="openvino")
     parser.add_argument("--precision", default="bf16")
     parser.add_argument("--memory-mib", type=int, default=0, help="bound for stitching; 0 is none")
@@ -168,7 +206,7 @@ def main() -> None:
     options = parser.parse_args()
     options.patch = 96 if options.size >= 256 else 32
     options.variant = f"-{options.backend}-{options.precision}-{options.memory_mib}"
-    folder = options.folder / f"sliding-window-batchnorm-{options.size}-{options.width}-{options.train_steps}"
+    folder = options.folder / f"sliding-window-ladder-{options.size}-{options.width}-{options.train_steps}"
     if options.part:
         ours(options, folder, options.part != ROWS[1], options.result)
         return

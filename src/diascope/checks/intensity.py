@@ -92,6 +92,7 @@ def _scales(name: str, seen: Seen) -> Problem | None:
             f"Range of intensities of {name!r}",
             [(f"{edge:.3g}", number) for edge, number in zip(edges[:-1], numbers, strict=True)],
             note="Cases whose range begins at the value given; steps are equal on a logarithmic scale.",
+            histogram=True,
         ),
     )
 

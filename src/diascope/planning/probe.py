@@ -68,7 +68,7 @@ def probe(
 def words(arithmetic: Arithmetic) -> str:
     """An arithmetic for people."""
     layout = "channels-last" if arithmetic.channels_last else "contiguous"
-    return f"{arithmetic.precision} {layout}" + (" on one thread" if arithmetic.threads == 1 else "")
+    return f"{arithmetic.precision} {layout}" + (" (1 thread)" if arithmetic.threads == 1 else "")
 
 
 @dataclass(frozen=True)

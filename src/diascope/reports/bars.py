@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 
 from diascope.core.figure import Bars
@@ -15,23 +14,15 @@ from diascope.reports.words import Words
 
 WIDTH = 400
 ROW = 28
-HISTOGRAM_FROM = 13
-"""Bars without intervals and at least this many stand upright, as a histogram."""
 
 
 def bars_body(figure: Bars, words: Words) -> Markup:
     """The drawing of one `Bars` record."""
     if not figure.names:
         return tag("p", words("figure.empty"), class_="empty")
-    if figure.histogram or _is_distribution(figure):
+    if figure.histogram:
         return _histogram(figure, words)
     return _rows(figure, words)
-
-
-def _is_distribution(figure: Bars) -> bool:
-    """Many bars without intervals, or bins that are named by their numbers."""
-    numbered = len(figure.names) > 4 and all(re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", name) for name in figure.names)
-    return not figure.low and (numbered or len(figure.names) >= HISTOGRAM_FROM)
 
 
 def shorten(text: str, room: float, size: float = 12.5) -> str:

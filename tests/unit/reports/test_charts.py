@@ -100,11 +100,12 @@ def test_bars_have_whiskers_and_intervals() -> None:
     assert fragment.count('class="whisker"') == 3
 
 
-def test_numbered_bars_are_a_histogram() -> None:
-    names = tuple(f"{i / 10:.1f}" for i in range(10))
-    fragment = draw(Bars(title="h", names=names, values=tuple(float(i) for i in range(10))), "en")
-    assert fragment.count('class="bar"') == 10
-    assert "(–)" not in fragment
+def test_bins_stand_upright_only_where_the_figure_says_so() -> None:
+    bins = {"title": "h", "names": tuple(f"{i / 10:.1f}" for i in range(10)), "values": tuple(map(float, range(10)))}
+    upright, rows = (draw(Bars(**bins, histogram=histogram), "en") for histogram in (True, False))
+    assert upright.count('class="bar"') == 10
+    assert 'class="value"' not in upright
+    assert rows.count('class="value"') == 10
 
 
 def test_long_grid_is_folded() -> None:

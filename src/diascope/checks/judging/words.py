@@ -44,12 +44,12 @@ def are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def bars(title: str, counts: Sequence[tuple[str, float]], unit: str = "1", note: str = "") -> Bars:
-    """A bar chart from names and values."""
+def bars(title: str, counts: Sequence[tuple[str, float]], note: str = "", histogram: bool = False) -> Bars:
+    """A bar chart from names and values; upright where the names are the bins of a distribution."""
     return Bars(
         title=title,
         names=tuple(name for name, _ in counts),
         values=tuple(float(value) for _, value in counts),
-        unit=unit,
         note=note,
+        histogram=histogram,
     )
