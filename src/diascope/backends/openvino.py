@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import functools
 import warnings
 from importlib.util import find_spec
@@ -77,7 +78,15 @@ def convert(network: nn.Module, example: Tensor) -> Any:
         traced = torch.jit.trace(plain, example.detach().cpu().float(), check_trace=False)  # type: ignore[no-untyped-call]
         model = openvino.convert_model(traced, example_input=example.detach().cpu().float())
     model.reshape(list(example.shape))
+    _give_memory_back()
     return model
+
+
+def _give_memory_back() -> None:
+    """What tracing took (it runs the network) goes back to the system: OpenVINO allocates its own way, beside it."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def write_openvino(network: nn.Module, example: Tensor, path: Path) -> None:
