@@ -147,7 +147,8 @@ def probe(workload: str, given: argparse.Namespace) -> tuple[tuple[Arithmetic, b
 
 def words(arithmetic: Arithmetic, compiled: bool) -> str:
     layout = "channels last" if arithmetic.channels_last else "contiguous"
-    return f"{arithmetic.precision}, {layout}, {'compiled' if compiled else 'eager'}, kept memory"
+    threads = ", 1 thread" if arithmetic.threads == 1 else ""
+    return f"{arithmetic.precision}, {layout}, {'compiled' if compiled else 'eager'}, kept memory{threads}"
 
 
 def compare_speed(workload: str, given: argparse.Namespace) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Threshold(Record):
     """Name of the label whose measure is compared: in a two-class target that of the positive one, for both."""
     value: float | None = None
     """The label is present from this value on; None where the largest of all labels wins."""
+    weight: float = 1.0
+    """What the measure is multiplied by before the largest of all labels is taken (rarer classes weigh more)."""
     rule: str
     """How the value was chosen: `youden`, `sensitivity_at_least 0.95`, `largest`, ..."""
     sound: bool = True

@@ -5,6 +5,7 @@ Throughput is first guessed from the cores; the probe then measures the size tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +37,10 @@ ENOUGH = 0.6
 outlines of 1.25 mm voxels alone cost the hippocampus .05 to .07 Dice."""
 SHARE = 0.85
 """Of the time that is left for the network: the rest reads validation and test."""
+READ_SHARE = 0.3
+"""Of that time, what reading may take: large volumes are brought to a coarser grid beyond it."""
+COARSER = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
+"""How many times coarser that grid may be."""
 LEAST_SHARE = 0.4
 """Of the whole budget, whatever reading the files is guessed to take."""
 STEP_OVERHEAD = 0.02
@@ -71,6 +76,23 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Time:
+    """Seconds that may be spent, and on what.
+
+    Args:
+        steps: For the steps of one network.
+        reading: For reading what is read after training.
+        reads: How many cases that are.
+        overlap: Of sliding windows.
+    """
+
+    steps: float
+    reading: float
+    reads: int
+    overlap: float
+
+
+@dataclass(frozen=True)
 class Tried:
     """A rung with what it would cost."""
 
@@ -92,16 +114,22 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     model = registry.get("models", draft.choices["model"].value)
     whole = bool(draft.choices["whole"].value)
     cases = sum(facts.strata.values())
-    seconds = _seconds_for_steps(facts, budget) / max(1, draft.choices["folds"].value)
+    time = _time(draft, facts, budget)
     wanted = max(FEWEST_STEPS[whole], WANTED_STEPS[whole] * min(1.0, budget.minutes / 15))
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min(facts.label_volumes.values(), default=float("inf"))
+
+    def tried(rung: Rung) -> Tried:
+        return _tried(rung, model, spec, grid, (machine, whole))
+
+    first = 1.0 if whole else _readable(tried, spec, grid, smallest, time)
     chosen = None
-    for rung in _ladder(spec, grid, whole, cases, smallest):
-        chosen = _tried(rung, model, spec, grid, (machine, whole))
-        last_on_grid = rung == Rung(LEAN[-1], 2) and not whole
+    for rung in _ladder(spec, grid, whole, cases, (smallest, first)):
+        chosen = tried(rung)
+        last_on_grid = rung == Rung(LEAN[-1], 2, first) and not whole
         steps = max(FEWEST_STEPS[whole], ENOUGH * wanted) if last_on_grid else wanted
-        if chosen.need_gb <= allowed and chosen.seconds * steps <= seconds:
+        in_time = chosen.seconds * steps <= time.steps and (whole or _reading(chosen, grid, time) <= time.reading)
+        if chosen.need_gb <= allowed and in_time:
             break
     if chosen is None or chosen.need_gb > allowed:
         raise DoesNotFit(
@@ -109,15 +137,42 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
             given=f"{allowed:.1f} GB are allowed",
             todo="Raise --memory, or train on smaller images: --set prepare=[...]",
         )
-    _choose(draft, chosen, grid, whole, (cases, seconds))
+    _choose(draft, chosen, grid, whole, (cases, time.steps))
     return Size(spec.dimensions, chosen.gflop)
 
 
-def _seconds_for_steps(facts: Fingerprint, budget: Budget) -> float:
-    """What is left when every case was prepared and read again, and the report was written; some is for reading."""
-    total = budget.minutes * 60
+def _time(draft: Any, facts: Fingerprint, budget: Budget) -> Time:
+    """What is left when every case was prepared and read again, and the report was written."""
+    folds, total = draft.choices["folds"].value, budget.minutes * 60
     files = 2.4 * facts.seconds_per_case * facts.cases
-    return max(LEAST_SHARE * total, SHARE * (RESERVE * total - budget.spent_seconds - files - REPORT_SECONDS))
+    left = RESERVE * total - budget.spent_seconds - files - REPORT_SECONDS
+    reads = facts.cases if folds else facts.cases - sum(facts.strata.values())
+    steps = max(LEAST_SHARE * total, SHARE * left) / max(1, folds)
+    return Time(steps, max(LEAST_SHARE * total, READ_SHARE * left), reads, draft.choices["overlap"].value)
+
+
+def _reading(tried: Tried, grid: Grid, time: Time) -> float:
+    """Seconds in which every case that is read after training is read once, window by window."""
+    patch = np.array(tried.spec.shape)
+    over = np.maximum(np.array(grid.size) / tried.factor - patch, 0)
+    windows = float(np.prod(np.ceil(over / (patch * (1 - time.overlap))) + 1))
+    return time.reads * windows * (tried.seconds - STEP_OVERHEAD) / tried.batch / 3
+
+
+def _readable(
+    tried: Callable[[Rung], Tried], spec: InputSpec, grid: Grid, smallest: float, time: Time
+) -> float:
+    """How many times coarser the grid must be for large volumes to be read in time at all, by the leanest network."""
+    factor = 1.0
+    if spec.dimensions == 2 or not np.prod(grid.steps) > 0:
+        return factor
+    for coarser in COARSER:
+        if _reading(tried(Rung(LEAN[-1], 2, factor)), grid, time) <= time.reading:
+            break
+        if smallest / coarser**3 < FEWEST_VOXELS:
+            break
+        factor = coarser
+    return factor
 
 
 def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[Capabilities, bool]) -> Tried:
@@ -163,7 +218,7 @@ def _choose(draft: Any, chosen: Tried, grid: Grid, whole: bool, facts: tuple[int
 def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
     """Bring the preparation to the coarser grid."""
     steps = [round(step * factor, 4) for step, factor in zip(grid.steps, chosen.factor, strict=True)]
-    reason = f"{max(chosen.factor):g} times coarser, so that enough steps fit the time"
+    reason = f"{max(chosen.factor):g} times coarser, so that training and reading fit the time"
     prepare = [[name, dict(params)] for name, params in draft.choices["prepare"].value]
     if not prepare:
         prepare = [["resample", {"shape": [], "order": 3} if whole else {"spacing": [], "order": 3}]]
@@ -186,7 +241,7 @@ def narrowed(options: dict[str, Any], share: float) -> dict[str, Any]:
     return changed
 
 
-def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, smallest: float) -> list[Rung]:
+def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[float, float]) -> list[Rung]:
     """Sizes from large to small.
 
     Args:
@@ -194,8 +249,9 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, smallest: floa
         grid: The working grid.
         whole: Whether whole images are learnt from.
         cases: In the training part.
-        smallest: Voxels of the smallest structure: it must not vanish on a coarser grid.
+        floor: Voxels of the smallest structure, which must not vanish on a coarser grid; and how coarse that is at least.
     """
+    smallest, first = floor
     if spec.dimensions == 0:
         return [Rung(1.0, int(np.clip(cases // 10, 8, 128)))]
     if whole:
@@ -204,12 +260,12 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, smallest: floa
         return [Rung(lean, batch) for lean in LEAN] + [
             Rung(LEAN[-1], min(batch, 16), factor) for factor in (1.33, 1.67)
         ]
-    rungs = [Rung(lean, batch) for lean in LEAN for batch in (9, 6, 4, 2)]
+    rungs = [Rung(lean, batch, first) for lean in LEAN for batch in (9, 6, 4, 2)]
     physical = bool(np.prod(grid.steps) > 0) and spec.dimensions == 3
-    coarse = [factor for factor in (1.25, 1.5) if physical and smallest / factor**3 >= FEWEST_VOXELS]
+    coarse = [f * first for f in (1.25, 1.5) if physical and smallest / (f * first) ** 3 >= FEWEST_VOXELS]
     rungs += [Rung(lean, 2, factor) for factor in coarse for lean in (0.375, 0.25)]
     # Smaller patches come last: they see too little around a voxel, and take many windows to read.
-    return rungs + [Rung(LEAN[-1], 2, coarse[-1] if coarse else 1.0, part) for part in (0.8, 0.65)]
+    return rungs + [Rung(LEAN[-1], 2, coarse[-1] if coarse else first, part) for part in (0.8, 0.65)]
 
 
 def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:

@@ -58,20 +58,23 @@ def candidate(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=run.environment,
     )
-    files: dict[str, bytes | Path] = {
-        "plan.json": (canonical_json(plan.to_json(), indent=1) + "\n").encode(),
-        "evaluation.json": (canonical_json(evaluation.to_json(), indent=1) + "\n").encode(),
-        "gate.safetensors": evaluation_folder / "gate.safetensors",
-        "reference.safetensors": evaluation_folder / "reference.safetensors",
-        CARD: model_card(release, evaluation, plan, dataset).encode(),
-        LICENCE: licence_text(release, dataset.licence).encode(),
-    }
-    for member, trained in zip(members, run.members, strict=True):
-        files[member] = run_folder / trained.weights
+    files = _papers(release, evaluation, plan, dataset)
+    files |= {name: evaluation_folder / name for name in ("gate.safetensors", "reference.safetensors")}
+    files |= {member: run_folder / one.weights for member, one in zip(members, run.members, strict=True)}
     folder = workspace.releases / release.label
     written = write_release(folder, release, files)
     tell({"event": "phase", "message": f"candidate release {written.label}"})
     return written, folder
+
+
+def _papers(release: Release, evaluation: Evaluation, plan: Plan, dataset: Dataset) -> dict[str, bytes | Path]:
+    """What a person reads of a release, and the records beside it."""
+    return {
+        "plan.json": (canonical_json(plan.to_json(), indent=1) + "\n").encode(),
+        "evaluation.json": (canonical_json(evaluation.to_json(), indent=1) + "\n").encode(),
+        CARD: model_card(release, evaluation, plan, dataset).encode(),
+        LICENCE: licence_text(release, dataset.licence).encode(),
+    }
 
 
 def sign(workspace: Workspace, name: str, by: str, licence: str | None = None) -> Release:

@@ -73,23 +73,30 @@ def train(
         wrong = error.wrong if isinstance(error, Stopped) else "training was stopped"
         raise Stopped(wrong, given=folder, todo=f"Resume with: {shlex.join(again)}") from error
     plan = _realised(plan, members)
-    run = Run(
-        name=folder.name,
-        plan_hash=plan.content_hash(),
-        dataset=dataset_folder.name,
-        members=tuple(members),
-        environment=describe(),
-        process=process,
-        predicted_minutes=round((plan["train_seconds"] or 0.0) / 60, 2) if "train_seconds" in plan.choices else 0.0,
-        actual_minutes=round((time.monotonic() - began) / 60, 2),
-        predicted_gb=plan["predicted_gb"],
-        actual_gb=peak_memory_gb(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    run = _record((folder.name, dataset_folder.name), plan, members, process, (time.monotonic() - began) / 60)
     if first:
         plan.write(folder / "plan.json")
         run.write(folder / "run.json")
     return run, folder
+
+
+def _record(
+    names: tuple[str, str], plan: Plan, members: list[Member], process: dict[str, str], minutes: float
+) -> Run:
+    """What was trained, on what, at what cost; `names` are those of the run and of its dataset."""
+    return Run(
+        name=names[0],
+        plan_hash=plan.content_hash(),
+        dataset=names[1],
+        members=tuple(members),
+        environment=describe(),
+        process=process,
+        predicted_minutes=round((plan["train_seconds"] or 0.0) / 60, 2) if "train_seconds" in plan.choices else 0.0,
+        actual_minutes=round(minutes, 2),
+        predicted_gb=plan["predicted_gb"],
+        actual_gb=peak_memory_gb(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _members(

@@ -85,16 +85,14 @@ def validate(
     rows = [task.decide(one.row, release.decision, plan) for one in seen]
     found = measured(plan, rows, cases, release.decision, "external", release.label)
     pictures = worst_and_best(reader, found, cases, looked.survey.root)
+    warnings = [f"{one.title} ({one.check})" for one in looked.problems if one.severity != "note"]
     found = found.model_copy(
         update={
             "dataset": str(looked.survey.root),
             "figures": (*found.figures, *pictures),
             "accepted": tuple(accepted),
             "backend": opening.words,
-            "warnings": (
-                *opening.notes,
-                *(f"{one.title} ({one.check})" for one in looked.problems if one.severity != "note"),
-            ),
+            "warnings": (*opening.notes, *warnings),
         }
     )
     name = free_name(workspace.evaluations, f"{release.label}-external", ".json")

@@ -214,17 +214,18 @@ class Classification:
                     status=status,
                     measures=measures,
                     rule=rule,
-                    operating_point=_threshold(label.name, decision, plan),
+                    operating_point=_threshold(label, decision, plan),
                 )
             )
         return Prediction(tuple(findings))
 
 
-def _threshold(name: str, decision: Mapping[str, Any], plan: Plan) -> Threshold:
+def _threshold(label: Label, decision: Mapping[str, Any], plan: Plan) -> Threshold:
     """The locked operating point in numbers."""
     point = decision.get("point")
     if point is None:
-        return Threshold(of=name, rule="largest")
+        weights = decision.get("weights")
+        return Threshold(of=label.name, weight=weights[label.value] if weights else 1.0, rule="largest")
     positive = next(label.name for label in plan.target.labels if label.value == _positive(plan.target))
     rule = point.get("rule", {})
     words = [str(rule[key]) for key in ("name", "value") if rule.get(key) is not None]

@@ -196,6 +196,24 @@ def test_mirrored_readings_are_left_out_where_reading_would_take_too_long(make: 
     assert "mirrored readings" in plan.choices["mirror_reading"].reason
 
 
+def large(voxels: float) -> tuple[Dataset, Fingerprint]:
+    dataset, _ = volumes(40)
+    facts = _facts("ct", (120, 512, 512), 40, {"organ": voxels})
+    return dataset, facts.model_copy(update={"strata": {"": 24}})
+
+
+def test_large_volumes_are_brought_to_a_grid_on_which_they_are_read_in_time(make: Made) -> None:
+    plan = make(large(200_000.0), 15)
+    assert max(plan["spacing"]) >= 1.5
+    assert plan["prepare"][0] == ["resample", {"spacing": plan["spacing"], "order": 3}]
+    assert "training and reading fit the time" in plan.choices["prepare"].reason
+    assert max(make(large(200_000.0), 24 * 60)["spacing"]) < max(plan["spacing"])
+
+
+def test_a_small_structure_does_not_vanish_on_a_coarser_grid(make: Made) -> None:
+    assert max(make(large(3000.0), 24 * 60, step=0.001)["spacing"]) ** 3 <= 10
+
+
 def test_how_cases_are_prepared_is_known_without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planner, "_probe", lambda *_: pytest.fail("something was measured"))
     plan = preparation(*volumes())
