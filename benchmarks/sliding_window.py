@@ -140,6 +140,7 @@ def ours(options: argparse.Namespace, folder: Path, skip: bool, result: Path) ->
     example = torch.zeros(1, 1, *patch)
     runner = registry.get("backends", options.backend).compile(network, example, options.precision)
     runner(example)
+    del network
     compiled = time.perf_counter() - started
     z, y, x = volume.shape[1:]
     found = predict_labels(volume, runner, argmax_labels, plan, (z, y, x))
