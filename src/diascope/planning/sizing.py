@@ -145,10 +145,10 @@ def _time(draft: Any, facts: Fingerprint, budget: Budget) -> Time:
     """What is left when every case was prepared and read again, and the report was written."""
     folds, total = draft.choices["folds"].value, budget.minutes * 60
     files = 2.4 * facts.seconds_per_case * facts.cases
-    left = RESERVE * total - budget.spent_seconds - files - REPORT_SECONDS
+    left = max(LEAST_SHARE * total, RESERVE * total - budget.spent_seconds - files - REPORT_SECONDS)
     reads = facts.cases if folds else facts.cases - sum(facts.strata.values())
     steps = max(LEAST_SHARE * total, SHARE * left) / max(1, folds)
-    return Time(steps, max(LEAST_SHARE * total, READ_SHARE * left), reads, draft.choices["overlap"].value)
+    return Time(steps, READ_SHARE * left, reads, draft.choices["overlap"].value)
 
 
 def _reading(tried: Tried, grid: Grid, time: Time) -> float:
