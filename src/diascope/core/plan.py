@@ -50,7 +50,7 @@ class Fingerprint(Record):
     strata: dict[str, int]
     """Cases in each stratum (class, or which structures are present) in the training part."""
     label_volumes: dict[str, float] = Field(default_factory=dict)
-    """Median number of voxels of each structure in a mask."""
+    """Median number of voxels of each structure in the masks that hold it; 0 where none does."""
     bytes_decoded: int
     """Memory that all decoded training images take as float32."""
     seconds_per_case: float

@@ -24,6 +24,9 @@ from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Plan
 from diascope.engine.batch import Batch, Example
 
+PLACES = 4096
+"""Voxels of each label of a case that a patch may be cut around."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -212,8 +215,7 @@ class Feed:
         if stored.case not in self._foreground:
             ignored = self.plan.target.ignore
             keep = np.flatnonzero((mask > 0) & (mask != (-1 if ignored is None else ignored)))
-            thin = generator(self.plan.seed, 3).permutation(len(keep))[:4096]
-            self._foreground[stored.case] = keep[np.sort(thin)]
+            self._foreground[stored.case] = _thinned(keep, mask.reshape(-1)[keep], generator(self.plan.seed, 3))
         places = self._foreground[stored.case]
         if not len(places):
             return None
@@ -235,6 +237,15 @@ class Feed:
         return images, None if masks is None else masks[:, 0]
 
 
+def _thinned(places: npt.NDArray[np.intp], values: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """At most `PLACES` places of each label: a small structure beside a large one keeps its own."""
+    chosen = []
+    for label in np.unique(values):
+        own = places[values == label]
+        chosen.append(own[np.sort(rng.permutation(len(own))[:PLACES])])
+    return np.concatenate(chosen) if chosen else places
+
+
 def _is_row(value: object, count: int) -> bool:
     return isinstance(value, np.ndarray) and value.ndim > 0 and len(value) == count
 
@@ -253,5 +264,8 @@ def crop(array: npt.NDArray[Any], start: tuple[int, int, int], size: tuple[int, 
     if not any(before) and not any(after):
         return part
     pads = [(0, 0)] * (array.ndim - 3) + list(zip(before, after, strict=True))
-    fill = array.min() if array.dtype.kind == "f" else 0
-    return np.pad(part, pads, constant_values=fill)
+    if array.dtype.kind != "f" or array.ndim == 3:
+        return np.pad(part, pads, constant_values=array.min() if array.dtype.kind == "f" else 0)
+    # Each channel has a lowest value of its own, as in sliding windows.
+    channels = zip(part, array, strict=True)
+    return np.stack([np.pad(one, pads[1:], constant_values=whole.min()) for one, whole in channels])

@@ -96,7 +96,8 @@ def fit_gate(
         arrays = _fit_distance(table[folds != fold])
         apart[folds == fold] = [distance(row, arrays) for row in table[folds == fold]]
     # Whether a case is refused is asked of a limit that it had no part in.
-    beyond = [apart[row] > _limit(apart[folds != folds[row]]) for row in range(len(table))]
+    limits = [_limit(apart[folds != fold]) for fold in range(FOLDS)]
+    beyond = [apart[row] > limits[folds[row]] for row in range(len(table))]
     rate, _, high = proportion(np.array(beyond), patients)
     gate = Gate(
         rules=rules,

@@ -77,7 +77,8 @@ def _read(path: Path, item: str | None) -> Image:
     geometry, history = _geometry(file, physical=NO_MILLIMETRES not in said)
     array = _channels_first(file, path)
     channel = numbered(item, "channel", array.shape[0], path)
-    array = array if channel is None else array[channel : channel + 1]
+    # A copy: one channel must not keep all of them in memory.
+    array = array if channel is None else array[channel : channel + 1].copy()
     unit = next((word.removeprefix("unit=") for word in said if word.startswith("unit=")), "a.u.")
     if int(file.header["intent_code"]) == LABEL:
         unit = "label"

@@ -132,7 +132,8 @@ def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, fl
     for label in dataset.target.labels:
         values = label.members or (label.value,)
         counts = [sum(one.masks[column].counts.get(v, 0) for v in values) for one in facts if column in one.masks]
-        found[label.name] = float(np.median(counts)) if counts else 0.0
+        held = [count for count in counts if count]
+        found[label.name] = float(np.median(held)) if held else 0.0
     return found
 
 

@@ -46,9 +46,8 @@ def whole_grid(facts: InputFacts) -> Grid:
         factor = min(1.0, LARGEST_SIDE / max(median[1:]))
         shape = (1, round(median[1] * factor), round(median[2] * factor))
         same = facts.shapes[0] == facts.shapes[4] == shape
-        prepare: list[list[Any]] = (
-            [] if same else [["resample", {"shape": list(shape), "order": 3, "anti_alias": True}]]
-        )
+        # Also where all pictures have one size: what is read later may have another. (It costs nothing where it fits.)
+        prepare: list[list[Any]] = [["resample", {"shape": list(shape), "order": 3, "anti_alias": True}]]
         reason = "all images have this size" if same else f"median size, longest edge at most {LARGEST_SIDE}"
         return Grid(prepare, facts.spacings[2], shape, reason)
     extent = np.array(_extent(facts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,31 +233,37 @@ def _by_gradient(
     setting: tuple[Budget, Capabilities, int, Callable[[str], None]],
 ) -> Plan:
     budget, machine, seed, say = setting
+    began = time.monotonic()
     _optimisation(draft)
     images = draft.choices["image_inputs"].value
     if images:
         first = facts.inputs[images[0]]
         axes, why = mirror_axes(first, dataset.target)
         axes = tuple(draft.put("mirror_axes", list(axes), "rule", why))
-        strength = draft.choices["augment"].value
-        draft.put(
-            "recipe",
-            recipe(first, strength, axes, grid.steps),
-            "rule",
-            f"{strength} augmentation for {first.modality} images",
-        )
     else:
         draft.put("mirror_axes", [], "fixed", "no image input")
-        draft.put("recipe", [], "fixed", "no image input")
     size = sized(draft, facts, grid, budget, machine)
+    _augmentation(draft, facts)
     cases = dataset.part("train")
     rng_cases = cases[:: max(1, len(cases) // PROBE_CASES)][:PROBE_CASES]
     plan = _plan(draft, dataset, seed)
     say("measuring a training step on this machine")
     found = _probe(plan, Path(dataset.root), rng_cases, machine, budget)
     _arithmetic(draft, found, machine, budget, size)
-    timed(draft, dataset, facts, found, budget)
+    spent = budget.spent_seconds + time.monotonic() - began
+    timed(draft, dataset, facts, found, budget.model_copy(update={"spent_seconds": spent}))
     return _plan(draft, dataset, seed)
+
+
+def _augmentation(draft: Draft, facts: Fingerprint) -> None:
+    images = draft.choices["image_inputs"].value
+    if not images:
+        draft.put("recipe", [], "fixed", "no image input")
+        return
+    first, strength = facts.inputs[images[0]], draft.choices["augment"].value
+    z, y, x = draft.choices["spacing"].value
+    found = recipe(first, strength, tuple(draft.choices["mirror_axes"].value), (z, y, x))
+    draft.put("recipe", found, "rule", f"{strength} augmentation for {first.modality} images")
 
 
 def _probe(plan: Plan, root: Path, cases: Sequence[Any], machine: Capabilities, budget: Budget) -> Probe:

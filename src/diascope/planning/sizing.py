@@ -117,12 +117,13 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     time = _time(draft, facts, budget)
     wanted = max(FEWEST_STEPS[whole], WANTED_STEPS[whole] * min(1.0, budget.minutes / 15))
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
-    smallest = min(facts.label_volumes.values(), default=float("inf"))
+    smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 
     def tried(rung: Rung) -> Tried:
         return _tried(rung, model, spec, grid, (machine, whole))
 
-    first = 1.0 if whole else _readable(tried, spec, grid, smallest, time)
+    physical = all(facts.inputs[name].physical for name in draft.choices["image_inputs"].value)
+    first = _readable(tried, grid, smallest, time) if physical and spec.dimensions == 3 and not whole else 1.0
     chosen = None
     for rung in _ladder(spec, grid, whole, cases, (smallest, first)):
         chosen = tried(rung)
@@ -159,26 +160,29 @@ def _reading(tried: Tried, grid: Grid, time: Time) -> float:
     return time.reads * windows * (tried.seconds - STEP_OVERHEAD) / tried.batch / 3
 
 
-def _readable(
-    tried: Callable[[Rung], Tried], spec: InputSpec, grid: Grid, smallest: float, time: Time
-) -> float:
+def _readable(tried: Callable[[Rung], Tried], grid: Grid, smallest: float, time: Time) -> float:
     """How many times coarser the grid must be for large volumes to be read in time at all, by the leanest network."""
     factor = 1.0
-    if spec.dimensions == 2 or not np.prod(grid.steps) > 0:
-        return factor
     for coarser in COARSER:
         if _reading(tried(Rung(LEAN[-1], 2, factor)), grid, time) <= time.reading:
             break
-        if smallest / coarser**3 < FEWEST_VOXELS:
+        if smallest / np.prod(_factors(grid, coarser, False)) < FEWEST_VOXELS:
             break
         factor = coarser
     return factor
 
 
+def _factors(grid: Grid, coarser: float, whole: bool) -> tuple[float, float, float]:
+    """By how much the step along each axis grows; of patches the finest first: a thick slice holds little as it is."""
+    steps = np.array(grid.steps)
+    own = np.full(3, coarser) if whole else np.maximum(1.0, coarser * steps.min() / steps)
+    z, y, x = (float(f) if side > 8 else 1.0 for f, side in zip(own, grid.size, strict=True))
+    return z, y, x
+
+
 def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[Capabilities, bool]) -> Tried:
     machine, whole = setting
-    z, y, x = (rung.coarser if side > 8 else 1.0 for side in grid.size)
-    factor = (z, y, x)
+    factor = _factors(grid, rung.coarser, whole)
     steps = np.array(grid.steps) * factor
     full = np.array(grid.shape if whole else grid.size, float) / factor
     shape = _whole_shape(full) if whole else fitted_patch(full, spec.dimensions, steps)
@@ -249,7 +253,7 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
         grid: The working grid.
         whole: Whether whole images are learnt from.
         cases: In the training part.
-        floor: Voxels of the smallest structure, which must not vanish on a coarser grid; and how coarse that is at least.
+        floor: Voxels of the smallest structure, which must not vanish on a coarser grid; how coarse that is at least.
     """
     smallest, first = floor
     if spec.dimensions == 0:
@@ -261,11 +265,22 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
             Rung(LEAN[-1], min(batch, 16), factor) for factor in (1.33, 1.67)
         ]
     rungs = [Rung(lean, batch, first) for lean in LEAN for batch in (9, 6, 4, 2)]
-    physical = bool(np.prod(grid.steps) > 0) and spec.dimensions == 3
-    coarse = [f * first for f in (1.25, 1.5) if physical and smallest / (f * first) ** 3 >= FEWEST_VOXELS]
+    coarse = [
+        f * first
+        for f in (1.25, 1.5)
+        if np.prod(grid.steps) > 0 and spec.dimensions == 3 and _pays(grid, f * first, smallest)
+    ]
     rungs += [Rung(lean, 2, factor) for factor in coarse for lean in (0.375, 0.25)]
     # Smaller patches come last: they see too little around a voxel, and take many windows to read.
     return rungs + [Rung(LEAN[-1], 2, coarse[-1] if coarse else first, part) for part in (0.8, 0.65)]
+
+
+def _pays(grid: Grid, coarser: float, smallest: float) -> bool:
+    """Whether steps are faster on a coarser grid (the patch then is the whole image), and no structure vanishes."""
+    factors = _factors(grid, coarser, False)
+    size, steps = np.array(grid.size) / factors, np.array(grid.steps) * factors
+    within = np.prod(fitted_patch(size, 3, steps)) >= 0.8 * np.prod(size)
+    return bool(within and smallest / np.prod(factors) >= FEWEST_VOXELS)
 
 
 def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:

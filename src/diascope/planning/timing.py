@@ -21,6 +21,14 @@ FEWEST_STEPS = 20
 """Below this nothing is learnt: a budget is refused that has no room for them."""
 READ_SHARE = 0.3
 """Of the time that reading may take before the mirrored readings are left out."""
+SPARSE_OVERLAP = 0.25
+"""Of sliding windows, where the usual one and no mirrored readings would still take that share."""
+SHOWN_AGAIN = 12
+"""Cases that the galleries of the report read once more."""
+VOXEL_SECONDS = 1.5e-8
+"""For each voxel of a file and each label: bringing scores to the file's grid, arg-max and surfaces (two cores)."""
+RESAMPLED_SECONDS = 1.2e-3
+"""For each test case and class: a thousand resamples of every figure."""
 WATCH_SHARE = 0.08
 """Of the training time that may go into watching it."""
 
@@ -68,12 +76,38 @@ def _room(budget: Budget, prepare: float) -> float:
 
 def _costs(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget: Budget) -> Costs:
     """Every case is read once after training: validation for the decision, test (or held out) for the figures."""
-    count = len(dataset.cases) if draft.choices["folds"].value else len(dataset.part("val")) + len(dataset.part("test"))
+    folded = bool(draft.choices["folds"].value)
+    count = len(dataset.cases) if folded else len(dataset.part("val")) + len(dataset.part("test"))
+    count += 0 if draft.choices["whole"].value else min(SHOWN_AGAIN, count)
     prepare = 1.2 * len(dataset.cases) * facts.seconds_per_case
-    if (_read_seconds(draft, facts, found) + facts.seconds_per_case) * count > READ_SHARE * _room(budget, prepare):
+    most = READ_SHARE * _room(budget, prepare)
+
+    def read_one() -> float:
+        return _read_seconds(draft, facts, found) + facts.seconds_per_case + _file_seconds(draft, dataset, facts)
+
+    if read_one() * count > most:
         draft.put("mirror_reading", False, "rule", f"mirrored readings would take above {READ_SHARE:.0%} of the time")
-    read_one = _read_seconds(draft, facts, found) + facts.seconds_per_case
-    return Costs(found.seconds_per_step, read_one, prepare, read_one * count)
+    if read_one() * count > most and not draft.choices["whole"].value:
+        reason = f"windows that overlap by half would take above {READ_SHARE:.0%} of the time"
+        draft.put("overlap", SPARSE_OVERLAP, "rule", reason)
+    figures = _figure_seconds(dataset, len(dataset.cases) if folded else len(dataset.part("test")))
+    return Costs(found.seconds_per_step, read_one(), prepare, read_one() * count + figures)
+
+
+def _file_seconds(draft: Any, dataset: Dataset, facts: Fingerprint) -> float:
+    """Seconds that the voxels of one file take after the network has seen them."""
+    if draft.choices["whole"].value or not draft.choices["image_inputs"].value:
+        return 0.0
+    voxels = float(np.prod(facts.inputs[draft.choices["image_inputs"].value[0]].shapes[2]))
+    return VOXEL_SECONDS * voxels * (1 + len(dataset.target.labels))
+
+
+def _figure_seconds(dataset: Dataset, cases: int) -> float:
+    """Seconds for the intervals of figures that are computed anew on every resample."""
+    if dataset.target.kind != "category":
+        return 0.0
+    classes = len(dataset.target.labels)
+    return RESAMPLED_SECONDS * cases * (1 if classes == 2 else classes)
 
 
 def _steps(draft: Any, cases: int, costs: Costs, left: float, folds: int) -> float:

@@ -16,7 +16,7 @@ from diascope.core.evaluation import Evaluation, Gate
 from diascope.core.plan import Fingerprint, Plan
 from diascope.core.record import Record, write_durably
 from diascope.core.run import Run
-from diascope.engine.batch import Example, Row
+from diascope.engine.batch import Example, Output, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import FEWEST, described, features, fit_gate
@@ -108,7 +108,8 @@ def _like_training(watch: Watch, inside: Sequence[Observed]) -> tuple[list[Any],
     rows = [one.example.inputs["features" if learnt else "described"].astype(float) for one in inside]
     patients = [one.example.case.patient for one in inside]
     if len(rows) < FEWEST:
-        more = _spread(watch.dataset.part("train"), GATE_CASES)
+        known = {one.example.case.id for one in inside}
+        more = _spread([case for case in watch.dataset.part("train") if case.id not in known], GATE_CASES)
         rows += [described(prepared(case, Path(watch.dataset.root), watch.plan)[0]) for case in more]
         patients += [case.patient for case in more]
     return rows, patients
@@ -143,25 +144,24 @@ class Watch:
             self.readers[key] = Reader(networks, self.plan, self.reading.backend, self.reading.precision, memory)
         return self.readers[key]
 
-    def read(self, networks: Sequence[Any], cases: Sequence[Case], name: str) -> list[Observed]:
-        """Read cases; prepared pixels are not kept beyond the features."""
+    def read(self, networks: Sequence[Any], cases: Sequence[Case], name: str, gated: bool = True) -> list[Observed]:
+        """Read cases; neither pixels nor answers are kept beyond the row and, where `gated`, what the gate needs."""
 
         def each(done: int, total: int) -> None:
             self.tell({"event": "progress", "what": f"reading {name}", "done": done, "total": total})
 
         found = []
         for one in observe(self.reader(networks), cases, Path(self.dataset.root), self.plan, each):
-            light = Example(one.example.case, _described(one), {}, one.example.geometry, one.example.original)
-            found.append(Observed(light, one.output, one.row))
+            kept = _described(one) if gated else {}
+            light = Example(one.example.case, kept, {}, one.example.geometry, one.example.original)
+            found.append(Observed(light, Output(np.zeros(0)), one.row))
         return found
 
 
 def _described(one: Observed) -> Mapping[str, Any]:
     """Features in place of pixels: what the gate needs, a thousandth of the memory."""
-    return {
-        "features": features(one.example, one.output).astype(np.float32),
-        "described": described(one.example).astype(np.float32),
-    }
+    all_of_it = features(one.example, one.output).astype(np.float32)
+    return {"features": all_of_it, "described": all_of_it[: len(all_of_it) - len(one.output.features)]}
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
     decision = task.fit_decision([one.row for one in inside], plan)
     decision |= {"fitted_on": words} if is_fitted(decision) else {}
     if test:
-        seen = watch.read(networks, test, "test")
+        seen = watch.read(networks, test, "test", gated=False)
         return Scored(inside, decision, test, [task.decide(one.row, decision, plan) for one in seen])
     rows, by_fold = cross_decided([[one.row for one in fold] for fold in held], plan)
     by_case: dict[str, tuple[Reader, Decision]] = {}

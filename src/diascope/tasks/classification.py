@@ -347,12 +347,15 @@ def _per_class(
 
     The mean is undefined on a choice of cases that lacks one of these classes.
     """
-    metric = registry.get("metrics", name)
+    metric, known = registry.get("metrics", name), dict[tuple[int, int], float]()
 
     def of(index: npt.NDArray[np.intp], value: int) -> float:
-        return float(
-            metric((truth[index] == value).astype(said.dtype if said.dtype.kind in "iu" else bool), said[index, value])
-        )
+        # All statistics see the same resamples: what a class has there, the mean over the classes need not ask again.
+        key = hash(index.tobytes()), value
+        if key not in known:
+            mine = (truth[index] == value).astype(said.dtype if said.dtype.kind in "iu" else bool)
+            known[key] = float(metric(mine, said[index, value]))
+        return known[key]
 
     own = {value: _own_interval(name, truth == value, said[:, value]) for value in chosen}
     single = {

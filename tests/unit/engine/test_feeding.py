@@ -14,7 +14,7 @@ from diascope.core.case import Label, Target
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Choice, Plan
 from diascope.engine.batch import Batch, Example
-from diascope.engine.feeding import Feed, Pack, Stored, crop, generator
+from diascope.engine.feeding import PLACES, Feed, Pack, Stored, _thinned, crop, generator
 from diascope.testing import a_case
 
 RECIPE = [
@@ -127,6 +127,20 @@ def test_a_share_of_the_patches_holds_a_structure() -> None:
     assert bool((masks == 2).any())  # Rare structures are chosen as often as large ones.
     without = Feed(volumes(3, structure=False), a_plan(foreground=1.0, batch=3)).make(0)
     assert without.inputs["image"].shape == (3, 1, 4, 6, 8)
+
+
+def test_a_small_structure_beside_a_large_one_keeps_its_places() -> None:
+    values = np.ones(500_000, np.uint8)
+    values[1000:1050] = 2
+    kept = _thinned(np.arange(len(values)), values, np.random.default_rng(0))
+    assert np.bincount(values[kept]).tolist() == [0, PLACES, 50]
+    assert _thinned(np.arange(0), values[:0], np.random.default_rng(0)).size == 0
+
+
+def test_each_channel_is_filled_with_its_own_lowest_value() -> None:
+    array = np.stack([np.full((2, 2, 2), -1.0), np.full((2, 2, 2), 5.0)]).astype(np.float32)
+    patch = crop(array, (-1, 0, 0), (4, 2, 2))
+    assert [np.unique(channel).tolist() for channel in patch] == [[-1.0], [5.0]]
 
 
 def test_image_and_mask_are_cut_alike() -> None:

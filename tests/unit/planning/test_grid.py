@@ -29,9 +29,11 @@ def facts(shapes: Any, spacings: Any = (1.0, 1.0, 1.0), physical: bool = True) -
     )  # fmt: skip
 
 
-def test_pictures_of_one_size_stay_as_they_are() -> None:
+def test_pictures_of_one_size_keep_it_and_others_are_brought_to_it_later() -> None:
     grid = whole_grid(facts((1, 28, 28), physical=False))
-    assert (grid.prepare, grid.shape) == ([], (1, 28, 28))
+    assert grid.shape == (1, 28, 28)
+    assert grid.prepare == [["resample", {"shape": [1, 28, 28], "order": 3, "anti_alias": True}]]
+    assert grid.reason == "all images have this size"
 
 
 def test_large_films_are_scaled_to_the_largest_side_and_keep_their_proportions() -> None:

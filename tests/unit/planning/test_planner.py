@@ -210,6 +210,36 @@ def test_large_volumes_are_brought_to_a_grid_on_which_they_are_read_in_time(make
     assert max(make(large(200_000.0), 24 * 60)["spacing"]) < max(plan["spacing"])
 
 
+def test_thick_slices_stay_while_fine_pixels_are_joined(make: Made) -> None:
+    dataset, facts = large(200_000.0)
+    thick = facts.inputs["image"].model_copy(update={"spacings": ((5.0, 0.8, 0.8),) * 5})
+    plan = make((dataset, facts.model_copy(update={"inputs": {"image": thick}})), 15)
+    z, y, x = plan["spacing"]
+    assert z == 5.0
+    assert 1.2 <= y == x <= 5.0
+    assert plan["patch"][0] >= 8
+
+
+def test_a_structure_that_no_training_case_holds_does_not_hold_the_grid(make: Made) -> None:
+    dataset, facts = large(200_000.0)
+    plan = make((dataset, facts.model_copy(update={"label_volumes": {"organ": 200_000.0, "absent": 0.0}})), 15)
+    assert max(plan["spacing"]) > 1
+
+
+def test_windows_overlap_less_before_training_starves(make: Made) -> None:
+    plan = make(large(3000.0), 30, step=0.4)
+    assert plan["overlap"] == 0.25
+    assert plan.choices["overlap"].kind == "rule"
+
+
+def test_figures_of_many_cases_and_classes_are_in_the_time(make: Made) -> None:
+    labels = tuple(Label(name=f"k{n}", value=n) for n in range(9))
+    dataset, facts = films(40_000)
+    target = dataset.target.model_copy(update={"labels": labels, "positive": None})
+    many = make((dataset.model_copy(update={"target": target}), facts), 15)
+    assert many["steps"] < make((dataset, facts), 15)["steps"]
+
+
 def test_a_small_structure_does_not_vanish_on_a_coarser_grid(make: Made) -> None:
     assert max(make(large(3000.0), 24 * 60, step=0.001)["spacing"]) ** 3 <= 10
 

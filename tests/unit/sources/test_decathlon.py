@@ -48,6 +48,15 @@ def test_several_channels_are_several_inputs_of_one_file(tmp_path: Path) -> None
     ]
 
 
+def test_channels_of_one_name_are_told_apart_and_keep_their_modality(tmp_path: Path) -> None:
+    case = listed(a_task(tmp_path, modality={"0": "CT", "1": "CT", "2": "T1"})).cases[0]
+    assert [(name, ref.modality) for name, ref in case.inputs.items() if isinstance(ref, FileRef)] == [
+        ("CT 1", "ct"),
+        ("CT 2", "ct"),
+        ("T1", "mr"),
+    ]
+
+
 def test_test_images_without_labels_are_left_out_and_said(tmp_path: Path) -> None:
     listing = listed(a_task(tmp_path, test=["./imagesTs/c.nii.gz"]))
     assert "1 test images have no labels: left out" in listing.notes
@@ -63,7 +72,6 @@ def test_a_table_beside_gives_patients(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"modality": None}, "no channels"),
-        ({"modality": {"0": "T1", "1": "T1"}}, "two channels have one name"),
         ({"labels": {"0": "background"}}, "every label is background"),
         ({"labels": None}, "no labels"),
         ({"training": []}, "no cases"),

@@ -46,7 +46,7 @@ class Heard:
     def reader(self, networks: Sequence[str]) -> str:
         return f"reader of {' and '.join(networks)}"
 
-    def read(self, networks: Sequence[str], cases: Sequence[Case], name: str) -> list[Observed]:
+    def read(self, networks: Sequence[str], cases: Sequence[Case], name: str, gated: bool = True) -> list[Observed]:
         self.read_by.append((list(networks), [case.id for case in cases]))
         rng = np.random.default_rng(len(self.read_by))
         found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ MODALITIES: Mapping[str, str] = {
 
 def modality_of(channel: str) -> str | None:
     """The modality that the name of a channel says, None where it says none."""
-    return MODALITIES.get(channel.strip().lower())
+    return MODALITIES.get(re.sub(r" \d+$", "", channel.strip().lower()))
 
 
 def read_declared(root: Path) -> dict[str, Any]:
@@ -54,15 +55,15 @@ def channels_of(content: Mapping[str, Any], root: Path) -> tuple[str, ...]:
     """Names of the channels, in their order: `channel_names`, or `modality` in the first version.
 
     Raises:
-        UnreadableFile: When there are none, or two have one name.
+        UnreadableFile: When there are none.
     """
     named = content.get("channel_names") or content.get("modality")
     if not isinstance(named, dict) or not all(str(key).isdigit() for key in named) or not named:
         raise UnreadableFile(root / NAME, 'no channels: it needs "channel_names": {"0": "CT"}')
     names = tuple(str(named[key]) for key in sorted(named, key=int))
-    if len(set(names)) < len(names):
-        raise UnreadableFile(root / NAME, f"two channels have one name: {', '.join(names)}")
-    return names
+    # nnU-Net reads a name as a way to scale intensities: several channels may be called CT, or noNorm.
+    numbers = (names[: at + 1].count(name) for at, name in enumerate(names))
+    return tuple(name if names.count(name) == 1 else f"{name} {at}" for name, at in zip(names, numbers, strict=True))
 
 
 def input_names(channels: tuple[str, ...]) -> tuple[str, ...]:
