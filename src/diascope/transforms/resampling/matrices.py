@@ -54,6 +54,26 @@ def weights(old: int, new: int, order: int, anti_alias: bool = False) -> Tensor:
     return torch.from_numpy(matrix.astype(np.float32))
 
 
+def sampling(position: Array, size: int, order: int) -> Tensor:
+    """Weights of the nearest sample (order 0) or of linear interpolation (1) at positions along one axis.
+
+    Args:
+        position: (new,) in samples; nothing is taken from beyond the first and the last sample.
+        size: Samples that there are.
+        order: 0 or 1.
+
+    Returns:
+        (new, size) float32.
+    """
+    low = np.rint(position) if order == 0 else np.floor(position)
+    share = np.zeros_like(position) if order == 0 else position - low
+    matrix = np.zeros((len(position), size))
+    for index, weight in ((low, 1 - share), (low + 1, share)):
+        inside = np.flatnonzero((index >= 0) & (index < size))
+        matrix[inside, index[inside].astype(np.int64)] = weight[inside]
+    return torch.from_numpy(matrix.astype(np.float32))
+
+
 def gaussian(size: int, sigma: float) -> Array:
     """(size, size) float64: smoothing along one axis with a Gaussian of `sigma` voxels, border values continued."""
     matrix: Array = ndimage.gaussian_filter1d(np.eye(size), sigma, axis=0, mode="nearest")

@@ -11,12 +11,15 @@ from torch.nn import functional
 
 from diascope.core.errors import BadUsage, UnsoundGeometry
 from diascope.core.geometry import Geometry
-from diascope.transforms.resampling.matrices import nearest, weights
+from diascope.transforms.resampling.matrices import nearest, sampling, weights
 
 Shape = tuple[int, int, int]
 
 CHUNK = 1 << 22
 """Voxels of the target grid that are sampled at once, to bound memory."""
+ALIGNED = 1e-3
+"""Voxels by which two grids may turn against each other from end to end and still be sampled axis by axis: 20 times as
+fast (PET on the grid of a CT)."""
 
 
 def along(volume: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
@@ -97,15 +100,25 @@ def onto(volume: Tensor, geometry: Geometry, target: Geometry, shape: Shape, ord
     fill = 0.0 if whole else float(volume.min())
     start = geometry.to_voxel(target.to_mm(np.zeros(3)))
     step = geometry.to_voxel(target.to_mm(np.eye(3))) - start
-    source = (volume.float() - fill)[None]
-    mode = "nearest" if whole or order == 0 else "bilinear"
+    source, order = volume.float() - fill, 0 if whole else order
+    if np.abs(step - np.diag(np.diag(step))).max() * max(shape) < ALIGNED:
+        axes = zip(start, np.diag(step), shape, _space(volume), strict=True)
+        matrices = [sampling(a + b * np.arange(new), old, order).to(volume.device) for a, b, new, old in axes]
+        sampled = along(source, matrices) + fill
+    else:
+        sampled = _obliquely(source, start, step, shape, order) + fill
+    return sampled.round().to(volume.dtype) if whole else sampled
+
+
+def _obliquely(source: Tensor, start: np.ndarray, step: np.ndarray, shape: Shape, order: int) -> Tensor:
+    """(C, *shape): each voxel's own place is computed, slab by slab."""
+    mode = "bilinear" if order else "nearest"
     rows = max(1, CHUNK // (shape[1] * shape[2]))
     slabs = []
     for first in range(0, shape[0], rows):
-        grid = _grid(start, step, (first, min(first + rows, shape[0])), shape, _space(volume))
-        slabs.append(functional.grid_sample(source, grid.to(source.device), mode=mode, align_corners=False)[0])
-    sampled = torch.cat(slabs, dim=1) + fill
-    return sampled.round().to(volume.dtype) if whole else sampled
+        grid = _grid(start, step, (first, min(first + rows, shape[0])), shape, _space(source))
+        slabs.append(functional.grid_sample(source[None], grid.to(source.device), mode=mode, align_corners=False)[0])
+    return torch.cat(slabs, dim=1)
 
 
 def _grid(start: np.ndarray, step: np.ndarray, rows: tuple[int, int], shape: Shape, size: Shape) -> Tensor:
