@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +193,8 @@ def pack_cases(
             for number, case in enumerate(cases, 1):
                 example = with_target(*prepared(case, root, plan), plan)
                 poisoned(example, plan.target)
+                if number == 1:
+                    _refuse_small_disk(example, len(cases), path.parent)
                 pack.add(example)
                 show({"event": "progress", "what": "preparing", "done": number, "total": len(cases)})
             return pack.close()
@@ -199,6 +202,18 @@ def pack_cases(
         raise DiascopeError(
             f"cannot write prepared cases: {error}", given=str(path), todo="Free disk space, then run the command again"
         ) from error
+
+
+def _refuse_small_disk(example: Example, count: int, folder: Path) -> None:
+    """Refuse at once what cannot be kept: hours later is too late. Cases differ in size, hence the half."""
+    need = count * sum(array.nbytes for array in (*example.inputs.values(), *example.target.values()))
+    free = shutil.disk_usage(folder).free
+    if need / 2 > free:
+        raise DiascopeError(
+            "the prepared cases do not fit the disk",
+            given=f"about {need / 1e9:.1f} GB for {count} cases, {free / 1e9:.1f} GB are free at {folder}",
+            todo="Free disk space, or put the workspace on another disk with --workspace",
+        )
 
 
 def poisoned(example: Example, target: Target) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,16 @@ def test_a_full_disk_while_preparing_leaves_no_file(tmp_path: Path, monkeypatch:
     with pytest.raises(DiascopeError, match=r"cannot write prepared cases.*No space left") as caught:
         pack_cases(cases, tmp_path / "data", a_plan(), tmp_path / "cache/pack")
     assert "Free disk space" in caught.value.todo
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_a_disk_cannot_hold_is_refused_before_it_is_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+    cases = some_cases(tmp_path / "data")
+    with pytest.raises(DiascopeError, match=r"do not fit the disk.*GB are free.*--workspace"):
+        pack_cases(cases, tmp_path / "data", a_plan(), tmp_path / "cache/pack")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
