@@ -29,6 +29,8 @@ from diascope.store.workspace import Workspace, free_name
 OF_TARGET = "target"
 """What tasks call what they find wrong with their target (`Problem.check`), beside the names of the checks."""
 MISSING_INPUTS = "missing_inputs"
+SAYS_NOTHING = ("mask", "masks", "label", "labels")
+"""Names of masks that any data may use, each for another structure (in DRIVE `mask` is the field of view)."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,13 @@ def _refuse_unknown(request: Request) -> None:
 
 
 def _listing(source: str, location: str, request: Request, ours: Target | None) -> Listing:
-    """What a source lists; the target that a release calls its own is looked for first where the user names none."""
+    """What a source lists; the target that a release calls its own is looked for first where the user names none.
+
+    Not by a name that says nothing: where several masks could be meant, the source asks.
+    """
     plugin, options = registry.get("sources", source), request.options
-    if ours is not None and options.target is None:
+    says = ours is not None and not (ours.kind == "mask" and plain(ours.name) in SAYS_NOTHING)
+    if ours is not None and says and options.target is None:
         try:
             own: Listing = plugin.list(location, options.model_copy(update={"target": ours.name}))
             return own

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from diascope.core import registry
-from diascope.core.case import Case
+from diascope.core.case import Case, Target
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.record import canonical_json, write_durably
-from diascope.engine.aligning import aligned
+from diascope.engine.aligning import aligned, in_values_of, measurable
 from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
@@ -37,8 +38,8 @@ def compare(
         tell: Told about progress.
 
     Returns:
-        `releases`, `cases`, `patients`, `accepted`, and for each metric `one`, `other`, `difference` (a measure), `p`,
-        `method`.
+        `releases`, `cases`, `patients`, `accepted`, `warnings`, and for each metric `one`, `other`, `difference` (a
+        measure), `p`, `method`.
 
     Raises:
         BadUsage: When the releases are for different tasks.
@@ -49,7 +50,13 @@ def compare(
         raise BadUsage("the two releases are for different tasks", given=f"{one.release.task}, {other.release.task}")
     if looked.target is None:
         raise DataRefused("the data has no labels to compare with")
-    kept = looked.usable()
+    kept, of_parts = measurable(looked.usable())
+    if not kept:
+        raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
+    noted = [of_parts, *(_on_labels(opened, looked.target) for opened in releases)]
+    warnings = list(filter(None, noted))
+    for warning in warnings:
+        tell({"event": "warning", "message": warning})
     scores = [_scores(opened, kept, looked, tell) for opened in (one, other)]
     patients = [case.patient for case in kept]
     found = paired(scores[0].statistics, scores[1].statistics, patients)
@@ -58,6 +65,10 @@ def compare(
         "cases": len(kept),
         "patients": len(set(patients)),
         "accepted": list(accepted),
+        "warnings": [
+            *warnings,
+            *(f"{problem.title} ({problem.check})" for problem in looked.problems if problem.severity != "note"),
+        ],
         "metrics": {name: result.model_dump(mode="json") for name, result in found.items()},
     }
     name = free_name(workspace.evaluations, f"{one.release.label}-against-{other.release.label}", ".json")
@@ -66,12 +77,17 @@ def compare(
     return {**content, "file": str(path)}
 
 
+def _on_labels(opened: OpenRelease, target: Target) -> str:
+    note = in_values_of(target, opened.plan)[1]
+    return f"{opened.release.label}: {note}" if note else ""
+
+
 def _scores(opened: OpenRelease, cases: Sequence[Case], looked: Looked, tell: Tell) -> Scores:
-    plan, release = opened.plan, opened.release
     if looked.target is None:
         raise DataRefused("the data has no labels to compare with")
+    release, (plan, _) = opened.release, in_values_of(looked.target, opened.plan)
     task = registry.get("tasks", plan.task)
-    opening = ready(opened)
+    opening = ready(replace(opened, plan=plan))
     for note in opening.notes:
         tell({"event": "warning", "message": f"{release.label}: {note}"})
 

@@ -23,7 +23,7 @@ from diascope.sources.publicsets.locating import located
 from diascope.stages.check import look
 from diascope.stages.compare import compare
 from diascope.stages.explain import explain_cases
-from diascope.stages.validate import External, validate, validation_report
+from diascope.stages.validate import External, in_scope, validate, validation_report
 from diascope.store.releases import OpenRelease, open_release
 from diascope.store.workspace import Workspace
 
@@ -100,6 +100,8 @@ def compare_releases(
 def _looked(releases: Sequence[OpenRelease], request: Request, tell: Tell) -> Looked:
     asked = request.model_copy(update={"task": releases[0].release.task})
     looked = look(asked, tell, plans=[opened.plan for opened in releases])
+    for opened in releases:
+        looked = in_scope(opened, looked)
     tell({"event": "checked", "problems": looked.problems})
     refusing = verdict(looked.problems, len(looked.cases), request.accept)
     if refusing:

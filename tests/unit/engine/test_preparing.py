@@ -160,9 +160,10 @@ def test_what_does_not_correspond_is_refused_by_name() -> None:
         aligned([a_case()], strange, a_plan(target=ours))
     with pytest.raises(DataRefused, match="kind 'mask'"):
         aligned([a_case()], MASK, a_plan(target=ours))
+    two = MASK.model_copy(update={"labels": (Label(name="organ", value=1), Label(name="lesion", value=2))})
     moved = MASK.model_copy(update={"labels": (Label(name="organ", value=2),)})
     with pytest.raises(DataRefused, match="organ have other voxel values"):
-        aligned([a_case()], moved, a_plan())
+        aligned([a_case()], moved, a_plan(target=two))
     with pytest.raises(DataRefused, match="has no input t1, t2"):
         aligned([a_case()], ours, a_plan(("t1", "t2"), target=ours))
 
