@@ -14,7 +14,7 @@ from diascope.checks.judging.seen import first_images
 from diascope.checks.judging.words import count, some
 from diascope.core.case import Case
 from diascope.core.problem import Problem
-from diascope.planning.survey import Survey
+from diascope.planning.survey import InputFactsOfCase, Survey
 
 RULE = "perceptual hash, verified by the correlation of fine structure"
 
@@ -28,7 +28,8 @@ class NearDuplicates:
         members = _distinct(survey)
         if len(members) < 2:
             return []
-        pairs = alike(np.stack([thumbnail for _, thumbnail in members]))
+        sides = [min(facts.shape[1:]) for _, facts in members]
+        pairs = alike(np.stack([facts.thumbnail for _, facts in members]), sides)
         cases = [group for group, _ in members]
         copies = _grouped(cases, [pair for pair in pairs if pair.same])
         repair = repaired(survey, copies, keep_unknown=True)
@@ -43,11 +44,11 @@ class NearDuplicates:
         return [problem for problem in found if problem is not None]
 
 
-def _distinct(survey: Survey) -> list[tuple[list[Case], np.ndarray]]:
-    """Cases by distinct pixels of their first image, with its thumbnail."""
-    found: dict[str, tuple[list[Case], np.ndarray]] = {}
+def _distinct(survey: Survey) -> list[tuple[list[Case], InputFactsOfCase]]:
+    """Cases by distinct pixels of their first image, with its facts."""
+    found: dict[str, tuple[list[Case], InputFactsOfCase]] = {}
     for case, facts in first_images(survey):
-        found.setdefault(facts.digest, ([], facts.thumbnail))[0].append(case)
+        found.setdefault(facts.digest, ([], facts))[0].append(case)
     return list(found.values())
 
 

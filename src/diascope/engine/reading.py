@@ -68,6 +68,14 @@ class Reader:
         if waiting:
             yield from self._vectors(waiting)
 
+    def together(self, example: Example) -> int:
+        """How many cases like this one are best read at once.
+
+        A batch of images is filled up to `read_batch` in any case; flat ones are small enough to wait for each other.
+        """
+        flat = set(example.inputs) == {"image"} and example.inputs["image"].shape[1] == 1
+        return int(self.plan["read_batch"]) if flat and self.output != "dense" else 1
+
     def _vectors(self, examples: Sequence[Example]) -> list[Output]:
         """The batch is filled up to one fixed size: every back end runs one shape, and batch size changes nothing."""
         size = self.plan["read_batch"]

@@ -20,6 +20,9 @@ from diascope.formats.files.reading import ends_with, foreign, only
 CHANNELS = (1, 3, 4)
 """Lengths of a last axis that is taken for grey, for colour, and for colour with alpha (or four channels)."""
 
+KEPT = 4
+"""Arrays that a process keeps: the images and masks of the training and validation parts."""
+
 
 class Npz:
     """Read only: thousands of cases share one archive, which Diascope does not write."""
@@ -39,6 +42,8 @@ class Npz:
             stat = path.stat()
             name, _, number = (item or _only_array(path)).partition(":")
             array = _array(str(path), name, stat.st_mtime_ns, stat.st_size)
+            if isinstance(array, str):
+                raise UnreadableFile(path, array)
             if number:
                 if not number.isdecimal() or int(number) >= len(array):
                     raise UnreadableFile(path, f"there is no {item!r}; {name} has {len(array)} items")
@@ -63,10 +68,35 @@ def _only_array(path: Path) -> str:
     return held[0]
 
 
-# The archive is decompressed once and kept: four arrays are the images and masks of the training and validation parts.
-@lru_cache(maxsize=4)
-def _array(path: str, name: str, changed: int, size: int) -> npt.NDArray[Any]:
-    """One array of an archive; `changed` (ns) and `size` only make a rewritten file another entry."""
+def unpacked_bytes(path: Path, name: str) -> int:
+    """Bytes of one array, or of all of them where the name is empty; 0 where reading will say what is wrong."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = archive.infolist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return 0
+    return sum(one.file_size for one in held if name in ("", one.filename.removesuffix(".npy")))
+
+
+# The archive is decompressed once and kept.
+# So is the reason why one cannot be read: a bad checksum shows at the end, and every case would start anew.
+@lru_cache(maxsize=KEPT)
+def _array(path: str, name: str, changed: int, size: int) -> npt.NDArray[Any] | str:
+    """One array of an archive, or what is wrong with it; `changed` (ns) and `size` only tell a rewritten file.
+
+    Raises:
+        UnreadableFile: When memory is short, which may pass: that is not kept.
+    """
+    try:
+        with foreign(Path(path)):
+            return _unpacked(Path(path), name)
+    except UnreadableFile as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise
+        return error.reason
+
+
+def _unpacked(path: Path, name: str) -> npt.NDArray[Any]:
     with np.load(path, allow_pickle=False) as archive:
         if name not in archive.files:
             raise UnreadableFile(path, f"no array is named {name!r}; there are: {', '.join(archive.files)}")

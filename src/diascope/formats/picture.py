@@ -118,7 +118,10 @@ def _decode(picture: PIL.Image.Image, notes: list[str]) -> Values:
     if picture.getexif().get(EXIF_ORIENTATION, 1) != 1:
         upright = PIL.ImageOps.exif_transpose(picture) or picture
         notes.append("turned upright as the EXIF orientation says")
-    if upright.has_transparency_data:
+    if upright.mode.startswith("I") and upright.has_transparency_data:
+        # Pillow has no deep grey with alpha: its conversion would cut the values to 255.
+        notes.append(f"the transparent value {upright.info.get('transparency')} was ignored")
+    elif upright.has_transparency_data:
         upright = upright.convert("RGBA" if upright.mode not in ("L", "LA", "La") else "LA")
         hidden = float((np.asarray(upright)[..., -1] < 255).mean())
         notes.append(f"the alpha channel was dropped; {hidden:.1%} of the pixels were not opaque")

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diascope.core.case import Case, FileRef, Target
+from diascope.engine.devices import capabilities
 from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
 from diascope.planning.surveying.parallel import facts_in_children
 from diascope.planning.surveying.reading import facts_of
+from diascope.planning.surveying.room import kept_bytes, readers
 from diascope.store.files import file_digest
 
-FEW_CASES = 24
 SMALL_BYTES = 8_000_000
-"""So few cases, or bytes, are read in this process: starting children would take longer."""
+"""So few bytes are read in this process: starting children would take longer."""
 
 Progress = Callable[[int, int], None]
 """Told how many cases are done, and of how many."""
@@ -53,7 +54,8 @@ def take_survey(
         cases: What a source listed.
         root: Folder that relative paths start at.
         target: What is to be learnt; its ignored voxels do not count as foreground.
-        workers: Processes that read; None is one for each processor this process may use. Small sets are read here.
+        workers: Processes that read; None is one for each processor this process may use. They are fewer where each
+            keeps an unpacked archive and memory is short. Small sets are read here.
         progress: Told after each case.
 
     Returns:
@@ -61,9 +63,10 @@ def take_survey(
 
     Raises:
         DiascopeError: When reading cannot work at all (a missing package, children killed again and again).
+        DoesNotFit: When an archive that is held whole needs more memory than is free.
     """
     cases, root = tuple(cases), Path(root)
-    workers = workers or _processors()
+    workers = readers(workers or _processors(), kept_bytes(cases, root), capabilities().memory_available)
     found: dict[int, CaseFacts | str] = {}
     for index, result in _results(cases, root, target, min(workers, len(cases))):
         found[index] = result
@@ -78,7 +81,7 @@ def take_survey(
 def _results(
     cases: tuple[Case, ...], root: Path, target: Target | None, workers: int
 ) -> Iterable[tuple[int, CaseFacts | str]]:
-    if workers < 2 or len(cases) < FEW_CASES or _bytes_to_read(cases, root) < SMALL_BYTES:
+    if workers < 2 or len(cases) < 2 or _bytes_to_read(cases, root) < SMALL_BYTES:
         return _results_here(cases, root, target)
     return facts_in_children(cases, root, target, workers)
 

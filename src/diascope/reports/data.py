@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from diascope.reports.words import Words
 
 CASES_SHOWN = 6
 ORDER: tuple[Severity, ...] = ("refuse", "warn", "note")
+NAMED = re.compile(r"(.+) \(([a-z_]+)\)", re.DOTALL)
 ICONS = {"refuse": "✕", "warn": "!", "note": "i"}
 
 
@@ -32,11 +34,17 @@ def warnings(content: ReportContent, words: Words) -> Markup | None:
         told.append(words(key, title=words.phrase(problem.title)))
     named = {problem.check for problem in content.problems if problem.severity == "refuse"}
     told += [words("warning.accepted", title=name) for name in accepted if name not in named]
-    told += [words.phrase(warning) for warning in content.evaluation.warnings]
+    told += [_warning(warning, words) for warning in content.evaluation.warnings]
     if not told:
         return None
     items = [tag("li", line) for line in told]
     return tag("aside", tag("h2", words("warning.title")), tag("ul", items), class_="warning", role="note")
+
+
+def _warning(text: str, words: Words) -> str:
+    """A warning in the reader's language; one that a check gave ends in its name."""
+    found = NAMED.fullmatch(text)
+    return f"{words.phrase(found[1])} ({found[2]})" if found else words.phrase(text)
 
 
 def data_section(content: ReportContent, words: Words) -> Markup:

@@ -14,13 +14,19 @@ import numpy.typing as npt
 
 from diascope.core.case import Case, FileRef, Label, Scalar, Split, Target
 from diascope.core.errors import DataRefused, UnreadableFile
+from diascope.formats.files.reading import foreign
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.files import contents, reason
+from diascope.sources.folders.files import contents, is_declared, reason
 from diascope.sources.folders.named import LABELS, read_named
 from diascope.sources.tables.describe import describe
 from diascope.sources.tables.targets import category, positive_of
 
 PARTS: tuple[Split, ...] = ("train", "val", "test")
+IMAGES = tuple(f"{part}_images" for part in PARTS)
+"""Names of the arrays of pictures."""
+WORDS = (".json", ".md", ".txt")
+"""Endings of files that hold neither images nor a table."""
+Shape = tuple[int, ...]
 
 
 class MedMnist:
@@ -42,7 +48,7 @@ class MedMnist:
             raise DataRefused("no .npz file", given=location, todo="Point to the file")
         shapes = _shapes(path)
         cases: list[Case] = []
-        labelled = {part: _labels(path, part, shapes) for part in PARTS if f"{part}_images" in shapes}
+        labelled = {part: _labels(path, part, shapes) for part in _parts(shapes, path)}
         width = max((labels.shape[1] for labels in labelled.values() if labels is not None), default=0)
         named = read_named(path.parent)
         names = _columns(width, named, path)
@@ -50,11 +56,9 @@ class MedMnist:
         for part, labels in labelled.items():
             count = shapes[f"{part}_images"][0]
             cases += _cases(part, path.name, _answers(labels, count, names, classes, path))
-        if not cases:
-            raise DataRefused(f"{path} holds no pictures", given=", ".join(shapes), todo="See docs/how-to/layouts.md")
         targets = [_target(cases, name, classes) for name in names]
         described = describe(cases, options, targets=targets)
-        counts = ", ".join(f"{part} {shapes[f'{part}_images']}" for part in labelled)
+        counts = ", ".join(f"{part} {shapes[f'{part}_images']}" for part in PARTS if f"{part}_images" in shapes)
         called = f"named by {LABELS}" if named else f"called by their number; {LABELS} beside it may name them"
         notes = (f"{path.name}: {counts}; classes are {called}",)
         return Listing(
@@ -75,15 +79,27 @@ def _why(location: Path) -> str | None:
     path = _archive(location)
     if path is None:
         return None
-    parts = [part for part in PARTS if f"{part}_images" in _shapes(path)]
-    return f"{path.name} holds {', '.join(f'{part}_images' for part in parts)}" if parts else None
+    try:
+        shapes = _shapes(path)
+    except UnreadableFile:
+        shapes = {}
+    if held := [name for name in IMAGES if name in shapes]:
+        return f"{path.name} holds {', '.join(held)}"
+    # `list` says what is wrong with it. Beside a table or other images it may be the image of one case, or a stray.
+    return f"{path.name} is a .npz archive" if not location.is_dir() or _is_alone(path) else None
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def _is_alone(path: Path) -> bool:
+    """Whether only words lie beside an archive."""
+    others = (name for name in contents(path.parent)[1] if name != path.name)
+    return not is_declared(path.parent) and all(name.lower().endswith(WORDS) for name in others)
+
+
+def _shapes(path: Path) -> dict[str, Shape]:
     """Shape of every array, from the headers."""
     shapes = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with foreign(path), zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as stream:
                     version = np.lib.format.read_magic(stream)
@@ -93,12 +109,29 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
                         else np.lib.format.read_array_header_2_0
                     )
                     shapes[name.removesuffix(".npy")] = read(stream)[0]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UnreadableFile(path, f"no .npz archive ({error})") from error
+    except UnreadableFile as error:
+        raise UnreadableFile(path, f"no .npz archive, or a broken one ({error.reason})") from error
     return shapes
 
 
-def _labels(path: Path, part: str, shapes: dict[str, tuple[int, ...]]) -> npt.NDArray[np.int64] | None:
+def _parts(shapes: Mapping[str, Shape], path: Path) -> list[Split]:
+    """The parts that have pictures: one of length 0 is as good as absent.
+
+    Raises:
+        DataRefused: When there is none.
+    """
+    parts: list[Split] = [part for part in PARTS if any(shapes.get(f"{part}_images", ())[:1])]
+    if not parts:
+        held = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "nothing"
+        raise DataRefused(
+            f"{path} holds no pictures where MedMNIST has them",
+            given=f"it holds {held}; needs {' or '.join(IMAGES)}",
+            todo="Rename the arrays, or list the files in a CSV manifest: see docs/how-to/layouts.md",
+        )
+    return parts
+
+
+def _labels(path: Path, part: str, shapes: Mapping[str, Shape]) -> npt.NDArray[np.int64] | None:
     """(N, K) labels of a part, None where it has none."""
     name = f"{part}_labels"
     if name not in shapes:
@@ -109,10 +142,10 @@ def _labels(path: Path, part: str, shapes: dict[str, tuple[int, ...]]) -> npt.ND
             f"{part} has {count} pictures, and labels of the shape {shapes[name]}", todo=f"Replace {path.name}"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with foreign(path), np.load(path, allow_pickle=False) as archive:
             labels = archive[name]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UnreadableFile(path, f"{name}: {error}") from error
+    except UnreadableFile as error:
+        raise UnreadableFile(path, f"{name}: {error.reason}") from error
     if not np.issubdtype(labels.dtype, np.integer):
         raise DataRefused(
             f"{name} holds {labels.dtype}, not whole numbers", given=path, todo="Store classes as integers"

@@ -3,50 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from diascope import formats
 from diascope.core import registry
-from diascope.core.case import Case, FileRef, TableRef
-from diascope.core.errors import BadUsage, DataRefused, DiascopeError, DoesNotFit, OutOfScope, Stopped
+from diascope.core.case import FileRef
+from diascope.core.errors import BadUsage, DiascopeError, DoesNotFit, OutOfScope, Stopped
 from diascope.core.finding import Findings
 from diascope.core.image import Image
+from diascope.engine.batch import Example, Output
 from diascope.engine.devices import capabilities, peak_memory_gb, prepare_process
 from diascope.engine.gate import broken_rules, distance, features, refusals
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
-from diascope.engine.room import address_space_left, bounded, need
+from diascope.engine.room import Need, address_space_left, bounded, need
 from diascope.engine.task import Prediction
-from diascope.formats.dicomio.headers import Scan, Series, is_dicom, scan, series
-from diascope.modalities import of_dicom_code
-from diascope.privacy.pseudonym import pseudonym
+from diascope.formats.dicomio.headers import is_dicom
 from diascope.reports.answers import Answers, Asked, folder_names
-from diascope.sources import SourceOptions, recognise
+from diascope.sources import recognise
+from diascope.sources.folders.files import contents
 from diascope.sources.publicsets.locating import located
-from diascope.sources.studies.choosing import choose
-from diascope.sources.studies.chosen import of_studies
-from diascope.sources.studies.damage import Damage, damages, may_belong
-from diascope.store.files import file_digest
+from diascope.sources.studies.channels import of_file, of_files
+from diascope.sources.studies.unlabelled import listed
+from diascope.sources.studies.unseen import TREE, Incoming, of_dicom
 from diascope.store.releases import OpenRelease, open_release
 
 FREE_SHARE = 0.8
 """Of the memory that is free, as in a plan."""
-MOST_NAMED = 3
-"""Damaged files that an error lists."""
-TREE = "dicom_tree"
-"""The source that finds several images of a study."""
 
 
 @dataclass(frozen=True)
-class Incoming:
-    """Something to read: a case without targets, where its files are, and why it must not be read (None: it may)."""
+class Prepared:
+    """A case that keeps the rules of the input gate: as the network sees it, and as it is in the files."""
 
-    case: Case
-    root: Path
-    notes: tuple[str, ...] = ()
-    refused: DataRefused | None = None
+    example: Example
+    images: Mapping[str, Image]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held while it waits."""
+        arrays = [*(image.array for image in self.images.values()), *self.example.inputs.values()]
+        return sum(array.nbytes for array in arrays)
 
 
 class Predictor:
@@ -73,54 +73,136 @@ class Predictor:
         self.own = own
         self.distance = self.opened.arrays("gate.safetensors")
 
-    def read(self, incoming: Incoming) -> tuple[Prediction, Mapping[str, Image]]:
-        """What the release says about a case.
+    def needs(self, one: Incoming) -> Need | None:
+        """What reading a case needs, by the headers of its files; None where they do not tell.
 
         Raises:
-            OutOfScope: When the input gate refuses it; names every reason.
+            DataRefused: When the case was refused before, or a header cannot be read.
             DoesNotFit: When it needs more memory than it may have; nothing was read then.
-            DataRefused: When it was refused before, or cannot be read.
         """
-        if incoming.refused is not None:
-            raise incoming.refused
-        release, plan = self.opened.release, self.opened.plan
-        self._make_room(incoming)
-        images = read_images(incoming.case, incoming.root, tuple(plan["image_inputs"]))
-        if reasons := broken_rules(release.gate, images):
-            raise OutOfScope(incoming.case.id, reasons)
-        example = prepare(incoming.case, images, plan)
-        output = self.ready.reader.read(example)
-        limit = release.gate.distance_limit
-        if limit is not None:
-            apart = distance(features(example, output), self.distance)
-            if not apart <= limit:
-                raise OutOfScope(
-                    incoming.case.id,
-                    [
-                        f"it looks unlike the training images: distance {apart:.1f}, limit {limit:.1f} "
-                        f"({refusals(release.gate)})"
-                    ],
-                )
-        task = registry.get("tasks", plan.task)
-        return task.decode(output, example, release.decision, plan), images
-
-    def _make_room(self, one: Incoming) -> None:
-        """Give the windows what is left beside the images, or refuse before a voxel is read (F5)."""
+        if one.refused is not None:
+            raise one.refused
         names = tuple(self.opened.plan["image_inputs"])
         refs = {name: ref for name in names if isinstance(ref := one.case.inputs.get(name), FileRef)}
         extents = {name: size for name, ref in refs.items() if (size := formats.extent(ref, one.root)) is not None}
         if not names or len(extents) < len(names):
-            return
+            return None
         needs = need(self.opened.plan, extents, self.ready.reader.output == "dense")
-        whole = self.own + needs.most
-        if whole > self.memory:
+        if self.own + needs.most > self.memory:
             z, y, x = extents[names[0]].shape[1:]
             raise DoesNotFit(
-                f"reading {one.case.id} ({z} x {y} x {x} voxels) needs about {whole / 1e9:.2f} GB of memory",
+                f"reading {one.case.id} ({z} x {y} x {x} voxels) needs about {(self.own + needs.most) / 1e9:.2f} GB of "
+                "memory",
                 given=f"{self.memory / 1e9:.2f} GB, of which the program itself takes {self.own / 1e9:.2f} GB",
                 todo="Allow more with --memory, or read it on a machine that has it",
             )
-        self.ready.reader.memory_bytes = needs.buffers(self.memory - self.own)
+        return needs
+
+    def has_room(self, needs: Need | None, held: int) -> bool:
+        """Whether a case can be prepared beside `held` bytes that wait; what is not known may be as much again."""
+        return self.own + held + (held if needs is None else needs.most) <= self.memory
+
+    def prepared(self, one: Incoming, needs: Need | None) -> Prepared:
+        """A case as the network sees it.
+
+        Raises:
+            OutOfScope: When it breaks rules of the input gate; names every one.
+            DataRefused: When it cannot be read.
+        """
+        release, plan = self.opened.release, self.opened.plan
+        if needs is not None:  # the windows get what is left beside the images (F5)
+            self.ready.reader.memory_bytes = needs.buffers(self.memory - self.own)
+        images = read_images(one.case, one.root, tuple(plan["image_inputs"]))
+        if reasons := broken_rules(release.gate, images):
+            raise OutOfScope(one.case.id, reasons)
+        return Prepared(prepare(one.case, images, plan), images)
+
+    def said(self, one: Prepared, output: Output) -> Prediction:
+        """What the release says about a case that was read.
+
+        Raises:
+            OutOfScope: When it looks unlike the training images.
+        """
+        release, plan, example = self.opened.release, self.opened.plan, one.example
+        limit = release.gate.distance_limit
+        if limit is not None:
+            apart = distance(features(example, output), self.distance)
+            if not apart <= limit:
+                reason = (
+                    f"it looks unlike the training images: distance {apart:.1f}, limit {limit:.1f} "
+                    f"({refusals(release.gate)})"
+                )
+                raise OutOfScope(example.case.id, [reason])
+        prediction: Prediction = registry.get("tasks", plan.task).decode(output, example, release.decision, plan)
+        return prediction
+
+
+class Session:
+    """Cases that are asked about one after the other; each has an answer of its own, whatever the others do.
+
+    Flat images wait until a batch is full, or the memory is: a batch costs the same for one of them.
+
+    Args:
+        predictor: Reads.
+        answers: Writes.
+        tell: Told why a case was refused.
+    """
+
+    def __init__(self, predictor: Predictor, answers: Answers, tell: Tell = silent) -> None:
+        self.predictor, self.answers, self.tell = predictor, answers, tell
+        self.reader = predictor.ready.reader
+        self.found: dict[Path, Findings] = {}
+        self.refused = 0
+        self.why: DiascopeError | None = None
+        self._waiting: list[tuple[Asked, Prepared]] = []
+
+    def ask(self, one: Incoming, asked: Asked) -> None:
+        """Prepare a case, and read it, now or with those that follow."""
+        with self._answering(asked):
+            needs = self.predictor.needs(one)
+            if not self.predictor.has_room(needs, sum(prepared.nbytes for _, prepared in self._waiting)):
+                self.finish()
+            self._waiting.append((asked, self.predictor.prepared(one, needs)))
+        if self._waiting and len(self._waiting) >= self.reader.together(self._waiting[-1][1].example):
+            self.finish()
+
+    def finish(self) -> None:
+        """Read what waits."""
+        some, self._waiting = self._waiting, []
+        for (asked, one), output in zip(some, self._outputs(some), strict=True):
+            with self._answering(asked):
+                output = output or self.reader.read(one.example)
+                self.found[asked.folder] = self.answers.said(asked, self.predictor.said(one, output), one.images)
+
+    def _outputs(self, some: Sequence[tuple[Asked, Prepared]]) -> Sequence[Output | None]:
+        """What the network says; None for each case that is to be read alone, also where it fails for all together."""
+        alone = [None] * len(some)
+        if len(some) < 2:
+            return alone
+        try:
+            with bounded(f"reading {some[0][0].case.id}"):
+                return list(self.reader.read_all([one.example for _, one in some]))
+        except Stopped:
+            raise
+        except DiascopeError:  # whose fault it is shows when each is read alone
+            return alone
+
+    @contextmanager
+    def _answering(self, asked: Asked) -> Iterator[None]:
+        """Around the work on one case: whatever is wrong with it is no reason not to read the others."""
+        try:
+            with bounded(f"reading {asked.case.id}"):
+                yield
+        except Stopped:
+            raise
+        except DiascopeError as error:
+            self._refuse(asked, error)
+
+    def _refuse(self, asked: Asked, error: DiascopeError) -> None:
+        self.refused += 1
+        self.why = self.why or error  # one is kept: an error holds the images of the case that it was raised for
+        self.found[asked.folder] = self.answers.refused(asked, error)
+        self.tell({"event": "warning", "message": f"{asked.case.id}: {error}"})
 
 
 def predict(
@@ -138,31 +220,21 @@ def predict(
 
     Raises:
         BadUsage: When there is nothing to read at the location.
-        DiascopeError: When no case could be read: the reason of the first.
+        DiascopeError: When no case could be read: the first reason.
     """
     predictor = Predictor(release, backend, memory_gb)
-    found: list[Findings] = []
-    refused: list[DiascopeError] = []
     cases = list(incoming(location, predictor.opened, tell))
-    names = folder_names([one.case for one in cases])
-    answers = Answers(predictor.opened, predictor.ready.words, tell)
+    folders = [out / name for name in folder_names([one.case for one in cases])]
+    session = Session(predictor, Answers(predictor.opened, predictor.ready.words, tell), tell)
     for note in predictor.ready.notes:
         tell({"event": "warning", "message": note})
-    for number, (one, name) in enumerate(zip(cases, names, strict=True)):
+    for number, (one, folder) in enumerate(zip(cases, folders, strict=True)):
         tell({"event": "progress", "what": "reading", "done": number, "total": len(cases)})
-        asked = Asked(one.case, one.root, out / name, (*predictor.ready.notes, *one.notes))
-        try:
-            with bounded(f"reading {one.case.id}"):
-                found.append(answers.said(asked, *predictor.read(one)))
-        except Stopped:
-            raise
-        except DiascopeError as error:  # whatever is wrong with one case is no reason not to read the others
-            refused.append(error)
-            found.append(answers.refused(asked, error))
-            tell({"event": "warning", "message": f"{one.case.id}: {error}"})
-    if refused and len(refused) == len(cases):
-        raise refused[0]
-    return found
+        session.ask(one, Asked(one.case, one.root, folder, (*predictor.ready.notes, *one.notes)))
+    session.finish()
+    if session.why is not None and session.refused == len(cases):
+        raise session.why
+    return [session.found[folder] for folder in folders]
 
 
 def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterator[Incoming]:
@@ -176,22 +248,19 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
     location = located(location, tell).location
     path = Path(location)
     name = next(iter(opened.plan["image_inputs"]), None)
-    if path.is_file() and name is not None and (single := _file(path, name)) is not None:
-        yield single
+    if path.is_file() and (single := of_file(path, opened)):
+        yield from single
         return
     if path.is_dir() and any(is_dicom(file) for file in _some_files(path)):
-        yield from _of_dicom(path, name or "image", opened)
+        yield from of_dicom(path, name or "image", opened)
         return
     try:
         source = recognise(location)
     except DiascopeError as error:
-        files = [one for file in sorted(path.iterdir()) if name and (one := _file(file, name))] if path.is_dir() else []
-        if files:
-            yield from files
-            return
-        yield from _as_trained(location, opened, error)
+        files = list(of_files(path, contents(path)[1], opened)) if path.is_dir() else []
+        yield from files or _as_trained(location, opened, error)
         return
-    yield from _of_dicom(path, name or "image", opened) if source == TREE else _listed(location, source)
+    yield from of_dicom(path, name or "image", opened) if source == TREE else listed(location, source, opened)
 
 
 def _as_trained(location: str, opened: OpenRelease, why: DiascopeError) -> Iterator[Incoming]:
@@ -204,19 +273,13 @@ def _as_trained(location: str, opened: OpenRelease, why: DiascopeError) -> Itera
     try:
         if source not in registry.names("sources"):
             raise why
-        yield from _listed(location, source)
+        yield from listed(location, source, opened)
     except DiascopeError as error:
         raise BadUsage(
             f"nothing to read at {location}",
             given=why.wrong if error is why else f"{why.wrong}; as {source}: {error.wrong}",
             todo="Give an image, a series, a folder, or data in the layout of the training data",
         ) from error
-
-
-def _listed(location: str, source: str) -> Iterator[Incoming]:
-    listing = registry.get("sources", source).list(location, SourceOptions())
-    for case in listing.cases:
-        yield Incoming(case.model_copy(update={"targets": {}}), listing.root)
 
 
 def _some_files(folder: Path) -> list[Path]:
@@ -227,141 +290,3 @@ def _some_files(folder: Path) -> list[Path]:
         if len(found) >= 50:
             break
     return found
-
-
-def _file(path: Path, name: str) -> Incoming | None:
-    format_name = formats.format_of(path) if path.is_file() else None
-    if format_name is None or format_name == "npz":
-        return None
-    ref = FileRef(format=format_name, paths=(path.name,), digest=file_digest([path]))
-    return Incoming(Case(id=_stem(path), patient=_stem(path), patient_known=False, inputs={name: ref}), path.parent)
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").rsplit(".", 1)[0] or path.name
-
-
-def _of_dicom(folder: Path, name: str, opened: OpenRelease) -> Iterator[Incoming]:
-    """The cases of a tree of DICOM; whatever a damaged file may belong to is refused, and so is the file by itself."""
-    found = scan(folder)
-    several = len(opened.plan["image_inputs"]) > 1
-    cases = list(_side_by_side(found, opened) if several else _studies(found, name, opened))
-    broken = damages(found)
-    if not cases and not broken:
-        raise BadUsage(f"no DICOM image series in {folder}", given=f"{len(found.instances)} DICOM files without images")
-    headers = {one.path: one for one in found.instances}
-    placed: set[Path] = set()
-    for one in cases:
-        files = [one.root / path for ref in one.case.inputs.values() if isinstance(ref, FileRef) for path in ref.paths]
-        near = [
-            each for each in broken if may_belong(each, [headers[path] for path in files if path in headers], found)
-        ]
-        placed |= {each.path for each in near}
-        yield replace(one, refused=one.refused or _damaged(near, folder)) if near else one
-    for each in broken:
-        if each.path not in placed:
-            label = pseudonym(str(each.path.relative_to(folder)), "file")
-            yield _case(label, {name: [each.path]}, folder, refused=_damaged([each], folder))
-
-
-def _damaged(files: Sequence[Damage], folder: Path) -> DataRefused:
-    named = "; ".join(f"{one.path.relative_to(folder)}: {one.reason}" for one in files[:MOST_NAMED])
-    more = f"; and {len(files) - MOST_NAMED} more" if len(files) > MOST_NAMED else ""
-    return DataRefused(
-        f"{len(files)} file(s) that may belong to it cannot be read: {named}{more}",
-        todo="Export the study again, completely, or remove the file",
-    )
-
-
-def _case(
-    label: str,
-    inputs: Mapping[str, Sequence[Path]],
-    folder: Path,
-    notes: tuple[str, ...] = (),
-    refused: DataRefused | None = None,
-) -> Incoming:
-    refs: dict[str, FileRef | TableRef] = {
-        name: FileRef(format="dicom", paths=tuple(str(path.relative_to(folder)) for path in paths))
-        for name, paths in inputs.items()
-    }
-    return Incoming(Case(id=label, patient=label, patient_known=False, inputs=refs), folder, notes, refused)
-
-
-def _side_by_side(found: Scan, opened: OpenRelease) -> Iterator[Incoming]:
-    """One case a study with all the images that the release reads, found as in training (`sources/dicom_tree.py`)."""
-    try:
-        listing = registry.get("sources", TREE).list(str(found.root), SourceOptions())
-    except DataRefused:
-        yield from _one_by_one(found, opened)
-        return
-    for case in listing.cases:
-        named = case.model_copy(update={"targets": {}, "inputs": _as_the_release_calls_them(case, opened)})
-        yield Incoming(named, listing.root, listing.notes)
-
-
-def _one_by_one(found: Scan, opened: OpenRelease) -> Iterator[Incoming]:
-    """The same study by study, where the tree as a whole was refused: only the study that is to blame is."""
-    for uid, candidates in _by_study(found).items():
-        label = pseudonym(uid, "study")
-        try:
-            chosen, notes = of_studies(candidates, ())
-            refused = None if len(chosen) == 1 else DataRefused("a study makes several cases", given=f"{len(chosen)}")
-        except DataRefused as error:
-            refused = error
-        if refused is not None:
-            everything = {"image": [path for one in candidates for path in one.paths]}
-            yield _case(label, everything, found.root, refused=refused)
-            continue
-        parts = chosen[0].inputs
-        one = _case(label, {name: part.paths for name, part in parts.items()}, found.root, tuple(notes))
-        inputs = {
-            name: ref.model_copy(update={"modality": of_dicom_code(parts[name].first.modality)})
-            for name, ref in one.case.inputs.items()
-        }
-        case = one.case.model_copy(update={"inputs": inputs})
-        yield replace(one, case=case.model_copy(update={"inputs": _as_the_release_calls_them(case, opened)}))
-
-
-def _as_the_release_calls_them(case: Case, opened: OpenRelease) -> dict[str, FileRef | TableRef]:
-    """The inputs under the release's names: the case's own where they are the same, else by what alone has a modality.
-
-    What is not found is left out: reading the case then says which input it lacks.
-    """
-    wanted = tuple(opened.plan["image_inputs"])
-    if set(wanted) <= set(case.inputs):
-        return {name: case.inputs[name] for name in wanted}
-    found: dict[str, FileRef | TableRef] = {}
-    modality = {rule.input: rule.modality for rule in opened.release.gate.rules}
-    for name in wanted:
-        alike = [ref for ref in case.inputs.values() if isinstance(ref, FileRef) and ref.modality == modality.get(name)]
-        if len(alike) == 1 and list(modality.values()).count(modality[name]) == 1:
-            found[name] = alike[0]
-    return found or dict(case.inputs)
-
-
-def _by_study(found: Scan) -> dict[str, list[Series]]:
-    studies: dict[str, list[Series]] = {}
-    for one in series(found.instances):
-        studies.setdefault(one.first.study_uid, []).append(one)
-    return studies
-
-
-def _studies(found: Scan, name: str, opened: OpenRelease) -> Iterator[Incoming]:
-    """One case a study: its series is chosen by declared rules, and the reason is kept; ambiguous is refused."""
-    codes = [
-        code for rule in opened.release.gate.rules for code in registry.get("modalities", rule.modality).dicom_codes
-    ]
-    for uid, candidates in _by_study(found).items():
-        chosen = choose(candidates, frozenset(), codes[0] if codes else None)
-        if not chosen.clear:
-            refused = DataRefused(
-                "a study has several series that could be meant",
-                given="; ".join(chosen.candidates),
-                todo="Give the folder of one series",
-            )
-            paths = [path for one in candidates for path in one.paths]
-            yield _case(pseudonym(uid, "study"), {name: paths}, found.root, refused=refused)
-            continue
-        notes = (f"series chosen: {chosen.reason}",) if len(candidates) > 1 and chosen.reason else ()
-        for picked in chosen.chosen:
-            yield _case(pseudonym(picked.uid + picked.part, "series"), {name: picked.paths}, found.root, notes)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as Picture
 from scipy.ndimage import gaussian_filter
 
+from diascope.checks.copies import likeness
 from diascope.checks.copies.likeness import alike, clusters
 from diascope.checks.duplicates import CHECK as DUPLICATES
 from diascope.checks.judging.verdict import excluded, verdict
@@ -85,7 +86,7 @@ def test_changed_copies_under_another_patient_are_found(tmp_path: Path, change: 
     out = set(excluded(problems))
     assert out <= {f"copy{seed}" for seed in range(0, 100, 5)}
     assert len(out) >= 0.95 * 20
-    assert verdict(problems, len(cases))
+    assert verdict(problems, len(cases)) == (), "a twin of each is kept: nothing is lost"
 
 
 def test_every_exact_copy_across_splits_is_found_and_the_test_part_is_kept(tmp_path: Path) -> None:
@@ -158,9 +159,75 @@ def test_a_frame_that_all_pictures_share_does_not_make_them_alike() -> None:
     assert alike(thumbnails) == []
 
 
+@pytest.mark.parametrize(
+    ("side", "noise", "same"), [(28, 2, True), (28, 4.5, False), (48, 2, True), (48, 6, False), (96, 12, True)]
+)
+def test_the_smaller_pictures_are_the_more_alike_copies_must_be(
+    side: int, noise: float, same: bool, tmp_path: Path
+) -> None:
+    pictures = [Picture.fromarray(body_part(seed)).resize((side, side)) for seed in range(20)]
+    changed = np.asarray(pictures[1]) + np.random.default_rng(1).normal(0, noise, (side, side))
+    pictures.append(Picture.fromarray(np.clip(changed, 0, 255).astype(np.uint8)))
+    cases = [a_case(tmp_path, f"p{number}", picture) for number, picture in enumerate(pictures)]
+    (problem,) = problems_of(cases, tmp_path)
+    assert (problem.severity, problem.exclude) == (("warn", ("p20",)) if same else ("note", ()))
+
+
+def planted() -> np.ndarray:
+    """Thumbnails with copies of growing noise, every second one mirrored."""
+    plain = [np.asarray(Picture.fromarray(body_part(seed)).resize((64, 64))) for seed in range(60)]
+    noise = np.random.default_rng(0)
+    copies = [plain[seed] + noise.normal(0, seed / 3, (64, 64)) for seed in range(60)]
+    copies = [copy[:, :: -1 if seed % 2 else 1] for seed, copy in enumerate(copies)]
+    return np.clip(np.stack([*plain, *copies]), 0, 255).astype(np.uint8)
+
+
+def test_a_first_comparison_of_projections_and_blocks_of_any_size_lose_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    thumbnails = planted()
+    found = alike(thumbnails)
+    assert len(found) > 30
+    assert {pair.mirrored for pair in found} == {False, True}
+    monkeypatch.setattr(likeness, "BLOCK", 1)
+    monkeypatch.setattr(likeness, "PAIRS", 3)
+    assert alike(thumbnails) == found
+    monkeypatch.setattr(likeness, "NEAR", -2)
+    assert alike(thumbnails) == found
+
+
+def test_what_a_first_comparison_tells_apart_is_not_compared_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = gaussian_filter(np.random.default_rng(0).standard_normal((64, 64)), 6) * 900
+    own = [gaussian_filter(np.random.default_rng(seed).standard_normal((64, 64)), 1) * 30 for seed in range(100)]
+    thumbnails = np.clip(128 + shared + np.stack(own), 0, 255).astype(np.uint8)
+    proposed: list[int] = []
+    verified = likeness._verified
+
+    def counted(details: np.ndarray, indices: tuple[np.ndarray, np.ndarray], *rest: object) -> object:
+        proposed.append(len(indices[0]))
+        return verified(details, indices, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(likeness, "_verified", counted)
+    assert alike(thumbnails) == []
+    assert sum(proposed) == 0
+    monkeypatch.setattr(likeness, "NEAR", -2)
+    assert alike(thumbnails) == []
+    assert sum(proposed) > 1000, "hashes alone propose them"
+
+
 def test_clusters_are_connected_pairs_in_order() -> None:
     assert clusters(6, [(4, 1), (1, 5), (2, 3)]) == [[1, 4, 5], [2, 3]]
     assert clusters(3, []) == []
+
+
+def test_verdict_counts_what_is_lost_and_not_copies_whose_twin_is_kept() -> None:
+    def left_out(check: str, *gone: str) -> Problem:
+        return Problem(check=check, severity="warn", title="t", detail="d", cases=("a", "b"), exclude=gone)
+
+    surplus = [left_out("duplicates", "b"), left_out("near_duplicates", "a")]
+    conflict, broken = left_out("near_duplicates", "a", "b"), left_out("unreadable", "a")
+    assert verdict(surplus, 2) == ()
+    assert verdict([*surplus, conflict], 100) == (conflict,)
+    assert verdict([*surplus, broken], 99) == (broken,)
+    assert verdict([*surplus, broken], 100) == ()
 
 
 def test_verdict_refuses_when_more_than_one_per_cent_is_left_out_unless_it_is_accepted() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from diascope import sources
+from diascope.checks.copies.likeness import alike
 from diascope.checks.judging.verdict import excluded, verdict
 from diascope.core import registry
 from diascope.core.problem import Problem
@@ -43,6 +46,17 @@ def test_breast_ultrasound_has_an_image_in_two_classes_and_no_patients() -> None
     assert {"433", "145"} <= {"".join(filter(str.isdigit, key)) for key in left_out}
     assert any(len(problem.groups) > 50 for problem in problems if problem.check == "near_duplicates")
     assert verdict(problems, number) == ()
+
+
+def test_small_ultrasound_pictures_are_called_the_same_hardly_more_often_than_large_ones() -> None:
+    files = sorted((DATA / "breast-ultrasound").glob("*/*.jpg"))
+    large = np.stack([np.asarray(Picture.open(file).convert("L").resize((64, 64))) for file in files])
+    thumbnails = [Picture.open(file).convert("L").resize((28, 28)).resize((64, 64)) for file in files]
+    known = {(pair.first, pair.second) for pair in alike(large) if pair.same}
+    pairs = alike(np.stack([np.asarray(one) for one in thumbnails]), np.full(len(files), 28))
+    found = {(pair.first, pair.second) for pair in pairs if pair.same}
+    assert len(found - known) < 0.5 * len(known)
+    assert len(known & found) > 0.9 * len(known)
 
 
 def test_chest_films_have_duplicates_and_several_films_of_a_patient_but_no_false_near_duplicate() -> None:

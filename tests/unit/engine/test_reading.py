@@ -69,6 +69,17 @@ def test_an_answer_does_not_depend_on_what_is_read_with_it(count: int) -> None:
         assert np.abs(one.features - alone.features).max() <= 1e-6
 
 
+def test_flat_images_are_best_read_as_many_as_a_batch_is_filled_up_to() -> None:
+    flat = examples(1)[0]
+    deep = Example(flat.case, {"image": np.zeros((1, 4, 8, 8), np.float32)}, {})
+    with_row = Example(flat.case, {**flat.inputs, "blood": np.zeros(2, np.float32)}, {})
+    row = Example(flat.case, {"blood": np.zeros(2, np.float32)}, {})
+    reader = Reader([a_network()], a_plan(), "torch", "fp32")
+    assert [reader.together(one) for one in (flat, deep, with_row, row)] == [4, 1, 1, 1]
+    reader.output = "dense"
+    assert reader.together(flat) == 1
+
+
 def test_outputs_and_features_are_told_apart() -> None:
     output = Reader([a_network()], a_plan(), "torch", "fp32").read(examples(1)[0])
     assert output.values.shape == (3,)

@@ -85,6 +85,34 @@ def test_the_archive_is_unpacked_once_until_it_changes(tmp_path: Path) -> None:
     assert FORMAT.read([path], "train_images:0").array.max() == 9
 
 
+def test_a_broken_array_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, train_images=np.full((20, 8, 8), 77, np.uint8))
+    path.write_bytes(path.read_bytes().replace(b"M" * 64, b"N" * 64, 1))
+    unpacked: list[Path] = []
+    load = np.load
+    monkeypatch.setattr(np, "load", lambda path, **how: unpacked.append(path) or load(path, **how))
+    for number in range(20):
+        with pytest.raises(UnreadableFile, match=r"x\.npz: Bad CRC-32"):
+            FORMAT.read([path], f"train_images:{number}")
+    assert unpacked == [path]
+    an_archive(tmp_path, train_images=np.full((20, 8, 8), 9, np.uint8))
+    assert FORMAT.read([path], "train_images:0").array.max() == 9
+
+
+def test_memory_that_was_short_once_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = an_archive(tmp_path, train_images=np.ones((2, 8, 8), np.uint8))
+
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "load", short)
+        with pytest.raises(UnreadableFile, match="more memory than there is"):
+            FORMAT.read([path], "train_images:0")
+    assert FORMAT.read([path], "train_images:0").array.max() == 1
+
+
 def test_an_image_may_be_changed_without_changing_the_next(tmp_path: Path) -> None:
     path = an_archive(tmp_path, train_images=np.zeros((2, 8, 8), np.uint8))
     FORMAT.read([path], "train_images:0").array[:] = 7

@@ -55,6 +55,14 @@ def test_sixteen_bits_of_colour_are_not_cut_to_eight(tmp_path: Path, suffix: str
     assert ("the alpha channel was dropped" in image.history) == (channels == 4)
 
 
+def test_a_transparent_value_does_not_cut_sixteen_bits_of_grey_to_eight(tmp_path: Path) -> None:
+    deep = RNG.integers(0, 65535, (6, 9), dtype=np.uint16)
+    image = FORMAT.read([a_picture(tmp_path / "x.png", deep, transparency=700)])
+    assert image.array.dtype == np.uint16
+    np.testing.assert_array_equal(image.array[0, 0], deep)
+    assert image.history == ("the transparent value 700 was ignored",)
+
+
 def test_equal_channels_become_one(tmp_path: Path) -> None:
     image = FORMAT.read([a_picture(tmp_path / "x.png", np.dstack([GREY] * 3))])
     np.testing.assert_array_equal(image.array, GREY[None, None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image as Picture
 
 from diascope import formats
 from diascope.core.case import Case, FileRef, Label, TableRef, Target
-from diascope.core.errors import DiascopeError
+from diascope.core.errors import DiascopeError, DoesNotFit
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.planning import survey as surveys
@@ -21,6 +22,7 @@ from diascope.planning.survey import file_digest, take_survey
 from diascope.planning.surveying.measuring import measure
 from diascope.planning.surveying.parallel import facts_in_children
 from diascope.planning.surveying.reading import facts_of
+from diascope.planning.surveying.room import kept_bytes, readers
 
 VESSEL = Target(name="mask", kind="mask", columns=("mask",), labels=(Label(name="vessel", value=1),))
 
@@ -227,6 +229,40 @@ def test_children_say_the_same_as_this_process_and_progress_is_told(
     assert there.unreadable == here.unreadable
     for key, facts in here.facts.items():
         assert there.facts[key].inputs["image"].digest == facts.inputs["image"].digest
+
+
+def test_readers_are_as_many_as_their_unpacked_archives_fit_into_memory(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", a=np.zeros((10, 100, 100)), b=np.zeros((5, 100, 100)), c=np.zeros(9999))
+    refs = [FileRef(format="npz", paths=("x.npz",), item=f"{name}:{index}") for name in "ab" for index in range(5)]
+    cases = [Case(id=ref.item or "", patient="p", inputs={"image": ref}) for ref in refs]
+    kept = kept_bytes(cases, tmp_path)
+    assert 1_200_000 <= kept < 1_201_000, "the arrays that are asked for, each once, and not the third"
+    assert [readers(16, kept, free) for free in (10**9, 15 * 10**6, 2 * 10**6, kept)] == [16, 9, 1, 1]
+    with pytest.raises(DoesNotFit, match=r"take 41\.6 GB of memory once unpacked.*16\.0 GB are free"):
+        readers(16, 41_600_000_000, 16_000_000_000)
+    assert readers(16, 0, 0) == 16
+
+
+def test_a_reader_keeps_only_so_many_archives_and_a_broken_one_is_left_to_reading(tmp_path: Path) -> None:
+    cases = []
+    for index in range(9):
+        np.savez(tmp_path / f"{index}.npz", volume=np.zeros((100, 100), np.uint8))
+        ref = FileRef(format="npz", paths=(f"{index}.npz",))
+        cases.append(Case(id=str(index), patient="p", inputs={"image": ref}))
+    assert 40_000 <= kept_bytes(cases, tmp_path) < 41_000
+    (tmp_path / "0.npz").write_bytes(b"PK broken")
+    (tmp_path / "1.npz").unlink()
+    assert kept_bytes(cases[:2], tmp_path) == 0
+    assert list(take_survey(cases[:3], tmp_path, None).unreadable) == ["0", "1"]
+
+
+def test_a_survey_that_no_reader_has_room_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "x.npz", train_images=np.zeros((2, 500, 500)))
+    ref = FileRef(format="npz", paths=("x.npz",), item="train_images:0")
+    free = replace(surveys.capabilities(), memory_available=10**6)
+    monkeypatch.setattr(surveys, "capabilities", lambda: free)
+    with pytest.raises(DoesNotFit, match=r"take 4\.0 MB"):
+        take_survey([Case(id="a", patient="a", inputs={"image": ref})], tmp_path, None)
 
 
 def test_a_child_that_is_killed_takes_only_its_case_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diascope import sources
 from diascope.core.case import FileRef
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.sources import Listing, SourceOptions
@@ -113,11 +114,60 @@ def test_pickled_labels_are_refused(tmp_path: Path) -> None:
         listed(tmp_path)
 
 
-def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.npz").write_bytes(b"PK nothing")
-    assert SOURCE.recognises(str(tmp_path)) is None
-    with pytest.raises(UnreadableFile, match=r"no \.npz archive"):
+def a_set(path: Path) -> Path:
+    np.savez_compressed(path, train_images=np.ones((9, 8, 8), np.uint8), train_labels=np.arange(9)[:, None])
+    return path
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_a_part_of_length_0_is_absent(part: str, tmp_path: Path) -> None:
+    empty = {f"{part}_images": np.zeros((0, 28, 28), np.uint8), f"{part}_labels": np.zeros((0, 1), np.uint8)}
+    other = "test" if part == "train" else "train"
+    full = {f"{other}_images": np.zeros((2, 28, 28), np.uint8), f"{other}_labels": np.array([[0], [1]])}
+    np.savez(tmp_path / "x.npz", **empty, **full)
+    listing = listed(tmp_path / "x.npz")
+    assert [case.split for case in listing.cases] == [other, other]
+    assert f"{part} (0, 28, 28)" in listing.notes[0]
+    np.savez(tmp_path / "x.npz", **empty)
+    with pytest.raises(DataRefused, match=r"holds no pictures.*_images \(0, 28, 28\)"):
         listed(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("content", [b"PK nothing", b"", None])
+def test_a_broken_archive_is_claimed_and_refused_with_the_reason(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    whole = a_set(path).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    for location in (path, tmp_path):
+        assert sources.recognise(str(location)) == "medmnist"
+    with pytest.raises(UnreadableFile, match=r"no \.npz archive, or a broken one \(.+\)"):
+        listed(path)
+
+
+def test_broken_labels_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, train_images=np.ones((9000, 1, 1), np.uint8), train_labels=np.full((9000, 1), 77, np.uint8))
+    path.write_bytes(path.read_bytes().replace(b"M" * 9000, b"M" * 8999 + b"N"))
+    with pytest.raises(UnreadableFile, match="train_labels: Bad CRC-32"):
+        listed(path)
+
+
+def test_an_archive_of_other_arrays_is_told_what_it_needs(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=np.zeros((2, 4, 4)), labels=np.array([0, 1]))
+    assert sources.recognise(str(tmp_path / "x.npz")) == "medmnist"
+    with pytest.raises(DataRefused, match=r"holds images \(2, 4, 4\), labels \(2,\); needs train_images or val_images"):
+        listed(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "metadata.csv", "scan.nii.gz", "0001"])
+def test_an_archive_beside_what_may_say_what_it_is_is_left_to_others(name: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", volume=np.zeros((4, 8, 8)))
+    (tmp_path / "README.md").write_text("one case")
+    assert SOURCE.recognises(str(tmp_path)) is not None
+    (tmp_path / name).write_text("image,label\nx.npz,1\n")
+    assert SOURCE.recognises(str(tmp_path)) is None
+    a_set(tmp_path / "x.npz")
+    assert SOURCE.recognises(str(tmp_path)) is not None
 
 
 @pytest.mark.real_data

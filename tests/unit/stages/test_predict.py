@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,14 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from diascope.core import registry
 from diascope.core.case import Label
 from diascope.core.errors import DataRefused, DoesNotFit
+from diascope.core.evaluation import Gate, GateRule
 from diascope.core.finding import Findings
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.stages.predict import Predictor, predict
+from diascope.engine.batch import Example, Output
+from diascope.engine.reading import Reader
+from diascope.stages.predict import Predictor, incoming, predict
+from diascope.testing import a_case
 from diascope.testing.releases import ORGANS, a_plan, a_release
 
 
@@ -80,6 +84,33 @@ DENSE = a_plan(ORGANS, (4, 16, 16))
 def statuses(found: dict[str, Findings]) -> list[str]:
     """The status of the first finding of each case, sorted."""
     return sorted(one.findings[0].status for one in found.values())
+
+
+def test_a_release_of_two_images_reads_their_channels_in_one_file_and_in_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("image", "T2")
+    scaled = {name: {"rule": "z-score"} for name in names}
+    plan = a_plan(ORGANS, (4, 16, 16), image_inputs=list(names), channels=dict.fromkeys(names, 1), intensity=scaled)
+    gate = Gate(rules=tuple(GateRule(input=name, modality="mr", dimensions=3, channels=1) for name in names))
+    two_channels = np.random.default_rng(1).normal(size=(2, 4, 16, 16)).astype(np.float32)
+    monkeypatch.setattr(
+        "diascope.testing.releases._examples", lambda _: [Example(a_case(0), {"image": two_channels}, {})]
+    )
+    release = a_release(tmp_path / "films@1", plan, gate=gate)
+    whole = np.random.default_rng(0).normal(0, 100, (2, 4, 16, 16)).astype(np.int16)
+    nifti, geometry = registry.get("formats", "nifti"), Geometry.from_spacing((1, 1, 1))
+    nifti.write(Image(whole, geometry), tmp_path / "in" / "one.nii.gz")
+    for number in range(2):
+        nifti.write(Image(whole[number : number + 1], geometry), tmp_path / "in" / f"two_000{number}.nii.gz")
+    nifti.write(Image(whole[:1], geometry), tmp_path / "in" / "lone.nii.gz")
+    found = read(release, tmp_path / "in", tmp_path / "out")
+    assert set(found) == {"lone", "one", "two"}
+    assert "holds 1 channel" in found["lone"].findings[0].reason
+    one, two = (nifti.read([tmp_path / "out" / name / "mask.nii.gz"]).array for name in ("one", "two"))
+    assert np.array_equal(one, two)
+    assert len(two[two > 0])
+    assert set(found["one"].inputs) == set(names)
 
 
 def test_candidates_say_unsigned_and_every_finding_its_operating_point(tmp_path: Path) -> None:
@@ -177,23 +208,111 @@ def test_one_ambiguous_study_does_not_stop_the_others(tmp_path: Path) -> None:
     assert any("several series" in line for line in said)
 
 
-def test_the_failure_of_one_case_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    films = tmp_path / "films"
-    films.mkdir()
-    for number in range(3):
-        a_picture(films / f"{number}.png", number)
-    real = Predictor.read
+def films(folder: Path, count: int, size: int = 16) -> Path:
+    """Pictures 0.png, 1.png, ... of `size` x `size`."""
+    folder.mkdir()
+    for number in range(count):
+        noise = np.random.default_rng(number).integers(0, 255, (size, size), dtype=np.uint8)
+        Pillow.fromarray(noise).save(folder / f"{number}.png")
+    return folder
 
-    def failing(self: Predictor, one: Any) -> Any:
-        if one.case.id == "1":
+
+@pytest.mark.parametrize("step", ["prepared", "said"])
+def test_the_failure_of_one_case_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    real = getattr(Predictor, step)
+
+    def failing(self: Predictor, one: Any, *rest: Any) -> Any:
+        if getattr(one, "example", one).case.id == "1":
             raise DoesNotFit("it needs 3.2 GB")
-        return real(self, one)
+        return real(self, one, *rest)
 
-    monkeypatch.setattr(Predictor, "read", failing)
-    found = read(a_release(tmp_path / "films@1"), films, tmp_path / "out")
+    monkeypatch.setattr(Predictor, step, failing)
+    found = read(a_release(tmp_path / "films@1"), films(tmp_path / "films", 3), tmp_path / "out")
     assert sorted(found) == ["0", "1", "2"]
     assert "3.2 GB" in found["1"].findings[0].reason
+    assert found["0"].findings[0].status != "abstained"
     assert found["2"].findings[0].status != "abstained"
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The cases of every reading of the network."""
+    made: list[list[str]] = []
+    real = Reader.read_all
+
+    def counted(self: Reader, examples: Iterable[Example]) -> Iterator[Output]:
+        some = list(examples)
+        if some[0].case.id != "reference":  # by which the release proves itself
+            made.append([one.case.id for one in some])
+        return real(self, some)
+
+    monkeypatch.setattr(Reader, "read_all", counted)
+    return made
+
+
+def test_pictures_are_read_together_and_say_what_each_says_alone(tmp_path: Path, batches: list[list[str]]) -> None:
+    release, folder = a_release(tmp_path / "films@1", a_plan(read_batch=4)), films(tmp_path / "films", 6)
+    (folder / "2.png").write_bytes(b"no picture")
+    told: list[Any] = []
+    found = predict(release, str(folder), tmp_path / "out", tell=told.append)
+    assert batches == [["0", "1", "3", "4"], ["5"]]
+    assert [one.case for one in found] == ["0", "1", "2", "3", "4", "5"]
+    assert [one["done"] for one in told if one["event"] == "progress"] == list(range(6))
+    assert found[2].findings[0].status == "abstained"
+    assert "2.png" in found[2].findings[0].reason
+    for number in (0, 1, 3, 4, 5):
+        (alone,) = predict(release, str(folder / f"{number}.png"), tmp_path / f"alone-{number}")
+        values = [[one.measures["probability"].value for one in each.findings] for each in (alone, found[number])]
+        assert values[0] == values[1]
+
+
+def test_a_batch_that_cannot_be_read_is_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, folder = a_release(tmp_path / "films@1", a_plan(read_batch=4)), films(tmp_path / "films", 3)
+    real = Reader.read_all
+
+    def failing(self: Reader, examples: Iterable[Example]) -> Iterator[Output]:
+        some = list(examples)
+        if any(one.case.id == "1" for one in some):
+            raise MemoryError("this picture")
+        return real(self, some)
+
+    monkeypatch.setattr(Reader, "read_all", failing)
+    found = read(release, folder, tmp_path / "out")
+    assert [name for name, one in sorted(found.items()) if one.findings[0].status == "abstained"] == ["1"]
+    assert "more memory" in found["1"].findings[0].reason
+
+
+def test_pictures_wait_for_each_other_only_while_memory_lasts(
+    tmp_path: Path, batches: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for what one picture needs, and for two that wait."""
+    release, folder = a_release(tmp_path / "films@1", a_plan(read_batch=8)), films(tmp_path / "films", 7, size=512)
+    predictor = Predictor(release)
+    cases = list(incoming(str(folder), predictor.opened))
+    needs = predictor.needs(cases[0])
+    assert needs is not None
+    one = predictor.prepared(cases[0], needs).nbytes
+    assert one >= 512 * 512
+    real = Predictor.__init__
+
+    def tight(self: Predictor, *given: Any) -> None:
+        real(self, *given)
+        self.memory = self.own + needs.most + 2 * one
+
+    monkeypatch.setattr(Predictor, "__init__", tight)
+    assert len(predict(release, str(folder), tmp_path / "out")) == 7
+    assert list(map(len, batches)) == [3, 3, 1]
+
+
+def test_volumes_are_read_one_at_a_time(tmp_path: Path, batches: list[list[str]]) -> None:
+    noise = np.random.default_rng(0)
+    for name in "ab":
+        array = noise.normal(0, 100, (1, 4, 16, 16)).astype(np.int16)
+        image = Image(array, Geometry.from_spacing((1, 1, 1)))
+        registry.get("formats", "nifti").write(image, tmp_path / "in" / f"{name}.nii")
+    release = a_release(tmp_path / "films@1", DENSE)
+    read(release, tmp_path / "in", tmp_path / "out")
+    assert batches == [["a"], ["b"]]
 
 
 def test_regions_of_a_dicom_series_leave_as_segments(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from diascope.core.problem import Problem
 
 MOST_EXCLUDED = 0.01
 """Largest share of the cases that may be left out without a person's consent."""
+OF_COPIES = ("duplicates", "near_duplicates")
+"""Checks that repair: of copies they leave out all but one, so that no picture is lost."""
 
 
 def excluded(problems: Sequence[Problem]) -> dict[str, tuple[str, str]]:
@@ -29,12 +31,19 @@ def verdict(problems: Sequence[Problem], n_cases: int, accepted: Collection[str]
         accepted: Names of checks whose findings a person accepted (`--accept`).
 
     Returns:
-        Problems of severity `refuse`, and those that leave cases out when all of them together leave out more than
-        1 % of the cases; without those that were accepted.
+        Problems of severity `refuse`, and those that lose cases when all of them together lose more than 1 % of the
+        cases; without those that were accepted. A copy whose twin is kept is not lost.
     """
     open_ones = [problem for problem in problems if problem.check not in accepted]
-    too_many = len(excluded(open_ones)) > MOST_EXCLUDED * n_cases
-    return tuple(problem for problem in open_ones if problem.severity == "refuse" or (too_many and problem.exclude))
+    losing = [problem for problem in open_ones if _loses(problem)]
+    too_many = len(excluded(losing)) > MOST_EXCLUDED * n_cases
+    return tuple(problem for problem in open_ones if problem.severity == "refuse" or (too_many and problem in losing))
+
+
+def _loses(problem: Problem) -> bool:
+    """Whether pictures are lost: so when all copies are left out (their labels differ), not when a twin is kept."""
+    keeps_a_twin = problem.check in OF_COPIES and set(problem.exclude) < set(problem.cases)
+    return bool(problem.exclude) and not keeps_a_twin
 
 
 def in_words(refusing: Sequence[Problem]) -> str:
