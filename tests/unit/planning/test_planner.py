@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from diascope.core import registry
@@ -208,6 +209,12 @@ def test_large_volumes_are_brought_to_a_grid_on_which_they_are_read_in_time(make
     assert plan["prepare"][0] == ["resample", {"spacing": plan["spacing"], "order": 3}]
     assert "training and reading fit the time" in plan.choices["prepare"].reason
     assert max(make(large(200_000.0), 24 * 60)["spacing"]) < max(plan["spacing"])
+
+
+def test_large_volumes_that_training_would_hardly_see_are_brought_to_a_coarser_grid(make: Made) -> None:
+    short, long = (make(large(200_000.0), minutes)["spacing"] for minutes in (15, 24 * 60))
+    assert max(short) >= 2.5 > max(long)
+    assert 200_000 / float(np.prod(short)) >= 1000
 
 
 def test_thick_slices_stay_while_fine_pixels_are_joined(make: Made) -> None:
