@@ -53,22 +53,20 @@ def compare(
     kept, of_parts = measurable(looked.usable())
     if not kept:
         raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
-    noted = [of_parts, *(_on_labels(opened, looked.target) for opened in releases)]
-    warnings = list(filter(None, noted))
+    warnings = [of_parts, *(_on_labels(opened, looked.target) for opened in releases)]
+    warnings = [warning for warning in warnings if warning]
     for warning in warnings:
         tell({"event": "warning", "message": warning})
     scores = [_scores(opened, kept, looked, tell) for opened in (one, other)]
     patients = [case.patient for case in kept]
     found = paired(scores[0].statistics, scores[1].statistics, patients)
+    warnings += [f"{problem.title} ({problem.check})" for problem in looked.problems if problem.severity != "note"]
     content = {
         "releases": [one.release.label, other.release.label],
         "cases": len(kept),
         "patients": len(set(patients)),
         "accepted": list(accepted),
-        "warnings": [
-            *warnings,
-            *(f"{problem.title} ({problem.check})" for problem in looked.problems if problem.severity != "note"),
-        ],
+        "warnings": warnings,
         "metrics": {name: result.model_dump(mode="json") for name, result in found.items()},
     }
     name = free_name(workspace.evaluations, f"{one.release.label}-against-{other.release.label}", ".json")

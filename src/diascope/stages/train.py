@@ -80,9 +80,7 @@ def train(
     return run, folder
 
 
-def _record(
-    names: tuple[str, str], plan: Plan, members: list[Member], process: dict[str, str], minutes: float
-) -> Run:
+def _record(names: tuple[str, str], plan: Plan, members: list[Member], process: dict[str, str], minutes: float) -> Run:
     """What was trained, on what, at what cost; `names` are those of the run and of its dataset."""
     return Run(
         name=names[0],

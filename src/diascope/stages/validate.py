@@ -9,37 +9,27 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 import diascope
 from diascope.core import registry
 from diascope.core.case import Case, Dataset, Exclusion
 from diascope.core.errors import DataRefused
-from diascope.core.evaluation import Evaluation, GateRule
+from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure
-from diascope.core.geometry import Geometry
-from diascope.core.image import Image
 from diascope.core.plan import Fingerprint
-from diascope.core.problem import Problem
 from diascope.core.record import write_durably
-from diascope.engine.aligning import aligned, in_values_of, input_names, measurable
+from diascope.engine.aligning import aligned, in_values_of, measurable
 from diascope.engine.devices import describe
-from diascope.engine.gate import broken_rules
 from diascope.engine.measuring import measured
 from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
 from diascope.planning.fingerprint import fingerprint
 from diascope.planning.looked import Looked
-from diascope.planning.survey import CaseFacts, InputFactsOfCase
 from diascope.reports.content import ReportContent
 from diascope.reports.galleries import worst_and_best
 from diascope.reports.html import render_report
 from diascope.store.releases import OpenRelease
 from diascope.store.workspace import Workspace, free_name
-
-INPUT_GATE = "input_gate"
-"""What the problem is called that `in_scope` finds."""
 
 
 @dataclass(frozen=True)
@@ -57,80 +47,6 @@ class External:
     looked: Looked
     evaluation: Evaluation
     location: str
-
-
-def in_scope(opened: OpenRelease, looked: Looked) -> Looked:
-    """The data, with a warning of the cases that `predict` would refuse: asked of the survey, no pixel is read again.
-
-    Args:
-        opened: The release.
-        looked: The data, checked.
-
-    Raises:
-        DataRefused: When a network of these dimensions and channels cannot read every case; names those it cannot.
-    """
-    cases, _ = measurable(looked.usable())
-    names = input_names(cases[0], opened.plan) if cases else {}
-    facts = {case.id: _of_release(looked.survey.facts[case.id], names) for case in cases}
-    _refuse_unreadable(opened, facts)
-    gate = opened.release.gate
-    asked = {case: {name: _stand_in(one) for name, one in inputs.items()} for case, inputs in facts.items()}
-    broken = {case: why for case, images in asked.items() if (why := broken_rules(gate, images))}
-    if not broken:
-        return looked
-    problem = Problem(
-        check=INPUT_GATE,
-        severity="warn",
-        title=f"predict would refuse {len(broken)} of {len(cases)} cases: {next(iter(broken.values()))[0]}",
-        detail=f"{opened.release.label} was not made for them, by the rules of its input gate (its distance in feature "
-        "space was not asked). They are measured all the same.",
-        cases=tuple(broken),
-    )
-    return replace(looked, problems=(*looked.problems, problem))
-
-
-def _of_release(facts: CaseFacts, names: Mapping[str, str]) -> dict[str, InputFactsOfCase]:
-    """Facts of the images by the names of the release."""
-    return {ours: facts.inputs[theirs] for ours, theirs in names.items() if theirs in facts.inputs}
-
-
-def _refuse_unreadable(opened: OpenRelease, facts: Mapping[str, Mapping[str, InputFactsOfCase]]) -> None:
-    for rule in opened.release.gate.rules:
-        wrong = [case for case, inputs in facts.items() if rule.input in inputs and _unlike(rule, inputs[rule.input])]
-        if wrong:
-            one = facts[wrong[0]][rule.input]
-            raise DataRefused(
-                f"{opened.release.label} reads {rule.dimensions}-D images with {rule.channels} channel(s) as "
-                f"{rule.input!r}, and {len(wrong)} of {len(facts)} cases hold others",
-                given=f"{wrong[0]}: {_dimensions(one)}-D with {one.channels} channel(s)",
-                todo="Leave these cases out, or use a release that was trained on such images",
-                cases=wrong,
-            )
-
-
-def _unlike(rule: GateRule, facts: InputFactsOfCase) -> bool:
-    """Whether an image has other dimensions, or channels that do not stand for each other as grey and colour do."""
-    other = facts.channels != rule.channels and {facts.channels, rule.channels} != {1, 3}
-    return other or _dimensions(facts) != rule.dimensions
-
-
-def _dimensions(facts: InputFactsOfCase) -> int:
-    return 2 if facts.shape[0] == 1 else 3
-
-
-def _stand_in(facts: InputFactsOfCase) -> Image:
-    """An image of a few voxels that the rules of a gate cannot tell from the one that the facts are of.
-
-    Half of its voxels lie one standard deviation below the mean and half above; in colour the channels differ.
-    """
-    array = np.full((facts.channels, _dimensions(facts) - 1, 1, 2), facts.mean, dtype=np.float64)
-    array += facts.std * np.array([-1.0, 1.0])
-    if facts.coloured:
-        array[1] = array[1, ..., ::-1].copy()
-    if facts.bad:
-        array[0] = np.nan
-    geometry = Geometry.from_spacing(facts.steps) if facts.physical else Geometry.unknown()
-    return Image(array, geometry, facts.modality, facts.unit)
 
 
 def validate(
@@ -157,11 +73,10 @@ def validate(
     if not kept:
         raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
     cases = aligned(kept, looked.target, opened.plan)
-    release = opened.release
+    release, task = opened.release, registry.get("tasks", opened.plan.task)
     plan, of_labels = in_values_of(looked.target, opened.plan)
     opening = ready(replace(opened, plan=plan))
     reader = opening.reader
-    task = registry.get("tasks", plan.task)
 
     def each(done: int, total: int) -> None:
         tell({"event": "progress", "what": "reading", "done": done, "total": total})

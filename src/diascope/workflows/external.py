@@ -17,13 +17,14 @@ from diascope.engine.devices import peak_memory_gb
 from diascope.engine.fit import load_weights
 from diascope.engine.progress import Tell, silent
 from diascope.planning.looked import Looked
+from diascope.planning.scope import in_scope
 from diascope.reports.words import choose
 from diascope.sources import Request
 from diascope.sources.publicsets.locating import located
 from diascope.stages.check import look
 from diascope.stages.compare import compare
 from diascope.stages.explain import explain_cases
-from diascope.stages.validate import External, in_scope, validate, validation_report
+from diascope.stages.validate import External, validate, validation_report
 from diascope.store.releases import OpenRelease, open_release
 from diascope.store.workspace import Workspace
 
