@@ -56,8 +56,8 @@ def plain(value: float) -> str:
 
 
 def unit_text(unit: str) -> str:
-    """A unit for people, with the space before it; nothing for plain numbers."""
-    return "" if unit in ("1", "") else f"\N{NO-BREAK SPACE}{unit}"
+    """A unit for people, with the space before it; nothing for plain numbers. UCUM writes annotations in braces."""
+    return "" if unit in ("1", "") else f"\N{NO-BREAK SPACE}{unit.strip('{}')}"
 
 
 def interval(measure: Measure, words: Words) -> str:

@@ -19,6 +19,7 @@ SPACE = "\N{NO-BREAK SPACE}"
         (Measure(value=0.9137, low=0.8801, high=0.9399), "0.91 (0.88–0.94)"),
         (Measure(value=0.9972, low=0.9911, high=0.9994), "0.997 (0.991–0.999)"),
         (Measure(value=1.0, low=1.0, high=1.0), "1.00 (1.00–1.00)"),
+        (Measure(value=15.9, unit="{pixels}"), f"15.9{SPACE}pixels"),
         (Measure(value=0.1, low=-0.2, high=0.4), "0.10 (−0.20 to 0.40)"),
         (Measure(value=3.4217, low=2.8, high=4.61, unit="mm"), f"3.42{SPACE}mm (2.80–4.61)"),
         (Measure(value=123.4, unit="mm"), f"123{SPACE}mm"),
