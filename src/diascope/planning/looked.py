@@ -37,3 +37,7 @@ class Looked:
         """The cases that could be read and that no check takes out."""
         out = {case for problem in self.problems for case in problem.exclude} | set(self.survey.unreadable)
         return [case for case in self.cases if case.id not in out]
+
+    def warnings(self) -> list[str]:
+        """What an evaluation must say of the data: each finding above a note, with the check that made it."""
+        return [f"{one.title} ({one.check})" for one in self.problems if one.severity != "note"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from diascope.core.case import Case, Target
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import GateRule
 from diascope.core.geometry import Geometry
@@ -20,6 +21,20 @@ from diascope.store.releases import OpenRelease
 
 INPUT_GATE = "input_gate"
 """What the problem is called that `in_scope` finds."""
+
+
+def to_measure(looked: Looked) -> tuple[Target, list[Case], str]:
+    """The target, the cases that a release may be measured on, and what must be said of their split.
+
+    Raises:
+        DataRefused: When there is nothing to compare with, or no case is left.
+    """
+    if looked.target is None:
+        raise DataRefused("the data has no labels to compare with", todo="Give labels, or use diascope predict")
+    kept, of_parts = measurable(looked.usable())
+    if not kept:
+        raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
+    return looked.target, kept, of_parts
 
 
 def in_scope(opened: OpenRelease, looked: Looked) -> Looked:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from diascope.core import registry
 from diascope.core.case import Case, Target
-from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.errors import BadUsage
 from diascope.core.record import canonical_json, write_durably
-from diascope.engine.aligning import aligned, in_values_of, measurable
+from diascope.engine.aligning import aligned, in_values_of
 from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
 from diascope.engine.task import Scores
 from diascope.evidence.comparison import compare as paired
 from diascope.planning.looked import Looked
+from diascope.planning.scope import to_measure
 from diascope.store.releases import OpenRelease
 from diascope.store.workspace import Workspace, free_name
 
@@ -48,19 +50,15 @@ def compare(
     one, other = releases
     if one.release.task != other.release.task:
         raise BadUsage("the two releases are for different tasks", given=f"{one.release.task}, {other.release.task}")
-    if looked.target is None:
-        raise DataRefused("the data has no labels to compare with")
-    kept, of_parts = measurable(looked.usable())
-    if not kept:
-        raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
-    warnings = [of_parts, *(_on_labels(opened, looked.target) for opened in releases)]
+    target, kept, of_parts = to_measure(looked)
+    warnings = [of_parts, *(_on_labels(opened, target) for opened in releases)]
     warnings = [warning for warning in warnings if warning]
     for warning in warnings:
         tell({"event": "warning", "message": warning})
-    scores = [_scores(opened, kept, looked, tell) for opened in (one, other)]
+    scores = [_scores(opened, (target, kept, looked.survey.root), tell) for opened in (one, other)]
     patients = [case.patient for case in kept]
     found = paired(scores[0].statistics, scores[1].statistics, patients)
-    warnings += [f"{problem.title} ({problem.check})" for problem in looked.problems if problem.severity != "note"]
+    warnings += looked.warnings()
     content = {
         "releases": [one.release.label, other.release.label],
         "cases": len(kept),
@@ -80,10 +78,9 @@ def _on_labels(opened: OpenRelease, target: Target) -> str:
     return f"{opened.release.label}: {note}" if note else ""
 
 
-def _scores(opened: OpenRelease, cases: Sequence[Case], looked: Looked, tell: Tell) -> Scores:
-    if looked.target is None:
-        raise DataRefused("the data has no labels to compare with")
-    release, (plan, _) = opened.release, in_values_of(looked.target, opened.plan)
+def _scores(opened: OpenRelease, data: tuple[Target, Sequence[Case], Path], tell: Tell) -> Scores:
+    target, cases, root = data
+    release, (plan, _) = opened.release, in_values_of(target, opened.plan)
     task = registry.get("tasks", plan.task)
     opening = ready(replace(opened, plan=plan))
     for note in opening.notes:
@@ -92,6 +89,6 @@ def _scores(opened: OpenRelease, cases: Sequence[Case], looked: Looked, tell: Te
     def each(done: int, total: int) -> None:
         tell({"event": "progress", "what": f"reading with {release.label}", "done": done, "total": total})
 
-    seen = observe(opening.reader, aligned(cases, looked.target, plan), looked.survey.root, plan, each)
+    seen = observe(opening.reader, aligned(cases, target, plan), root, plan, each)
     scores: Scores = task.score([task.decide(row.row, release.decision, plan) for row in seen], plan)
     return scores

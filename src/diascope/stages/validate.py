@@ -12,7 +12,6 @@ from pathlib import Path
 import diascope
 from diascope.core import registry
 from diascope.core.case import Case, Dataset, Exclusion
-from diascope.core.errors import DataRefused
 from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure
 from diascope.core.plan import Fingerprint
@@ -25,6 +24,7 @@ from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
 from diascope.planning.fingerprint import fingerprint
 from diascope.planning.looked import Looked
+from diascope.planning.scope import to_measure
 from diascope.reports.content import ReportContent
 from diascope.reports.galleries import worst_and_best
 from diascope.reports.html import render_report
@@ -67,14 +67,10 @@ def validate(
     Raises:
         DataRefused: When the data has no target, other labels than the release, or no case is left.
     """
-    if looked.target is None:
-        raise DataRefused("the data has no labels to compare with", todo="Give labels, or use diascope predict")
-    kept, of_parts = measurable(looked.usable())
-    if not kept:
-        raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
-    cases = aligned(kept, looked.target, opened.plan)
+    target, kept, of_parts = to_measure(looked)
+    cases = aligned(kept, target, opened.plan)
     release, task = opened.release, registry.get("tasks", opened.plan.task)
-    plan, of_labels = in_values_of(looked.target, opened.plan)
+    plan, of_labels = in_values_of(target, opened.plan)
     opening = ready(replace(opened, plan=plan))
     reader = opening.reader
 
@@ -85,14 +81,13 @@ def validate(
     rows = [task.decide(one.row, release.decision, plan) for one in seen]
     found = measured(plan, rows, cases, release.decision, "external", release.label)
     pictures = worst_and_best(reader, found, cases, looked.survey.root)
-    warnings = [f"{one.title} ({one.check})" for one in looked.problems if one.severity != "note"]
     found = found.model_copy(
         update={
             "dataset": str(looked.survey.root),
             "figures": (*found.figures, *pictures),
             "accepted": tuple(accepted),
             "backend": opening.words,
-            "warnings": (*filter(None, (of_parts, of_labels)), *opening.notes, *warnings),
+            "warnings": (*filter(None, (of_parts, of_labels)), *opening.notes, *looked.warnings()),
         }
     )
     name = free_name(workspace.evaluations, f"{release.label}-external", ".json")
