@@ -51,6 +51,9 @@ class Fingerprint(Record):
     """Cases in each stratum (class, or which structures are present) in the training part."""
     label_volumes: dict[str, float] = Field(default_factory=dict)
     """Median number of voxels of each structure in the masks that hold it; 0 where none does."""
+    label_places: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    """5 %, 50 % and 95 % quantile, over the masks that hold it, of a structure's mean place across the upright image
+    (-0.5 to 0.5); only for structures that enough masks hold."""
     bytes_decoded: int
     """Memory that all decoded training images take as float32."""
     seconds_per_case: float

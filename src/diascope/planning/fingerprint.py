@@ -12,9 +12,11 @@ import numpy.typing as npt
 from diascope.core.case import Case, Dataset, TableRef
 from diascope.core.errors import DataRefused
 from diascope.core.plan import Fingerprint, InputFacts
-from diascope.planning.survey import CaseFacts, InputFactsOfCase, Survey
+from diascope.planning.survey import CaseFacts, InputFactsOfCase, MaskFacts, Survey
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
+ENOUGH_MASKS = 8
+"""Of fewer masks nobody can say where a structure lies."""
 
 
 def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]) -> Fingerprint:
@@ -49,6 +51,7 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
         order=tuple(name for name in training[0].inputs if name in inputs),
         strata=dict(Counter(stratum(case) for case in training)),
         label_volumes=_label_volumes(dataset, facts),
+        label_places=_label_places(dataset, facts),
         bytes_decoded=4 * voxels,
         seconds_per_case=float(np.mean([one.seconds for one in facts])),
     )
@@ -135,6 +138,26 @@ def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, fl
         held = [count for count in counts if count]
         found[label.name] = float(np.median(held)) if held else 0.0
     return found
+
+
+def _label_places(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, tuple[float, float, float]]:
+    if dataset.target.kind != "mask":
+        return {}
+    masks = [mask for one in facts if (mask := one.masks.get(dataset.target.columns[0])) is not None]
+    found = {}
+    for label in dataset.target.labels:
+        places = [place for mask in masks if (place := _place(mask, label.members or (label.value,))) is not None]
+        if len(places) >= ENOUGH_MASKS:
+            found[label.name] = _triple(np.quantile(places, (0.05, 0.5, 0.95)))
+    return found
+
+
+def _place(mask: MaskFacts, values: Sequence[int]) -> float | None:
+    """Mean place of a structure across the image; None where the mask does not hold it."""
+    counts = [mask.counts.get(value, 0) for value in values if value in mask.across]
+    if not sum(counts):
+        return None
+    return float(np.average([mask.across[value] for value in values if value in mask.across], weights=counts))
 
 
 def _whole(values: npt.NDArray[np.float64]) -> tuple[int, int, int]:

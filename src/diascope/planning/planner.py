@@ -238,7 +238,7 @@ def _by_gradient(
     images = draft.choices["image_inputs"].value
     if images:
         first = facts.inputs[images[0]]
-        axes, why = mirror_axes(first, dataset.target)
+        axes, why = mirror_axes(first, dataset.target, facts.label_places)
         axes = tuple(draft.put("mirror_axes", list(axes), "rule", why))
     else:
         draft.put("mirror_axes", [], "fixed", "no image input")

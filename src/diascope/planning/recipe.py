@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from diascope.core import registry
@@ -10,15 +11,30 @@ from diascope.core.plan import InputFacts
 
 SIDES = ("left", "right", "links", "rechts", "左", "右")
 """A label with one of these words means that an image must not be mirrored left to right."""
+ONE_SIDED = 0.05
+"""Of the image's width: a structure that lies by so much on the same side in nearly all masks has a side."""
 
 Strength = Literal["none", "mirrored", "light", "strong"]
 
 
-def mirror_axes(facts: InputFacts, target: Target) -> tuple[tuple[int, ...], str]:
-    """Array axes (0 = z, 1 = y, 2 = x) that may be mirrored, and why."""
+Places = Mapping[str, tuple[float, float, float]]
+"""As `Fingerprint.label_places`."""
+
+
+def mirror_axes(facts: InputFacts, target: Target, places: Places | None = None) -> tuple[tuple[int, ...], str]:
+    """Array axes (0 = z, 1 = y, 2 = x) that may be mirrored, and why.
+
+    Args:
+        facts: Of the first image.
+        target: What is to be learnt.
+        places: Where its structures lie across the image, measured.
+    """
     sided = [label.name for label in target.labels if any(side in label.name.lower() for side in SIDES)]
     if sided:
         return (), f"never mirrored: {sided[0]!r} names a side"
+    for name, (low, middle, high) in (places or {}).items():
+        if low * high > 0 and abs(middle) >= ONE_SIDED:
+            return (), f"never mirrored: {name!r} lies on one side in nearly all masks (measured)"
     if not registry.get("modalities", facts.modality).mirror:
         return (), f"never mirrored: anatomy in {facts.modality} images has sides"
     if facts.modality == "photo":

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diascope.core.case import Case, Dataset, FileRef
+from diascope.core.case import Case, Dataset, FileRef, Label, Target
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Fingerprint
 from diascope.planning.fingerprint import fingerprint
 from diascope.planning.planner import Draft, _inputs
 from diascope.planning.recipe import mirror_axes, recipe
-from diascope.planning.survey import CaseFacts, Survey
+from diascope.planning.survey import CaseFacts, MaskFacts, Survey
 from diascope.planning.surveying.measuring import measure
 from diascope.testing.factories import CLASSES, a_case
 
@@ -95,3 +95,24 @@ def test_the_reference_input_survives_the_file(tmp_path: Path) -> None:
     again = Fingerprint.read(tmp_path / "fingerprint.json")
     assert again.order == names
     assert planned(again).choices["image_inputs"].value == list(names)
+
+
+def test_places_of_structures_are_those_of_the_masks_that_hold_them_and_only_of_enough() -> None:
+    organs = Target(
+        name="organs",
+        kind="mask",
+        columns=("mask",),
+        labels=(Label(name="paired", value=1, members=(1, 2)), Label(name="rare", value=3)),
+    )
+    cases = tuple(a_case(number, split="train") for number in range(10))
+    seen = {}
+    for number, case in enumerate(cases):
+        counts, across = {0: 60, 1: 30, 2: 10}, {1: 0.1, 2: 0.3}
+        if number < 7:
+            counts, across = {**counts, 3: 5}, {**across, 3: -0.2}
+        image = measure(Image(film(number), Geometry.unknown()), 9, "")
+        mask = MaskFacts(counts, (1, *SIZE), across=across)
+        seen[case.id] = CaseFacts({"image": image}, {"mask": mask}, 0.01)
+    dataset = Dataset(name="d", source="manifest", root=".", task="segmentation", target=organs, cases=cases)
+    found = fingerprint(dataset, Survey(Path(), cases, organs, seen, {}), lambda case: "")
+    assert found.label_places == {"paired": pytest.approx((0.15, 0.15, 0.15))}

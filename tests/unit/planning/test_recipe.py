@@ -34,6 +34,22 @@ def test_nothing_is_mirrored_where_a_label_names_a_side(name: str, modality: str
     assert name in why
 
 
+@pytest.mark.parametrize(
+    ("places", "mirrored"),
+    [
+        ({"spleen": (0.1, 0.2, 0.3)}, False),
+        ({"liver": (-0.3, -0.2, -0.1)}, False),
+        ({"bladder": (0.01, 0.02, 0.04)}, True),
+        ({"kidney": (-0.2, 0.1, 0.2)}, True),
+        ({}, True),
+    ],
+)
+def test_what_always_lies_on_one_side_is_not_mirrored(places: Any, mirrored: bool) -> None:
+    axes, why = mirror_axes(facts("ct"), target("background", *places), places)
+    assert bool(axes) is mirrored
+    assert ("one side" in why) is not mirrored
+
+
 def test_photographs_have_no_up() -> None:
     assert mirror_axes(facts("photo"), target("naevus", "melanoma"))[0] == (1, 2)
 

@@ -124,6 +124,7 @@ def test_foreground_is_what_the_mask_marks_and_not_what_it_ignores(tmp_path: Pat
     assert facts.inputs["image"].foreground == ((50.0, 0.0, 50.0, 50.0),)
     assert facts.inputs["image"].steps == pytest.approx((3.0, 1.0, 0.5))
     assert facts.masks["mask"].counts == {0: 192 - 48 - 4, 1: 4, 9: 48}
+    assert facts.masks["mask"].across == pytest.approx({1: 3 / 8 - 0.5, 9: 0.0})
     assert facts.masks["mask"].geometry_differs == ""
 
 
@@ -346,3 +347,5 @@ def test_shapes_spacings_and_digest_do_not_depend_on_the_order_in_which_a_file_s
     seen, plain = facts.inputs["image"], measure(Image(array, grid), 0, "", np.flatnonzero(marked[0]))
     assert (seen.shape, seen.digest, seen.foreground) == ((4, 6, 8), plain.digest, plain.foreground)
     assert seen.steps == pytest.approx((3.0, 0.5, 0.75))
+    columns = np.nonzero(marked)[3]
+    assert facts.masks["mask"].across[1] == pytest.approx((columns.mean() + 0.5) / 8 - 0.5)

@@ -76,6 +76,9 @@ class MaskFacts:
     """Why the mask does not lie on the image; empty where it does."""
     history: tuple[str, ...] = ()
     """What was corrected on reading."""
+    across: Mapping[int, float] = field(default_factory=dict)
+    """Mean place of each value but 0 across the upright image: from -0.5 (first column, the patient's right where
+    millimetres exist) to 0.5."""
 
 
 @dataclass(frozen=True)

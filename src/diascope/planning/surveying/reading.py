@@ -111,4 +111,13 @@ def _mask_facts(mask: Image, apart: str) -> MaskFacts:
             "a mask must hold whole numbers", given=f"values such as {fractional[:3]}", todo="Write it as integers"
         )
     found = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
-    return MaskFacts(found, mask.shape, apart, mask.history)
+    return MaskFacts(found, mask.shape, apart, mask.history, _across(upright(mask).array[0]))
+
+
+def _across(mask: npt.NDArray[Any]) -> dict[int, float]:
+    """Mean place of each value but 0 along the last axis, as a share of its length from its middle."""
+    marked = np.flatnonzero(mask)
+    values, which = np.unique(mask.reshape(-1)[marked], return_inverse=True)
+    sums = np.bincount(which, weights=marked % mask.shape[-1] + 0.5)
+    shares = sums / np.bincount(which) / mask.shape[-1] - 0.5
+    return {int(value): float(share) for value, share in zip(values, shares, strict=True)}
