@@ -5,6 +5,7 @@ The affine is the sform where its code is set, else the qform, else the pixel si
 
 from __future__ import annotations
 
+import functools
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,17 +69,34 @@ class Nifti:
         write_durably(path, gzip.compress(content, 1, mtime=0) if path.name.lower().endswith(".gz") else content)
 
 
+@functools.lru_cache(maxsize=1)
+def _unpacked(path: Path, size: int, changed: int) -> bytes:
+    """The unpacked bytes of the last file: its channels are asked for one after the other."""
+    return gzip.decompress(path.read_bytes())
+
+
+def _content(path: Path, item: str | None) -> bytes:
+    with path.open("rb") as stream:
+        if stream.read(2) != b"\x1f\x8b":
+            return path.read_bytes()
+    if item is None:
+        return gzip.decompress(path.read_bytes())
+    facts = path.stat()
+    return _unpacked(path, facts.st_size, facts.st_mtime_ns)
+
+
 def _read(path: Path, item: str | None) -> Image:
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
+    content = _content(path, item)
     file = _kind(content).from_bytes(content)
     said = _said(file)
     geometry, history = _geometry(file, physical=NO_MILLIMETRES not in said)
     array = _channels_first(file, path)
     channel = numbered(item, "channel", array.shape[0], path)
     # A copy: one channel must not keep all of them in memory.
+    last = channel == array.shape[0] - 1
     array = array if channel is None else array[channel : channel + 1].copy()
+    if last:
+        _unpacked.cache_clear()
     unit = next((word.removeprefix("unit=") for word in said if word.startswith("unit=")), "a.u.")
     if int(file.header["intent_code"]) == LABEL:
         unit = "label"

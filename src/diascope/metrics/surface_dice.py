@@ -23,7 +23,8 @@ class SurfaceDice:
     `surface-distance` weighs them by their area.
 
     Args:
-        tolerance: Millimetres. Choose the disagreement of two readers; 1 mm where that is not known.
+        tolerance: Millimetres (pixels where the image has none). Choose the disagreement of two readers; 1 where that
+            is not known.
     """
 
     tolerance: float = 1.0
@@ -34,7 +35,11 @@ class SurfaceDice:
     title: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.title = {"en": f"Surface Dice ({self.tolerance:g} mm)", "zh-CN": f"表面 Dice（{self.tolerance:g} mm）"}
+        within = f"{self.tolerance:g} mm"
+        self.title = {
+            "en": f"Surface Dice ({within}; pixels where there are no mm)",
+            "zh-CN": f"表面 Dice（{within}；无毫米时为像素）",
+        }
 
     def __call__(self, truth: Array, said: Array, spacing: Spacing = (1.0, 1.0, 1.0)) -> float:
         one, other = surfaces(*as_pair(truth, said), spacing)

@@ -1,5 +1,6 @@
 """NIfTI headers of every persuasion."""
 
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -88,6 +89,23 @@ def test_the_fourth_axis_is_channels_and_one_can_be_chosen(tmp_path: Path) -> No
     for item in ("channel:2", "channel:-1", "frame:0", "channel"):
         with pytest.raises(UnreadableFile, match="channel"):
             FORMAT.read([path], item)
+
+
+def test_a_packed_file_is_unpacked_once_for_all_its_channels_and_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, unpack, times = tmp_path / "x.nii.gz", gzip.decompress, []
+    monkeypatch.setattr(gzip, "decompress", lambda content: times.append(1) or unpack(content))
+
+    def written(first: int) -> list[float]:
+        values = np.arange(first, first + 180, dtype=np.float32).reshape(3, 4, 5, 3)
+        path.write_bytes(gzip.compress(a_file(tmp_path, values).read_bytes()))
+        return [float(FORMAT.read([path], f"channel:{n}").array[0, 0, 0, 0]) for n in range(3)]
+
+    assert written(0) == [0, 1, 2]
+    assert len(times) == 1
+    FORMAT.read([path], "channel:0")
+    assert written(1000) == [1000, 1001, 1002]
 
 
 def test_a_flat_file_has_one_slice(tmp_path: Path) -> None:
