@@ -23,6 +23,8 @@ class InputSpec:
         dimensions: 2, 3, or 0 for inputs without space.
         shape: (Z, Y, X) of one training example, or of what a generator makes; (1, 1, 1) without space.
         spacing: Steps (z, y, x) of the working grid, to choose anisotropic kernels by.
+        categories: For each column of a table, how many different values a category has, 0 for a number; empty where
+            all are numbers. A category is given as the index of its value, nan where it is missing or was never seen.
         outputs: How many numbers a model that is fitted at once may answer with: classes, or 1 where there are none.
             For a generator: channels of what it makes.
     """
@@ -33,6 +35,7 @@ class InputSpec:
     shape: tuple[int, int, int] = (1, 1, 1)
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     outputs: int = 0
+    categories: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
