@@ -42,6 +42,8 @@ class DataOptions(TypedDict, total=False):
     """Column that holds the patient."""
     site: str
     """Column that holds the site."""
+    without: Sequence[str]
+    """Columns that are not looked at."""
     folds: int
     """Cross-validate with this many folds."""
     seed: int
@@ -340,6 +342,7 @@ def request(location: Location, options: Mapping[str, Any]) -> Request:
             raise UnknownName("option", name, known)
     of_source = {name: options[name] for name in ("target", "patient", "site", "seed") if name in options}
     of_request = {name: options[name] for name in ("source", "task", "folds", "seed") if name in options}
+    of_source["without"] = tuple(options.get("without", ()))
     accept = tuple(options.get("accept", ()))
     return Request(location=str(location), options=SourceOptions(**of_source), accept=accept, **of_request)
 

@@ -44,6 +44,9 @@ SourceOption = Annotated[
 TargetOption = Annotated[str | None, typer.Option("--target", help="Column or mask to learn.")]
 PatientOption = Annotated[str | None, typer.Option("--patient", help="Column that holds the patient.")]
 SiteOption = Annotated[str | None, typer.Option("--site", help="Column that holds the site.")]
+WithoutOption = Annotated[
+    list[str] | None, typer.Option("--without", help="Column that is not looked at; may be given again.")
+]
 TaskOption = Annotated[str, typer.Option("--task", help="What to learn (diascope list tasks).")]
 AcceptOption = Annotated[
     list[str] | None, typer.Option("--accept", help="Use the data despite this finding; recorded.")
@@ -69,6 +72,7 @@ def check(
     target: TargetOption = None,
     patient: PatientOption = None,
     site: SiteOption = None,
+    without: WithoutOption = None,
     accept: AcceptOption = None,
     lang: LangOption = "en",
     as_json: JsonOption = False,
@@ -79,7 +83,7 @@ def check(
     from diascope.stages.check import check as run_check
 
     console = Console(quiet, as_json)
-    request = _request(source_folder, source, task, (target, patient, site), None, seed, accept)
+    request = _request(source_folder, source, task, (target, patient, site, without), None, seed, accept)
     found = run_check(_workspace(workspace), request, console.tell, lang)
     console.finish(found.to_json(), lambda: console.show_check(found))
     if found.refusing:
@@ -97,6 +101,7 @@ def fit(
     target: TargetOption = None,
     patient: PatientOption = None,
     site: SiteOption = None,
+    without: WithoutOption = None,
     minutes: MinutesOption = 15.0,
     memory: MemoryOption = None,
     folds: FoldsOption = None,
@@ -113,7 +118,7 @@ def fit(
     from diascope.workflows.fit import fit as run_fit
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, task, (target, patient, site), folds, seed, accept)
+    request = _request(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
         made = run_fit(place, request, budget, parse_settings(settings or []), console.tell, lang)
@@ -129,6 +134,7 @@ def plan(
     target: TargetOption = None,
     patient: PatientOption = None,
     site: SiteOption = None,
+    without: WithoutOption = None,
     minutes: MinutesOption = 15.0,
     memory: MemoryOption = None,
     folds: FoldsOption = None,
@@ -144,7 +150,7 @@ def plan(
     from diascope.workflows.prepare import prepare
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, task, (target, patient, site), folds, seed, accept)
+    request = _request(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
         made, path = prepare(place, request, budget, parse_settings(settings or []), console.tell)
@@ -192,6 +198,7 @@ def evaluate(
     target: TargetOption = None,
     patient: PatientOption = None,
     site: SiteOption = None,
+    without: WithoutOption = None,
     accept: AcceptOption = None,
     lang: LangOption = "en",
     as_json: JsonOption = False,
@@ -202,7 +209,7 @@ def evaluate(
     from diascope.workflows.external import evaluate_release
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, "auto", (target, patient, site), None, seed, accept)
+    request = _request(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
     made = evaluate_release(place, release, request, console.tell, lang)
     console.finish(made.to_json(), lambda: console.show_evaluation(made))
 
@@ -258,6 +265,7 @@ def compare(
     target: TargetOption = None,
     patient: PatientOption = None,
     site: SiteOption = None,
+    without: WithoutOption = None,
     accept: AcceptOption = None,
     as_json: JsonOption = False,
     seed: SeedOption = 0,
@@ -267,7 +275,7 @@ def compare(
     from diascope.workflows.external import compare_releases
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, "auto", (target, patient, site), None, seed, accept)
+    request = _request(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
     found = compare_releases(place, (one, other), request, console.tell)
     console.finish(found, lambda: console.show_comparison(found))
 
@@ -341,15 +349,15 @@ def _request(
     location: str,
     source: str | None,
     task: str,
-    columns: tuple[str | None, str | None, str | None],
+    columns: tuple[str | None, str | None, str | None, list[str] | None],
     folds: int | None,
     seed: int,
     accept: list[str] | None,
 ) -> Any:
     from diascope.sources import Request, SourceOptions
 
-    target, patient, site = columns
-    options = SourceOptions(target=target, patient=patient, site=site, seed=seed)
+    target, patient, site, without = columns
+    options = SourceOptions(target=target, patient=patient, site=site, without=tuple(without or ()), seed=seed)
     return Request(
         location=location, source=source, task=task, options=options, folds=folds, seed=seed, accept=tuple(accept or ())
     )

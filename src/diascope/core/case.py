@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar, Literal
 
 from diascope.core.record import Field, Record
@@ -34,6 +35,13 @@ class TableRef(Record):
     kind: Literal["table"] = "table"
     values: dict[str, Scalar]
     units: dict[str, str] = Field(default_factory=dict)
+    """UCUM unit of a column, where the table states it."""
+
+    def without(self, columns: Collection[str]) -> TableRef:
+        """The row without some columns."""
+        values = {name: value for name, value in self.values.items() if name not in columns}
+        units = {name: unit for name, unit in self.units.items() if name not in columns}
+        return self.model_copy(update={"values": values, "units": units})
 
 
 class Step(Record):

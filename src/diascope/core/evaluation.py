@@ -86,10 +86,23 @@ class GateRule(Record):
     """Statistic to its allowed range over the whole image."""
 
 
+class ColumnRule(Record):
+    """What a number in a row of a table must be for the release to read it."""
+
+    input: str
+    column: str
+    low: float
+    high: float
+    """Beyond these it is no value that training has prepared for: another unit, or a slip of the pen."""
+    unit: str = ""
+    """The release's own; a row that states another one is refused."""
+
+
 class Gate(Record):
     """The input gate of a release: declared rules and a distance in feature space."""
 
     rules: tuple[GateRule, ...]
+    columns: tuple[ColumnRule, ...] = ()
     distance_limit: float | None = None
     """Largest Mahalanobis distance of the encoder's features that is still read; None where it has none."""
     false_refusal_rate: float | None = None

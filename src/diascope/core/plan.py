@@ -9,6 +9,23 @@ from diascope.core.errors import UnknownName
 from diascope.core.record import Field, Record
 
 
+class ColumnFacts(Record):
+    """Facts of one column of a table input over the training cases."""
+
+    name: str
+    kind: Literal["number", "category"]
+    unit: str = ""
+    """As the table states it."""
+    values: tuple[str, ...] = ()
+    """Of a category: those that occur, sorted."""
+    quantiles: tuple[float, ...] = ()
+    """Of a number: minimum, 5 %, 50 %, 95 %, maximum; of zeros that stand for missing values, none is counted."""
+    missing: float = 0.0
+    """Share of the cases without a value."""
+    zeros_missing: bool = False
+    """Whether a 0 stands for a missing value: no other value comes near it."""
+
+
 class InputFacts(Record):
     """Facts of one named input over all cases, measured after reading."""
 
@@ -29,6 +46,8 @@ class InputFacts(Record):
     integer: bool = False
     columns: tuple[str, ...] = ()
     """Names of the columns of a table input."""
+    table: tuple[ColumnFacts, ...] = ()
+    """Facts of these columns, in the same order."""
     extents: tuple[tuple[float, float, float], ...] = ()
     """The same five of what an image covers, size times spacing of each case: (z, y, x) in mm, or pixel units."""
     modality_reason: str = ""

@@ -23,7 +23,15 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
         steps = tuple(plan["spacing"])
         specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
     for name in plan["table_inputs"]:
-        specs[name] = InputSpec("table", len(plan["columns"][name]), 0, outputs=max(1, len(plan.target.labels)))
+        columns = plan["columns"][name]
+        words = plan["categories"][name] if "categories" in plan.choices else {}
+        specs[name] = InputSpec(
+            "table",
+            len(columns),
+            0,
+            outputs=max(1, len(plan.target.labels)),
+            categories=tuple(len(words.get(column, ())) for column in columns) if words else (),
+        )
     return specs
 
 

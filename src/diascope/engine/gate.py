@@ -14,6 +14,7 @@ from diascope.core.evaluation import Gate, GateRule
 from diascope.core.image import Image
 from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.batch import Example, Output
+from diascope.engine.rows import column_rules
 from diascope.evidence.proportions import proportion
 
 Floats = npt.NDArray[np.float64]
@@ -87,8 +88,9 @@ def fit_gate(
         The gate, and the arrays of the distance (`mean`, `scale`, `axes`, `variance`); none below 20 cases.
     """
     rules = tuple(_rule(name, plan, facts) for name in plan["image_inputs"])
+    columns = tuple(rule for name in plan["table_inputs"] for rule in column_rules(name, facts.inputs[name]))
     if len(rows) < FEWEST:
-        return Gate(rules=rules), {}
+        return Gate(rules=rules, columns=columns), {}
     table = np.stack(rows)
     folds = _folds(patients)
     apart = np.zeros(len(table))
@@ -101,6 +103,7 @@ def fit_gate(
     rate, _, high = proportion(np.array(beyond), patients)
     gate = Gate(
         rules=rules,
+        columns=columns,
         distance_limit=_limit(apart),
         false_refusal_rate=rate,
         false_refusal_high=None if math.isnan(high) else high,

@@ -12,7 +12,7 @@ import torch
 
 from diascope import formats
 from diascope.core import registry
-from diascope.core.case import Case, FileRef, TableRef
+from diascope.core.case import Case, FileRef
 from diascope.core.errors import DataRefused, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
@@ -21,6 +21,7 @@ from diascope.engine.batch import Example
 from diascope.engine.feeding import Stored
 from diascope.engine.orienting import Turn
 from diascope.engine.placing import frames_apart, placed
+from diascope.engine.rows import row_of
 from diascope.formats.dicomio.placing import place_on
 from diascope.store.files import changed_file
 from diascope.transforms.intensity import POINTWISE
@@ -131,7 +132,7 @@ def prepare(case: Case, images: Mapping[str, Image], plan: Plan) -> Example:
             volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, False)
         inputs["image"] = np.ascontiguousarray(volume.numpy(), dtype=np.float32)
     for name in plan["table_inputs"]:
-        inputs[name] = _row(case, name, plan["columns"][name])
+        inputs[name] = row_of(case, name, plan)
     return Example(case, inputs, {}, geometry, original)
 
 
@@ -196,24 +197,3 @@ def _with_channels(volume: torch.Tensor, wanted: int) -> torch.Tensor:
     if wanted == 1 and have == 3:
         return torch.einsum("c,czyx->zyx", torch.tensor([0.299, 0.587, 0.114]), volume)[None]
     raise DataRefused(f"an image with {have} channels cannot be read where {wanted} are expected")
-
-
-def _row(case: Case, name: str, columns: Sequence[str]) -> npt.NDArray[np.float32]:
-    """(D,) values of a table input, nan where one is missing; all of them where the case has no such input.
-
-    Raises:
-        DataRefused: When the row lacks a column, or holds text where a number is expected.
-    """
-    ref = case.inputs.get(name)
-    if not isinstance(ref, TableRef):
-        return np.full(len(columns), np.nan, dtype=np.float32)
-    if lacking := [column for column in columns if column not in ref.values]:
-        raise DataRefused(
-            f"case {case.id} lacks the columns {', '.join(map(repr, lacking))} of {name!r}",
-            given=", ".join(ref.values) or "none",
-            todo="Add the columns; a cell may be empty where a value is not known",
-        )
-    texts = [column for column in columns if isinstance(ref.values[column], str)]
-    if texts:
-        raise DataRefused(f"case {case.id} has text where a number is expected", given=", ".join(texts))
-    return np.array([np.nan if ref.values[column] is None else ref.values[column] for column in columns], np.float32)

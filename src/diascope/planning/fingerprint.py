@@ -12,6 +12,7 @@ import numpy.typing as npt
 from diascope.core.case import Case, Dataset, TableRef
 from diascope.core.errors import DataRefused
 from diascope.core.plan import Fingerprint, InputFacts
+from diascope.planning.columns import column_facts, columns_of
 from diascope.planning.survey import CaseFacts, InputFactsOfCase, MaskFacts, Survey
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -109,21 +110,26 @@ def _intensity(seen: Sequence[InputFactsOfCase], channels: int) -> dict[str, tup
 
 
 def _table_facts(cases: Sequence[Case], name: str) -> InputFacts:
-    rows = [ref.values for case in cases if isinstance(ref := case.inputs.get(name), TableRef)]
-    texts = {key for row in rows for key, value in row.items() if isinstance(value, str)}
-    # Text has no numbers to learn from; the source makes numbers of it where it means some.
-    columns = sorted({key for row in rows for key in row} - texts)
+    units = {
+        key: unit
+        for case in cases
+        if isinstance(ref := case.inputs.get(name), TableRef)
+        for key, unit in ref.units.items()
+    }
+    found = [column_facts(key, values, units.get(key, "")) for key, values in columns_of(cases, name).items()]
+    table = tuple(sorted((one for one in found if one is not None), key=lambda one: one.name))
     return InputFacts(
         kind="table",
         modality="table",
-        channels=len(columns),
+        channels=len(table),
         dimensions=0,
         physical=False,
         shapes=((1, 1, 1),) * 5,
         spacings=((1.0, 1.0, 1.0),) * 5,
         intensity={},
         per_case={},
-        columns=tuple(columns),
+        columns=tuple(one.name for one in table),
+        table=table,
     )
 
 

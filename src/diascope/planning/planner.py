@@ -133,18 +133,33 @@ def _inputs(draft: Draft, facts: Fingerprint) -> None:
     tables = [name for name in order if facts.inputs[name].kind == "table"]
     draft.put("image_inputs", images, "rule", "all image inputs, stacked as channels on the grid of the first")
     draft.put("table_inputs", tables, "rule", "all table inputs")
-    draft.put(
-        "columns",
-        {name: list(facts.inputs[name].columns) for name in tables},
-        "rule",
-        "columns that hold numbers in the training part",
-    )
+    _columns(draft, {name: facts.inputs[name] for name in tables})
     draft.put(
         "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"
     )
     rules = {name: _intensity(facts.inputs[name], bool(facts.label_volumes)) for name in images}
     words = "; ".join(f"{name}: {rule['rule']} ({_what(facts.inputs[name])})" for name, rule in rules.items())
     draft.put("intensity", rules, "rule", words or "no image input")
+
+
+def _columns(draft: Draft, tables: Mapping[str, InputFacts]) -> None:
+    draft.put(
+        "columns",
+        {name: list(facts.columns) for name, facts in tables.items()},
+        "rule",
+        "columns that say something in the training part",
+    )
+    if not tables:
+        return
+    categories = {
+        name: {one.name: list(one.values) for one in facts.table if one.kind == "category"}
+        for name, facts in tables.items()
+    }
+    zeros = {name: [one.name for one in facts.table if one.zeros_missing] for name, facts in tables.items()}
+    units = {name: {one.name: one.unit for one in facts.table if one.unit} for name, facts in tables.items()}
+    draft.put("categories", categories, "rule", "words of the training part; another one counts as missing")
+    draft.put("zeros_missing", zeros, "rule", "columns in which a 0 stands for a missing value: no other comes near it")
+    draft.put("units", units, "rule", "as the table states them")
 
 
 def _what(facts: InputFacts) -> str:

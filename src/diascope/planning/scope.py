@@ -15,6 +15,7 @@ from diascope.core.image import Image
 from diascope.core.problem import Problem
 from diascope.engine.aligning import input_names, measurable
 from diascope.engine.gate import broken_rules
+from diascope.engine.rows import broken_columns
 from diascope.planning.looked import Looked
 from diascope.planning.survey import CaseFacts, InputFactsOfCase
 from diascope.store.releases import OpenRelease
@@ -54,6 +55,7 @@ def in_scope(opened: OpenRelease, looked: Looked) -> Looked:
     gate = opened.release.gate
     asked = {case: {name: _stand_in(one) for name, one in inputs.items()} for case, inputs in facts.items()}
     broken = {case: why for case, images in asked.items() if (why := broken_rules(gate, images))}
+    broken |= {case.id: why for case in cases if (why := broken_columns(gate, case))}
     if not broken:
         return looked
     problem = Problem(

@@ -15,6 +15,7 @@ from diascope.core.errors import DiascopeError, UnreadableFile
 from diascope.core.finding import Finding, Findings
 from diascope.core.image import Image
 from diascope.engine.progress import Tell, silent
+from diascope.engine.rows import unknown_words
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import headers
 from diascope.reports.pictures import slice_picture
@@ -60,6 +61,7 @@ class Answers:
         """Write everything that a reading gave."""
         asked.folder.mkdir(parents=True, exist_ok=True)
         history = [line for image in images.values() for line in image.history]
+        history += unknown_words(asked.case, self.opened.plan)
         files: dict[str, str] = {}
         if prediction.mask is not None:
             files, missing = _mask_files(self.opened, prediction.mask, asked)

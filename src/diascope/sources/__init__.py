@@ -22,6 +22,8 @@ class SourceOptions(Record):
     """Name of the column that holds the patient."""
     site: str | None = None
     """Name of the column that holds the site."""
+    without: tuple[str, ...] = ()
+    """Columns that are not looked at: neither learnt from, nor learnt, nor shown."""
     seed: int = 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from diascope.checks.judging.verdict import verdict
 from diascope.core import registry
-from diascope.core.case import Case, FileRef, Target
+from diascope.core.case import Case, FileRef, TableRef, Target
 from diascope.core.errors import BadUsage, DataRefused, UnknownName
 from diascope.core.plan import Plan
 from diascope.core.problem import Problem
@@ -192,11 +192,14 @@ def _images(case: Case) -> list[str]:
 
 
 def _without_answer(case: Case, target: Target | None) -> Case:
-    """A case whose covariates do not hold the target: else probes and subgroups would see the answer."""
+    """A case whose covariates and rows do not hold the target: else probes, subgroups and models would see it."""
     if target is None:
         return case
     kept = {name: value for name, value in case.covariates.items() if name not in target.columns}
-    return case.model_copy(update={"covariates": kept})
+    inputs = {
+        name: ref.without(target.columns) if isinstance(ref, TableRef) else ref for name, ref in case.inputs.items()
+    }
+    return case.model_copy(update={"covariates": kept, "inputs": inputs})
 
 
 def _no_target(error: Exception) -> Problem:

@@ -20,6 +20,7 @@ from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
 from diascope.engine.room import Need, address_space_left, bounded, need
+from diascope.engine.rows import broken_columns
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import is_dicom
 from diascope.reports.answers import Answers, Asked, folder_names
@@ -113,7 +114,7 @@ class Predictor:
         if needs is not None:  # the windows get what is left beside the images (F5)
             self.ready.reader.memory_bytes = needs.buffers(self.memory - self.own)
         images = read_images(one.case, one.root, tuple(plan["image_inputs"]))
-        if reasons := broken_rules(release.gate, images):
+        if reasons := [*broken_rules(release.gate, images), *broken_columns(release.gate, one.case)]:
             raise OutOfScope(one.case.id, reasons)
         return Prepared(prepare(one.case, images, plan), images)
 

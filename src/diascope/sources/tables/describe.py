@@ -22,11 +22,13 @@ class Rows:
         columns: Every column of the table, in its order.
         of: Case id to row; a case without one is described by nothing.
         used: Columns that name files or cases and describe nothing.
+        read: Columns that a model reads: they describe cases only where their name says that they do.
     """
 
     columns: tuple[str, ...] = ()
     of: Mapping[str, Cells] | None = None
     used: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
 
     def values(self, column: str, cases: Sequence[Case]) -> list[str | None]:
         """One cell a case."""
@@ -62,17 +64,26 @@ def describe(
     roles = roles_of(rows.columns, options)
     of_layout = {target.name for target in targets}
     translations = _translations(cases, rows, targets)
-    free = tuple(name for name in rows.columns if name not in rows.used | roles.columns | of_layout)
+    _refuse_unknown(options.without, rows.columns)
+    left_out = rows.used | roles.columns | of_layout | set(options.without)
+    free = tuple(name for name in rows.columns if name not in left_out)
     if options.target is not None and options.target not in {*of_layout, *rows.columns}:
         raise UnknownName("target column", options.target, {*of_layout, *free})
     kinds = {name: kind_of(rows.values(name, cases)) for name in free}
     found = [*targets, *_targets(cases, rows, kinds, options.target if options.target not in of_layout else None)]
     meant = options.target or likeliest(target.name for target in found)
     found.sort(key=lambda target: target.name != meant)
-    covariates, notes = _covariates(cases, rows, kinds, found)
+    describing = {name: kind for name, kind in kinds.items() if name not in rows.read or plain(name) in COVARIATE}
+    covariates, notes = _covariates(cases, rows, describing, found)
     described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
     notes = [*_on_patients(described, roles), *roles.notes, *translations, *notes, *_on_parts(described)]
     return Described(described, tuple(found), tuple(notes))
+
+
+def _refuse_unknown(without: Sequence[str], columns: Sequence[str]) -> None:
+    for name in without:
+        if name not in columns:
+            raise UnknownName("column to leave out", name, columns)
 
 
 def _translations(cases: Sequence[Case], rows: Rows, targets: Sequence[Target]) -> list[str]:

@@ -1,0 +1,115 @@
+"""A table: one row a case, whose typed columns are what the model reads (CSV, Parquet, ARFF, HDF5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from diascope.core.case import Case, Scalar, TableRef
+from diascope.core.errors import DataRefused
+from diascope.sources import Listing, SourceOptions
+from diascope.sources.folders.files import reason
+from diascope.sources.tables.cells import Values, usable, values_of
+from diascope.sources.tables.columns import CASE, IDENTITY, Roles, first_of, plain, roles_of
+from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
+from diascope.sources.tables.sheet import Sheet
+
+INPUT = "table"
+"""Name of the input."""
+FILES = ("image", "mask", "signal", "text", "sequence")
+"""Columns that begin so name files: such a table is a manifest."""
+LEFT_OUT = {
+    "text": "hold too many different texts",
+    "files": "name files",
+    "empty": "are empty",
+    "running": "only count the rows",
+}
+
+
+class Table:
+    """Numbers and classes are read by the model; a column that is named as a covariate makes subgroups as well."""
+
+    def recognises(self, location: str) -> str | None:
+        return reason(location, _why)
+
+    def list(self, location: str, options: SourceOptions) -> Listing:
+        """List the rows.
+
+        Raises:
+            DataRefused: When there are no rows, no column can be read, or two rows are one case.
+            UnknownName: When a column that the user named does not exist.
+        """
+        path = Path(location)
+        sheet = read_table(path)
+        if not sheet.rows:
+            raise DataRefused(f"{path} has no rows", todo="Write one row a case")
+        roles, ids = roles_of(sheet.columns, options), _ids(sheet)
+        values = _values(sheet, roles, options)
+        columns = usable(values)
+        if not columns:
+            raise DataRefused(f"{path} has no column that can be learnt from", given=", ".join(sheet.columns))
+        units = {name: unit for name in columns if (unit := unit_of(name)[1])}
+        cases = [_case(case, {name: values[name].of[row] for name in columns}, units) for row, case in enumerate(ids)]
+        rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), _unread(sheet, values), frozenset(columns))
+        described = describe(cases, options, rows)
+        notes = (*sheet.notes, *described.notes, *_notes(values))
+        return Listing(root=path.parent, cases=described.cases, targets=described.targets, notes=notes)
+
+
+def _why(path: Path) -> str | None:
+    if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
+        return None
+    columns = columns_of(path)
+    if len(columns) < 2 or any(name.partition(":")[0].strip().lower() in FILES for name in columns):
+        return None
+    return f"{path.name} is a table with {len(columns)} columns"
+
+
+def _ids(sheet: Sheet) -> list[str]:
+    """One id a row: of a column `case`, of one that counts the rows, or the number of the row."""
+    column = first_of(sheet.columns, CASE)
+    if column is None:
+        column = next((name for name in sheet.columns if _runs(sheet, name)), None)
+    found = [(row[column] if column else None) or f"row-{number}" for number, row in enumerate(sheet.rows, 1)]
+    if len(set(found)) < len(found):
+        twice = next(name for name in found if found.count(name) > 1)
+        raise DataRefused(
+            f"two rows of {sheet.path.name} are one case",
+            given=twice,
+            todo=f"Give every row its own cell in {column!r}, or rename that column",
+        )
+    return found
+
+
+def _runs(sheet: Sheet, name: str) -> bool:
+    cells = [row[name] for row in sheet.rows]
+    return None not in cells and values_of(name, cells).kind == "running"
+
+
+def _values(sheet: Sheet, roles: Roles, options: SourceOptions) -> dict[str, Values]:
+    out = {*roles.columns, *options.without, first_of(sheet.columns, CASE)}
+    free = [name for name in sheet.columns if name not in out and plain(name) not in IDENTITY]
+    return {name: values_of(name, [row[name] for row in sheet.rows]) for name in free}
+
+
+def _case(case: str, values: dict[str, Scalar], units: dict[str, str]) -> Case:
+    return Case(id=case, patient=case, patient_known=False, inputs={INPUT: TableRef(values=values, units=units)})
+
+
+def _unread(sheet: Sheet, values: Mapping[str, Values]) -> frozenset[str]:
+    """Columns that say which row it is."""
+    running = {name for name, one in values.items() if one.kind == "running"}
+    return frozenset(running | {name for name in sheet.columns if plain(name) in CASE})
+
+
+def _notes(values: Mapping[str, Values]) -> list[str]:
+    notes = [one.note for one in values.values() if one.note]
+    for kind, why in LEFT_OUT.items():
+        names = [name for name, one in values.items() if one.kind == kind]
+        if names:
+            notes.append(f"not read by the model, because they {why}: {', '.join(names)}")
+    return notes
+
+
+SOURCE = Table()

@@ -1,0 +1,84 @@
+"""Cells of a column as values: numbers, with limits of detection and stray words, or words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from diascope.core.case import Scalar
+from diascope.sources.tables.columns import plain
+from diascope.sources.tables.targets import class_name, kind_of, number_of, scalar_of
+
+MOSTLY = 0.9
+"""A column of which so large a share are numbers is one of numbers; the other cells are missing values."""
+LIMIT = re.compile(r"^\s*(?:<=?|>=?|≤|≥)\s*(?P<number>[-+0-9.eE]+)\s*$")
+"""`<0.5`: beyond what the method could measure. The limit itself is taken."""
+RUNNING = ("id", "index", "row", "no", "nr", "number", "record", "record_id", "key", "uid", "sample", "sample_id")
+"""Columns that only count the rows, where no value occurs twice."""
+SHOWN = 3
+
+Kind = Literal["number", "category", "text", "files", "empty", "running"]
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column as a model may read it.
+
+    Args:
+        kind: `number` and `category` can be read; `running` only counts the rows.
+        of: One value a row, None where it is missing.
+        note: What was taken for missing or for its limit; empty where nothing was.
+    """
+
+    kind: Kind
+    of: tuple[Scalar, ...]
+    note: str = ""
+
+
+def values_of(name: str, cells: Sequence[str | None]) -> Values:
+    """A column of text cells as values.
+
+    Args:
+        name: Of the column, for notes and to tell a running number.
+        cells: One a row.
+    """
+    present = [cell for cell in cells if cell is not None]
+    if present and len(set(present)) == len(present) and plain(name) in RUNNING:
+        return Values("running", ())
+    numbers = [_number(cell) for cell in present]
+    known = sum(number is not None for number in numbers)
+    if present and known >= MOSTLY * len(present) and known:
+        return Values("number", tuple(None if cell is None else _number(cell) for cell in cells), _said(name, present))
+    kind = kind_of(cells)
+    if kind == "category":
+        return Values("category", tuple(class_name(cell) for cell in cells))
+    return Values(kind, ())
+
+
+def _number(cell: str) -> Scalar:
+    if number_of(cell) is not None:
+        return scalar_of(cell)
+    limit = LIMIT.match(cell)
+    return scalar_of(limit["number"]) if limit and number_of(limit["number"]) is not None else None
+
+
+def _said(name: str, present: Sequence[str]) -> str:
+    limits = sorted({cell for cell in present if number_of(cell) is None and _number(cell) is not None})
+    words = [cell for cell in present if _number(cell) is None]
+    found = []
+    if limits:
+        found.append(f"limits of detection count as the limit ({_some(limits)})")
+    if words:
+        found.append(f"{len(words)} cells are no numbers and count as missing ({_some(sorted(set(words)))})")
+    return f"{name}: {'; '.join(found)}" if found else ""
+
+
+def _some(cells: Sequence[str]) -> str:
+    return ", ".join(map(repr, cells[:SHOWN])) + (", ..." if len(cells) > SHOWN else "")
+
+
+def usable(values: Mapping[str, Values]) -> list[str]:
+    """Names of the columns that a model can read, in their order."""
+    return [name for name, one in values.items() if one.kind in ("number", "category")]
