@@ -14,13 +14,14 @@ NAMES = tuple(METRICS)
 PAIRS = {
     "probability": (np.array([0, 1, 1, 0], bool), np.array([0.2, 0.4, 0.7, 0.5])),
     "call": (np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1])),
+    "value": (np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 1.0, 3.5, 3.0])),
     "mask": (np.eye(6, dtype=bool)[None], np.roll(np.eye(6, dtype=bool), 1, axis=0)[None]),
 }
 SOLID = np.pad(np.ones((3, 4, 5), bool), 2)
 
 
 def perfect_pair(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    truth = {"probability": PAIRS["probability"][0], "call": PAIRS["call"][0], "mask": SOLID}[kind]
+    truth = SOLID if kind == "mask" else PAIRS[kind][0]
     return truth, truth.astype(float) if kind == "probability" else truth
 
 

@@ -97,8 +97,12 @@ class Target(Record):
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()
+    ordered: bool = False
+    """Whether the order of the classes means something: grades, stages."""
     positive: str | None = None
     """Name of the class whose presence is the finding, in a two-class target."""
+    unit: str = ""
+    """UCUM unit of a number, where it is known."""
     ignore: int | None = None
     """Voxel value that is neither learnt nor scored."""
 

@@ -73,6 +73,8 @@ class Fingerprint(Record):
     label_places: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     """5 %, 50 % and 95 % quantile, over the masks that hold it, of a structure's mean place across the upright image
     (-0.5 to 0.5); only for structures that enough masks hold."""
+    target_values: tuple[float, ...] = ()
+    """Of a target that is a number: mean and standard deviation over the training part; empty for others."""
     bytes_decoded: int
     """Memory that all decoded training images take as float32."""
     seconds_per_case: float

@@ -23,16 +23,23 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
         steps = tuple(plan["spacing"])
         specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
     for name in plan["table_inputs"]:
-        columns = plan["columns"][name]
-        words = plan["categories"][name] if "categories" in plan.choices else {}
-        specs[name] = InputSpec(
-            "table",
-            len(columns),
-            0,
-            outputs=max(1, len(plan.target.labels)),
-            categories=tuple(len(words.get(column, ())) for column in columns) if words else (),
-        )
+        specs[name] = table_spec(name, plan)
     return specs
+
+
+def table_spec(name: str, plan: Plan) -> InputSpec:
+    """What an encoder of a table input is built for."""
+    columns = plan["columns"][name]
+    known = "categories" in plan.choices
+    words, scales = (plan["categories"][name], plan["scales"][name]) if known else ({}, {})
+    return InputSpec(
+        "table",
+        len(columns),
+        0,
+        outputs=max(1, len(plan.target.labels)),
+        categories=tuple(len(words.get(column, ())) for column in columns) if words else (),
+        scales=tuple((scales[column][0], scales[column][1]) for column in columns) if scales else (),
+    )
 
 
 def _views(intensity: Mapping[str, Any]) -> int:

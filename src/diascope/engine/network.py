@@ -29,14 +29,19 @@ class VectorNetwork(nn.Module):
         width = sum(encoder.channels[0] for encoder in encoders.values())  # type: ignore[index,misc]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, outputs)
+        self.outputs = outputs
 
     def features(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(B, D): what the encoders give, in the order of their names."""
         return torch.cat([encoder(inputs[name]) for name, encoder in self.encoders.items()], dim=1)
 
+    def answer(self, features: Tensor) -> Tensor:
+        """(B, D) to (B, K) outputs, before any calibration."""
+        return self.head(self.dropout(features))  # type: ignore[no-any-return]
+
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(B, K) outputs, before any calibration."""
-        return self.head(self.dropout(self.features(inputs)))  # type: ignore[no-any-return]
+        return self.answer(self.features(inputs))
 
 
 class AnswerNetwork(nn.Module):

@@ -152,15 +152,15 @@ def _joined(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
     if network.output != "vector":
         return network(inputs)  # type: ignore[no-any-return]
     features = network.features(inputs)  # type: ignore[operator]
-    head = getattr(network, "head", None)
-    return torch.cat([network(inputs) if head is None else head(features), features], dim=1)
+    answer = getattr(network, "answer", None)
+    return torch.cat([network(inputs) if answer is None else answer(features), features], dim=1)
 
 
 def _split_outputs(answer: Tensor, network: nn.Module, inputs: dict[str, Tensor]) -> list[Output]:
     answer = answer.detach().float()
     if answer.ndim > 2:
         return [Output(one.numpy()) for one in answer]
-    width = int(getattr(getattr(network, "head", None), "out_features", answer.shape[1]))
+    width = int(getattr(network, "outputs", answer.shape[1]))
     return [Output(one[:width].numpy().copy(), {}, one[width:].numpy().copy()) for one in answer]
 
 

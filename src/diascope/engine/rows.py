@@ -96,8 +96,9 @@ def unknown_words(case: Case, plan: Plan) -> list[str]:
     found = []
     for name, columns in plan["categories"].items() if "categories" in plan.choices else ():
         ref = case.inputs.get(name)
-        for column, words in columns.items() if isinstance(ref, TableRef) else ():
-            value = ref.values.get(column)
+        values = ref.values if isinstance(ref, TableRef) else {}
+        for column, words in columns.items():
+            value = values.get(column)
             if value is not None and str(value) not in words:
                 found.append(f"{name}: {column} is {str(value)!r}, which was not in training and counts as missing")
     return found

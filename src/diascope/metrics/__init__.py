@@ -15,9 +15,10 @@ import numpy.typing as npt
 class Metric(Protocol):
     """What a file in this folder provides as `METRIC`."""
 
-    kind: Literal["probability", "call", "mask"]
+    kind: Literal["probability", "call", "value", "mask"]
     """`probability`: truth (N,) bool, probability (N,) float. `call`: truth (N,) int class, said (N,) int class.
-    `mask`: truth and said (Z, Y, X) bool, with `spacing` in mm."""
+    `value`: truth (N,) float, said (N,) float, in one unit. `mask`: truth and said (Z, Y, X) bool, with `spacing` in
+    mm."""
     better: Literal["higher", "lower", "nearer"]
     perfect: float
     """Its best value."""

@@ -25,6 +25,8 @@ class InputSpec:
         spacing: Steps (z, y, x) of the working grid, to choose anisotropic kernels by.
         categories: For each column of a table, how many different values a category has, 0 for a number; empty where
             all are numbers. A category is given as the index of its value, nan where it is missing or was never seen.
+        scales: For each column of a table, the middle and the spread of its values in training ((0, 1) for categories);
+            empty where nothing is known.
         outputs: How many numbers a model that is fitted at once may answer with: classes, or 1 where there are none.
             For a generator: channels of what it makes.
     """
@@ -36,6 +38,7 @@ class InputSpec:
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     outputs: int = 0
     categories: tuple[int, ...] = ()
+    scales: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

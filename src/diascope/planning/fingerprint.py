@@ -53,6 +53,7 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
         strata=dict(Counter(stratum(case) for case in training)),
         label_volumes=_label_volumes(dataset, facts),
         label_places=_label_places(dataset, facts),
+        target_values=_target_values(dataset, training),
         bytes_decoded=4 * voxels,
         seconds_per_case=float(np.mean([one.seconds for one in facts])),
     )
@@ -144,6 +145,14 @@ def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, fl
         held = [count for count in counts if count]
         found[label.name] = float(np.median(held)) if held else 0.0
     return found
+
+
+def _target_values(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]:
+    if dataset.target.kind != "number":
+        return ()
+    values = [case.targets.get(dataset.target.columns[0]) for case in cases]
+    known = [float(value) for value in values if isinstance(value, int | float)]
+    return (float(np.mean(known)), float(np.std(known))) if known else ()
 
 
 def _label_places(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, tuple[float, float, float]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +16,14 @@ from torch import nn
 from diascope.core import registry
 from diascope.core.case import Dataset
 from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
-from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
+from diascope.core.plan import Choice, ColumnFacts, Fingerprint, InputFacts, Plan
 from diascope.engine.building import build_network, input_specs, refuse_misfit
 from diascope.engine.devices import Capabilities, candidates, capabilities, prepare_process
 from diascope.engine.preparing import stored_cases
 from diascope.models import InputSpec
 from diascope.planning.budget import Budget
+from diascope.planning.contest import SHARE as CONTEST_SHARE
+from diascope.planning.contest import compare, entrants
 from diascope.planning.grid import Grid, patch_grid, whole_grid
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
@@ -32,6 +35,8 @@ Kind = Literal["fixed", "rule", "measured", "by hand"]
 PROBE_CASES = 12
 OVER = 1.1
 """Times the budget that a plan may be predicted to take: below that, the loop shortens what it overruns."""
+NINETY = 3.29
+"""Standard deviations between the 5 and the 95 % quantile of a normal distribution."""
 VIEWS = 3
 """Display windows that a whole image without a mask is shown in."""
 
@@ -49,6 +54,10 @@ class Draft:
     choices: dict[str, Choice]
     by_hand: Mapping[str, Any]
     of_task: frozenset[str] = frozenset()
+
+    def copy(self) -> Draft:
+        """Another draft that starts from the same choices."""
+        return Draft(dict(self.choices), self.by_hand, self.of_task)
 
     def put(self, field: str, value: Any, kind: Kind, reason: str) -> Any:
         """Set a choice unless the user set it by hand or the task has; returns what holds."""
@@ -87,17 +96,88 @@ def make_plan(
         BadUsage: When the model does not suit the task or the inputs.
     """
     prepare_process()
-    machine = capabilities()
+    setting = Setting(dataset, facts, budget, capabilities(), seed, say)
     draft = _begun(dataset, facts, by_hand)
-    refuse_misfit(_plan(draft, dataset, seed))
+    models = _models(draft, setting)
     _folds(draft, dataset, budget)
-    _budget(draft, budget, machine)
+    _budget(draft, budget, setting.machine)
     grid = _grid(draft, facts)
     _reading(draft)
-    plan = _plan(draft, dataset, seed)
-    if registry.get("models", plan["model"]).fitted == "once":
-        return _checked(_at_once(draft, dataset, facts, seed), by_hand)
-    return _checked(_by_gradient(draft, dataset, facts, grid, (budget, machine, seed, say)), by_hand)
+    if len(models) == 1:
+        return _checked(_planned(draft, models[0], grid, setting), by_hand)
+    return _checked(_best(draft, models, grid, setting), by_hand)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all plans of a data set share.
+
+    Args:
+        dataset: After curation.
+        facts: Its fingerprint.
+        budget: Time and memory.
+        machine: What there is to compute on.
+        seed: Of all randomness.
+        say: Told what is being measured.
+    """
+
+    dataset: Dataset
+    facts: Fingerprint
+    budget: Budget
+    machine: Capabilities
+    seed: int
+    say: Callable[[str], None]
+
+    def later(self, seconds: float) -> Setting:
+        """The same when more time was spent."""
+        spent = self.budget.spent_seconds + seconds
+        return replace(self, budget=self.budget.model_copy(update={"spent_seconds": spent}))
+
+
+def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
+    """The task's model, or the one set by hand, where it reads the inputs; of tables all that do, to be compared.
+
+    Raises:
+        BadUsage: When none does.
+    """
+    plan = _plan(draft, setting.dataset, setting.seed)
+    try:
+        refuse_misfit(plan)
+    except BadUsage:
+        found = () if plan["image_inputs"] or "model" in draft.by_hand else entrants(plan)
+        if not found:
+            raise
+        return found
+    return (plan["model"],)
+
+
+def _planned(draft: Draft, model: str, grid: Grid, setting: Setting) -> Plan:
+    """The whole plan with one model."""
+    if draft.choices["model"].value != model:
+        draft.choices["model"] = Choice(value=model, kind="rule", reason="reads tables, and answers for this target")
+    if registry.get("models", model).fitted == "once":
+        return _at_once(draft, setting)
+    return _by_gradient(draft, grid, setting)
+
+
+def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> Plan:
+    """The plan of the model that is best on training cases it was not fitted on."""
+    dataset, task = setting.dataset, registry.get("tasks", setting.dataset.task)
+    if dataset.folds and not dataset.part("test"):
+        # Every case is tested out of fold: a comparison would choose by cases that are reported.
+        plan = _planned(draft, models[0], grid, setting)
+        reason = "so few patients that none is left to compare models by: the first of " + ", ".join(models)
+        return plan.with_choice("model", models[0], "rule", reason)
+    began = time.monotonic()
+    setting.say(f"comparing {', '.join(models)} on training cases")
+    plans = {model: _planned(draft.copy(), model, grid, setting) for model in models}
+    seconds = CONTEST_SHARE * setting.budget.minutes * 60
+    found = compare(
+        plans, dataset.part("train"), Path(dataset.root), partial(task.stratum, target=dataset.target), seconds
+    )
+    plan = _planned(draft, found.winner, grid, setting.later(time.monotonic() - began))
+    plan = plan.with_choice("contest", found.scores, "measured", found.words)
+    return plan.with_choice("model", found.winner, "measured", found.words)
 
 
 def preparation(dataset: Dataset, facts: Fingerprint) -> Plan:
@@ -157,9 +237,20 @@ def _columns(draft: Draft, tables: Mapping[str, InputFacts]) -> None:
     }
     zeros = {name: [one.name for one in facts.table if one.zeros_missing] for name, facts in tables.items()}
     units = {name: {one.name: one.unit for one in facts.table if one.unit} for name, facts in tables.items()}
+    scales = {name: {one.name: _scale(one) for one in facts.table} for name, facts in tables.items()}
+    draft.put("scales", scales, "measured", "middle and spread of each column, by which networks standardise it")
     draft.put("categories", categories, "rule", "words of the training part; another one counts as missing")
     draft.put("zeros_missing", zeros, "rule", "columns in which a 0 stands for a missing value: no other comes near it")
     draft.put("units", units, "rule", "as the table states them")
+
+
+def _scale(facts: ColumnFacts) -> list[float]:
+    """Median, and the standard deviation of a normal distribution with the same 5 and 95 % quantiles."""
+    if facts.kind == "category":
+        return [0.0, 1.0]
+    least, low, middle, high, most = facts.quantiles
+    spread = (high - low) / NINETY or (most - least) / NINETY or 1.0
+    return [float(f"{middle:.6g}"), float(f"{spread:.6g}")]
 
 
 def _what(facts: InputFacts) -> str:
@@ -240,14 +331,8 @@ def _optimisation(draft: Draft) -> None:
     draft.put("log_every", 10, "fixed", "steps between lines of the log")
 
 
-def _by_gradient(
-    draft: Draft,
-    dataset: Dataset,
-    facts: Fingerprint,
-    grid: Grid,
-    setting: tuple[Budget, Capabilities, int, Callable[[str], None]],
-) -> Plan:
-    budget, machine, seed, say = setting
+def _by_gradient(draft: Draft, grid: Grid, setting: Setting) -> Plan:
+    dataset, facts, budget, machine = setting.dataset, setting.facts, setting.budget, setting.machine
     began = time.monotonic()
     _optimisation(draft)
     images = draft.choices["image_inputs"].value
@@ -261,13 +346,12 @@ def _by_gradient(
     _augmentation(draft, facts)
     cases = dataset.part("train")
     rng_cases = cases[:: max(1, len(cases) // PROBE_CASES)][:PROBE_CASES]
-    plan = _plan(draft, dataset, seed)
-    say("measuring a training step on this machine")
+    plan = _plan(draft, dataset, setting.seed)
+    setting.say("measuring a training step on this machine")
     found = _probe(plan, Path(dataset.root), rng_cases, machine, budget)
     _arithmetic(draft, found, machine, budget, size)
-    spent = budget.spent_seconds + time.monotonic() - began
-    timed(draft, dataset, facts, found, budget.model_copy(update={"spent_seconds": spent}))
-    return _plan(draft, dataset, seed)
+    timed(draft, dataset, facts, found, setting.later(time.monotonic() - began).budget)
+    return _plan(draft, dataset, setting.seed)
 
 
 def _augmentation(draft: Draft, facts: Fingerprint) -> None:
@@ -311,17 +395,22 @@ def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budge
     draft.put("seconds_per_step", round(found.seconds_per_step, 4), "measured", "the fastest of the probe's steps")
 
 
-def _at_once(draft: Draft, dataset: Dataset, facts: Fingerprint, seed: int) -> Plan:
+def _at_once(draft: Draft, setting: Setting) -> Plan:
+    dataset, facts = setting.dataset, setting.facts
     reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
     model = registry.get("models", draft.choices["model"].value)
-    spec = next(iter(input_specs(_plan(draft, dataset, seed)).values()))
-    draft.put("model_options", model.options(spec), "rule", "the estimator's own defaults")
+    spec = next(iter(input_specs(_plan(draft, dataset, setting.seed)).values()))
+    options = {**model.options(spec), **({"ordered": True} if dataset.target.ordered else {})}
+    draft.put("model_options", options, "rule", "the estimator's own defaults")
+    if "loss" in draft.choices:
+        draft.choices["loss"] = Choice(value=None, kind="fixed", reason="fitted at once, by the estimator's own loss")
     draft.put("steps", 0, "fixed", "fitted at once")
     draft.put("precision", "fp32", "fixed", "an estimator's arithmetic")
     draft.put("mirror_axes", [], "fixed", "no image")
-    draft.put("predicted_minutes", round((reads + 10) / 60, 2), "rule", "reading, fitting and the report")
+    minutes = round((setting.budget.spent_seconds + reads + 10) / 60, 2)
+    draft.put("predicted_minutes", minutes, "rule", "looking, reading, fitting and the report")
     draft.put("predicted_gb", 1.5, "rule", "libraries and one table")
-    return _plan(draft, dataset, seed)
+    return _plan(draft, dataset, setting.seed)
 
 
 def _checked(plan: Plan, by_hand: Mapping[str, Any]) -> Plan:

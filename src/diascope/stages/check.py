@@ -239,8 +239,9 @@ def choose_target(listing: Listing, request: Request, ours: Target | None = None
         found = _corresponding([*targets, *(target for _, target in fitting)], ours)
         fitting = [(request.task, target) for target in found]
     else:
-        # A task that learns from the inputs alone fits everything: it is meant only when it is named.
-        fitting = [(task, target) for task, target in fitting if target.columns or request.task != "auto"]
+        # A task that learns from the inputs alone, or takes a target for something else than it is listed as, fits
+        # everything: it is meant only when it is named.
+        fitting = [(task, target) for task, target in fitting if target in targets or request.task != "auto"]
         if wanted is None:
             fitting = _meant(fitting, targets)
     if len(fitting) == 1:

@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from diascope.core import registry
 from diascope.core.case import Case, Dataset
 from diascope.core.evaluation import Evaluation, Gate
+from diascope.core.figure import Figure
 from diascope.core.plan import Fingerprint, Plan
 from diascope.core.record import Record, write_durably
 from diascope.core.run import Run
@@ -20,6 +21,7 @@ from diascope.engine.batch import Example, Output, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import FEWEST, described, features, fit_gate
+from diascope.engine.importance import importance
 from diascope.engine.measuring import measured
 from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
@@ -82,7 +84,7 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
         update={
             "decisions_by_fold": scored.by_fold,
             "dataset": run.dataset,
-            "figures": (*evaluation.figures, *pictures),
+            "figures": (*evaluation.figures, *_importance(watch, scored, networks), *pictures),
             "accepted": dataset.accepted,
             "warnings": _warnings(dataset, previous),
             "backend": f"{reading.backend} {reading.precision}",
@@ -205,6 +207,13 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
         by_case |= {one.example.case.id: (reader, said) for one in fold}
     shown = by_fold if is_fitted(decision) else ()
     return Scored(inside, decision, cases, [row for fold in rows for row in fold], shown, by_case)
+
+
+def _importance(watch: Watch, scored: Scored, networks: Sequence[Any]) -> tuple[Figure, ...]:
+    """Of the columns of a table: on the test part, or on the cases that the first fold's network had not seen."""
+    reader, decision = next(iter(scored.by_case.values()), (watch.reader(networks), scored.decision))
+    cases = [case for case in scored.cases if scored.by_case.get(case.id, (reader,))[0] is reader]
+    return importance(reader, watch.plan, cases, Path(watch.dataset.root), decision)
 
 
 def _held_out(watch: Watch, networks: Sequence[Any]) -> list[list[Observed]]:

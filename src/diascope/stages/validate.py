@@ -18,6 +18,7 @@ from diascope.core.plan import Fingerprint
 from diascope.core.record import write_durably
 from diascope.engine.aligning import aligned, in_values_of, measurable
 from diascope.engine.devices import describe
+from diascope.engine.importance import importance
 from diascope.engine.measuring import measured
 from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
@@ -80,7 +81,10 @@ def validate(
     seen = observe(reader, cases, looked.survey.root, plan, each)
     rows = [task.decide(one.row, release.decision, plan) for one in seen]
     found = measured(plan, rows, cases, release.decision, "external", release.label)
-    pictures = worst_and_best(reader, found, cases, looked.survey.root)
+    pictures = [
+        *importance(reader, plan, cases, looked.survey.root, release.decision),
+        *worst_and_best(reader, found, cases, looked.survey.root),
+    ]
     found = found.model_copy(
         update={
             "dataset": str(looked.survey.root),

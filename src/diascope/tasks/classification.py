@@ -137,7 +137,8 @@ class Classification:
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
         logits, truth = _logits(rows), _truth(rows)
-        offsets = fit_offsets(logits, truth, plan["class_weights"])
+        # What is fitted at once has no loss of this task's, hence did not weigh the classes.
+        offsets = fit_offsets(logits, truth, plan["class_weights"] if plan["loss"] else None)
         temperature = fit_temperature(logits + offsets, truth)
         decision: dict[str, Any] = {
             "offsets": [float(value) for value in offsets],

@@ -33,12 +33,16 @@ PARAMS: Mapping[str, Mapping[str, Any]] = {
 
 def loss(name: str, plugin: Any, folder: Path) -> None:
     """A finite scalar with finite gradients whatever the logits, lowest when right."""
-    kept(plugin.kind in ("category", "mask"), f"{name}.kind is one of its family's", plugin.kind)
-    size = (6,) if plugin.kind == "category" else (2, 4, 5, 6)
+    kept(plugin.kind in ("category", "number", "mask"), f"{name}.kind is one of its family's", plugin.kind)
+    size = (2, 4, 5, 6) if plugin.kind == "mask" else (6,)
     target = torch.randint(0, 3, size, generator=torch.Generator().manual_seed(0))
-    right = nn.functional.one_hot(target, 3).movedim(-1, 1).float() * 30
-    guess = torch.randn(right.shape, generator=torch.Generator().manual_seed(1))
-    values = [float(plugin(logits, target, {})) for logits in (right, guess, right.roll(1, dims=1))]
+    if plugin.kind == "number":
+        right = target[:, None].float()
+        guess, wrong = right + 1, right - 5
+    else:
+        right = nn.functional.one_hot(target, 3).movedim(-1, 1).float() * 30
+        guess, wrong = torch.randn(right.shape, generator=torch.Generator().manual_seed(1)), right.roll(1, dims=1)
+    values = [float(plugin(logits, target, {})) for logits in (right, guess, wrong)]
     kept(values[0] < values[1] < values[2], f"{name} is lowest when right and highest when wrong", values)
     for scale in (1e4, 1e30):
         logits = (right * scale).requires_grad_()

@@ -33,7 +33,7 @@ def metric(name: str, plugin: Any, folder: Path) -> None:
     truth = solid if plugin.kind == "mask" else np.array([0, 1, 1, 0, 1, 0])
     said = truth.astype(float) if plugin.kind == "probability" else truth
     best = plugin(truth.astype(bool) if plugin.kind == "probability" else truth, said)
-    kept(plugin.kind in ("probability", "call", "mask"), f"{name}.kind is one of its family's", plugin.kind)
+    kept(plugin.kind in ("probability", "call", "value", "mask"), f"{name}.kind is one of its family's", plugin.kind)
     kept(plugin.better in ("higher", "lower", "nearer"), f"{name}.better is one of its family's", plugin.better)
     kept(plugin.unit and plugin.title.get("en"), f"{name} has a unit and an English title")
     kept(math.isnan(best) or math.isclose(best, plugin.perfect, abs_tol=1e-9), f"{name} of a perfect answer", best)

@@ -10,6 +10,7 @@ from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
 from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
+from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.sheet import Cells
 from diascope.sources.tables.targets import NO_CLASSES, ColumnKind, category, class_name, kind_of, scalar_of
 
@@ -147,7 +148,7 @@ def _target(name: str, values: Sequence[str | None], asked: bool) -> Target:
             given=f"{len(set(present))} different texts in {len(present)} cases",
             todo="Choose another target column",
         )
-    return Target(name=name, kind=kind, columns=(name,))
+    return Target(name=name, kind=kind, columns=(name,), unit=unit_of(name)[1] if kind == "number" else "")
 
 
 def _covariates(

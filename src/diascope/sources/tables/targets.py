@@ -16,7 +16,7 @@ MOST_CLASSES = 20
 """A text column with more values is no target unless the user names it."""
 
 MOST_NUMBERS = 10
-"""A column of whole numbers with more values is a number, not a class."""
+"""A column of whole or half numbers (grades) with more values is a number, not a class."""
 
 NEGATIVE = (
     *("0", "no", "none", "false", "negative", "neg", "normal", "healthy", "benign", "control", "controls", "absent"),
@@ -54,8 +54,8 @@ def kind_of(values: Sequence[str | None]) -> ColumnKind:
     if all(names_file(value) for value in distinct):
         return "files"
     if all(number_of(value) is not None for value in distinct):
-        whole = all(float(value).is_integer() for value in distinct)
-        return "category" if whole and len(distinct) <= MOST_NUMBERS else "number"
+        steps = all((2 * float(value)).is_integer() for value in distinct)
+        return "category" if steps and len(distinct) <= MOST_NUMBERS else "number"
     return "category" if len(distinct) <= MOST_CLASSES else "text"
 
 

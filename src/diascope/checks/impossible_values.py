@@ -1,0 +1,78 @@
+"""Numbers in tables that stand alone, far from all others: another unit, or a slip of the pen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from diascope.checks import Check
+from diascope.checks.judging.words import share, some
+from diascope.core.case import Case, Scalar, TableRef
+from diascope.core.problem import Problem
+from diascope.planning.columns import columns_of
+from diascope.planning.survey import Survey
+
+GAP = 5.0
+"""A value that stands alone is so many times its neighbour (or its neighbour so many times it)."""
+WIDTHS = 8.0
+"""Robust standard deviations (of the logarithms of positive values) from the median."""
+ENOUGH = 20
+"""Of fewer values nobody can say what is usual."""
+
+
+class ImpossibleValues:
+    """A potassium of 4,500 among values around 4: no patient has it, and a model would be ruled by it."""
+
+    title = "Values in tables that no other comes near: another unit, or a slip of the pen"
+
+    def look(self, survey: Survey) -> list[Problem]:
+        strange: dict[str, list[str]] = {}
+        for name in dict.fromkeys(name for case in survey.cases for name in _tables(case)):
+            cases = [case for case in survey.cases if name in _tables(case)]
+            for column, values in columns_of(cases, name).items():
+                for index in standing_alone(values):
+                    strange.setdefault(cases[index].id, []).append(f"{column} = {values[index]:g}")
+        if not strange:
+            return []
+        shown = some(f"{case}: {', '.join(words)}" for case, words in strange.items())
+        return [
+            Problem(
+                check="impossible_values",
+                severity="warn",
+                title=f"{share(len(strange), len(survey.cases))} with a value that no other comes near",
+                detail=f"{shown}. These cases are left out. If it is another unit, convert it; if it is a slip of the "
+                "pen, correct it or leave the cell empty.",
+                cases=tuple(strange),
+                exclude=tuple(strange),
+            )
+        ]
+
+
+def standing_alone(values: Sequence[Scalar]) -> list[int]:
+    """Indices of the numbers that lie apart from all others: beyond a gap, and far from the median.
+
+    Positive values are looked at by their logarithm, on which the long tail of a liver enzyme is no gap.
+    """
+    places = [index for index, value in enumerate(values) if isinstance(value, int | float) and value > 0]
+    if len(places) < ENOUGH or any(isinstance(value, str) or (value is not None and value < 0) for value in values):
+        return []
+    logs = np.log(np.array([float(values[index] or 0.0) for index in places]))
+    order = np.argsort(logs)
+    middle = float(np.median(logs))
+    spread = 1.4826 * float(np.median(np.abs(logs - middle))) or 0.05
+    gaps = np.diff(logs[order]) > np.log(GAP)
+    found: list[int] = []
+    for cut in np.flatnonzero(gaps):
+        low, high = order[: cut + 1], order[cut + 1 :]
+        alone = low if len(low) < len(high) else high
+        if len(alone) <= max(1, len(order) // 20) and (np.abs(logs[alone] - middle) > WIDTHS * spread).all():
+            found += [places[index] for index in alone]
+    return sorted(set(found))
+
+
+def _tables(case: Case) -> list[str]:
+    return [name for name, ref in case.inputs.items() if isinstance(ref, TableRef)]
+
+
+CHECK: Check = ImpossibleValues()
