@@ -194,7 +194,7 @@ def test_unicode_with_its_mark(raw: bytes, tmp_path: Path) -> None:
         ("姓名,性别\n张三,男\n".encode("gb18030"), r"not UTF-8 at byte 0, it looks like GB18030.*CSV in UTF-8"),
         ("Größe,Maß\nmännlich,5 µmol\n".encode("cp1252"), r"not UTF-8 at byte 2, it looks like cp1252.*CSV in UTF-8"),
         ("a,b\n1,2\n".encode("utf-16-le"), "zero bytes"),
-        (codecs.BOM_UTF16_LE + b"a", "not UTF-16 at byte 0"),
+        (codecs.BOM_UTF16_LE + b"a", r"not UTF-16 at byte 2\."),
     ],
 )
 def test_other_encodings_are_refused(raw: bytes, match: str, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_other_encodings_are_refused(raw: bytes, match: str, tmp_path: Path) -> 
         ("\n , \n", "the table is empty"),
         ("a,b\n", "no rows"),
         ("a,b,a\n1,2,3\n", "two columns have one name: 'a'"),
-        (",\nx,y\nz,y\n", "no rows|no column with a name"),
+        ("Unnamed: 0,Unnamed: 1\n1,2\n", "no column with a name"),
         ("a,b\n1,2\n1\n", "line 3 has 1 cells and the header 2"),
         ("a,b\n1,2\n1,2,3\n", "line 3 has 3 cells and the header 2"),
         ("1,2\n3,4\n5\n", "line 3 has 1 cells and the first line 2"),

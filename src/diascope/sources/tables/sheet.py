@@ -69,7 +69,7 @@ def read_sheet(path: Path) -> Sheet:
         raise UnreadableFile(path, "the table is empty")
     header_cells = [name.strip() for name in lines[0][1]]
     columns = _named(header_cells)
-    _refuse_bad_header(path, columns)
+    refuse_same_names(path, columns)
     rows = []
     for number, line in lines[1:]:
         if len(line) != len(header_cells):
@@ -87,7 +87,12 @@ def _named(columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in columns if not UNNAMED.fullmatch(name))
 
 
-def _refuse_bad_header(path: Path, columns: tuple[str, ...]) -> None:
+def refuse_same_names(path: Path, columns: tuple[str, ...]) -> None:
+    """Refuse a table in which two columns have one name.
+
+    Raises:
+        UnreadableFile: Names them.
+    """
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise UnreadableFile(path, f"two columns have one name: {', '.join(map(repr, twice))}", "Rename one of them")

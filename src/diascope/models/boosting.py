@@ -1,0 +1,233 @@
+"""Boosted trees of a table row: scikit-learn's histogram boosting, with the number of iterations cross-validated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+
+from diascope.core.errors import BadUsage, DiascopeError
+from diascope.models import Cost, FittedAtOnce, Gives, InputSpec
+from diascope.models.estimators.answers import CERTAIN, Answer, Floats
+from diascope.models.estimators.columns import cleaned, counted
+from diascope.models.estimators.folds import Rows, choose, deal
+from diascope.models.estimators.trees import Ints, Orchard, Trees
+
+MOST_VALUES = 255
+"""Of a category: scikit-learn puts each into a bin of its own."""
+FEW_ITERATIONS = 50
+"""Where the cases are too few to choose by."""
+SAME = 1e-9
+"""Largest difference from scikit-learn's own scores, as a share of the largest score."""
+
+
+class Boosted(nn.Module):
+    """Scores of `Trees`, and the answer that they make.
+
+    Args:
+        spec: Columns, categories and outputs.
+        options: `ordered`, `max_depth`.
+
+    Raises:
+        BadUsage: When a category has more values than scikit-learn can tell apart.
+    """
+
+    gives: Gives = "answer"
+    categories: Tensor
+
+    def __init__(self, spec: InputSpec, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        counts = counted(spec)
+        most = max(counts, default=0)
+        if most > MOST_VALUES:
+            raise BadUsage(
+                f"boosting takes categories of at most {MOST_VALUES} values",
+                given=f"{most} values in column {counts.index(most)}",
+                todo="Leave that column out, or choose the model linear",
+            )
+        self.channels = (spec.outputs,)
+        self.answer = Answer.of(spec, options)
+        self.trees = Trees(self.answer.scores, most, int(options["max_depth"]))
+        self.register_buffer("categories", torch.tensor(counts), persistent=False)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(B, D) to (B, K) log-probabilities, or to (B, 1) values."""
+        return self.answer.finish(self.trees(cleaned(rows, self.categories)))
+
+
+class Boosting:
+    """Many shallow trees that each see some of the columns: clinical tables have hundreds of rows.
+
+    Options: of the numbers of iterations up to `most_iterations` the one with the least log loss (or squared error) in
+    an inner cross-validation of `folds` folds is taken. `learning_rate`, `max_depth`, `min_samples_leaf`,
+    `l2_regularization` and `max_features` (share of the columns that each split may choose from) are scikit-learn's;
+    `seed` is that of folds and columns; `ordered`, whether classes are to be seen as ordered.
+    """
+
+    takes = frozenset({"table"})
+    dimensions = frozenset({0})
+    gives: Gives = "answer"
+    fitted: Literal["gradient", "once"] = "once"
+    target_kinds = frozenset({"category", "number", "ordered"})
+
+    def options(self, spec: InputSpec) -> dict[str, Any]:
+        return {
+            "most_iterations": 500,
+            "learning_rate": 0.05,
+            "max_depth": 3,
+            "min_samples_leaf": 5,
+            "l2_regularization": 1.0,
+            "max_features": 0.3,
+            "folds": 5,
+            "seed": 0,
+            "ordered": False,
+        }
+
+    def build(self, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
+        return Boosted(spec, options)
+
+    def stride(self, options: Mapping[str, Any]) -> tuple[int, int, int]:
+        return (1, 1, 1)
+
+    def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
+        # The most that may be: numbers of all nodes, and steps through all trees.
+        depth, trees = options["max_depth"], options["most_iterations"] * Answer.of(spec, options).scores
+        return Cost(
+            parameters=trees * 2 * 2**depth, gflop=8e-9 * trees * depth, activation_bytes=64 * trees + 8 * spec.channels
+        )
+
+    def fit(
+        self,
+        module: nn.Module,
+        inputs: npt.NDArray[np.float32],
+        target: Mapping[str, npt.NDArray[Any]],
+        options: Mapping[str, Any],
+    ) -> None:
+        """Fill the buffers from (N, D) rows and `class` (N,) or `value` (N,).
+
+        Raises:
+            DataRefused: When the cases are of one class.
+            DiascopeError: When scikit-learn keeps its trees in another way than is known here.
+        """
+        if not isinstance(module, Boosted):
+            raise DiascopeError("this is not the module that boosting builds", given=type(module).__name__)
+        answer, truth = module.answer, module.answer.truth(target)
+        # float64 of the same float32: thresholds then part the rows as they will when predicting.
+        rows = cleaned(torch.from_numpy(inputs), module.categories).numpy()
+        categorical = module.categories.numpy() > 0
+        most = int(options["most_iterations"])
+
+        def grown(some: Rows | slice, iterations: int) -> Forest:
+            return Forest(answer, categorical, options).fit(rows[some], truth[some], iterations)
+
+        def held(train: Rows, test: Rows) -> Iterator[Floats]:
+            return grown(train, most).staged(rows[test])
+
+        # Sums of several threads differ in their last bits, and with them the trees.
+        with threadpool_limits(limits=1, user_api="openmp"):
+            dealt = deal(answer, truth, int(options["folds"]), int(options["seed"]))
+            place = choose(answer, truth, dealt, held) if dealt else min(FEW_ITERATIONS, most) - 1
+            forest = grown(slice(None), place + 1)
+            said = list(forest.staged(rows))[-1]
+        forest.store(module.trees)
+        found = module.trees(torch.from_numpy(rows)).numpy()
+        if np.abs(found - said).max() > SAME * max(1.0, np.abs(said).max()):
+            raise DiascopeError(
+                "this release of scikit-learn keeps its trees in another way than is known here",
+                todo="Choose the model linear, or install another release of scikit-learn",
+            )
+
+
+class Forest:
+    """Scikit-learn's estimators for all scores, on the columns that it can take.
+
+    Args:
+        answer: What the scores mean.
+        categorical: (D,) which columns are categories.
+        options: Those of the model.
+    """
+
+    def __init__(self, answer: Answer, categorical: npt.NDArray[np.bool_], options: Mapping[str, Any]) -> None:
+        self.answer, self.categorical, self.options = answer, categorical, options
+        self.columns: Ints = np.zeros(0, dtype=np.int64)
+        self.known: list[Ints] = []
+        self.baseline = np.zeros(answer.scores)
+        self.estimators: list[tuple[Any, tuple[int, ...]]] = []
+
+    def fit(self, rows: Floats, truth: Floats, iterations: int) -> Forest:
+        """Grow trees on (N, D) rows, nan where a value is missing, and (N,) class numbers or values."""
+        # Scikit-learn has no bins for a column without values. It sorts categories to the front.
+        valued = np.flatnonzero(~np.isnan(rows).all(axis=0))
+        self.columns = valued[np.argsort(~self.categorical[valued], kind="stable")]
+        categories = [column for column in self.columns if self.categorical[column]]
+        self.known = [np.unique(rows[:, c][~np.isnan(rows[:, c])]).astype(np.int64) for c in categories]
+        table = self._table(rows)
+
+        def grow(kind: Any, truth: npt.NDArray[Any], places: Sequence[int]) -> None:
+            estimator = kind(max_iter=iterations, **self._settings()).fit(table, truth)
+            self.estimators.append((estimator, tuple(places)))
+
+        if self.answer.kind == "number":
+            grow(HistGradientBoostingRegressor, truth, (0,))
+        elif self.answer.kind == "category":
+            seen = np.unique(truth).astype(int)
+            self.baseline[np.setdiff1d(np.arange(self.answer.classes), seen)] = -CERTAIN
+            # Of two classes the second alone has a score; that of the first is 0.
+            grow(HistGradientBoostingClassifier, truth, tuple(seen if len(seen) > 2 else seen[1:]))
+        else:
+            for cut in range(self.answer.scores):
+                above = truth > cut
+                if above.all() or not above.any():
+                    self.baseline[cut] = CERTAIN if above.all() else -CERTAIN
+                else:
+                    grow(HistGradientBoostingClassifier, above, (cut,))
+        return self
+
+    def staged(self, rows: Floats) -> Iterator[Floats]:
+        """Scores (B, R) after each iteration."""
+        table = self._table(rows)
+        for parts in zip(*(_staged(estimator, table) for estimator, _ in self.estimators), strict=True):
+            scores = np.tile(self.baseline, (len(rows), 1))
+            for (_, places), part in zip(self.estimators, parts, strict=True):
+                scores[:, list(places)] = part
+            yield scores
+
+    def store(self, trees: Trees) -> None:
+        """Fill the buffers of the module that predicts."""
+        orchard = Orchard(self.columns, self.known, trees)
+        orchard.baseline[:] = self.baseline
+        for estimator, places in self.estimators:
+            orchard.add(estimator, places)
+        orchard.close()
+
+    def _table(self, rows: Floats) -> Floats:
+        # A column of zeros where there is none: scikit-learn wants one, and can split nothing by it.
+        return rows[:, self.columns] if len(self.columns) else np.zeros((len(rows), 1))
+
+    def _settings(self) -> dict[str, Any]:
+        depth = int(self.options["max_depth"])
+        names = ("learning_rate", "min_samples_leaf", "l2_regularization", "max_features")
+        return {
+            **{name: self.options[name] for name in names},
+            "max_depth": depth,
+            "max_leaf_nodes": 2**depth,
+            "categorical_features": list(range(len(self.known))) or None,
+            "early_stopping": False,
+            "random_state": int(self.options["seed"]),
+        }
+
+
+def _staged(estimator: Any, table: Floats) -> Iterator[Floats]:
+    """(B, T) scores after each iteration, T of them for each row."""
+    step = estimator.staged_decision_function if hasattr(estimator, "classes_") else estimator.staged_predict
+    for scores in step(table):
+        yield scores.reshape(len(table), -1)
+
+
+MODEL: FittedAtOnce = Boosting()

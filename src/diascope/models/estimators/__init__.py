@@ -1,0 +1,1 @@
+"""Parts of the models that are fitted at once to tables; not plug-ins."""
