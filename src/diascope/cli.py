@@ -114,7 +114,7 @@ def fit(
 ) -> None:
     """The main job: check, plan, train, evaluate, and pack a candidate release with its report."""
     from diascope.planning.budget import Budget
-    from diascope.planning.planner import parse_settings
+    from diascope.planning.settings import parse_settings
     from diascope.workflows.fit import fit as run_fit
 
     console, place = Console(quiet, as_json), _workspace(workspace)
@@ -146,7 +146,7 @@ def plan(
 ) -> None:
     """Check a data set, freeze it, and write a plan that you can read and edit."""
     from diascope.planning.budget import Budget
-    from diascope.planning.planner import parse_settings
+    from diascope.planning.settings import parse_settings
     from diascope.workflows.prepare import prepare
 
     console, place = Console(quiet, as_json), _workspace(workspace)

@@ -122,6 +122,7 @@ class Boosting:
         rows = cleaned(torch.from_numpy(inputs), module.categories).numpy()
         categorical = module.categories.numpy() > 0
         most = int(options["most_iterations"])
+        if "per" in options: options={**options,"leaves":int(np.clip(len(rows)//options["per"],options.get("lo",4),31))}
 
         def grown(some: Rows | slice, iterations: int) -> Forest:
             return Forest(answer, categorical, options).fit(rows[some], truth[some], iterations)
@@ -216,7 +217,7 @@ class Forest:
         return {
             **{name: self.options[name] for name in names},
             "max_depth": depth,
-            "max_leaf_nodes": 2**depth,
+            "max_leaf_nodes": self.options.get("leaves") or 2**depth,
             "categorical_features": list(range(len(self.known))) or None,
             "early_stopping": False,
             "random_state": int(self.options["seed"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -24,14 +23,13 @@ from diascope.models import InputSpec
 from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
 from diascope.planning.contest import compare, entrants
+from diascope.planning.draft import Draft, Setting
 from diascope.planning.grid import Grid, patch_grid, whole_grid
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
-from diascope.planning.settings import checked
 from diascope.planning.sizing import Size, sized
 from diascope.planning.timing import timed
 
-Kind = Literal["fixed", "rule", "measured", "by hand"]
 PROBE_CASES = 12
 OVER = 1.1
 """Times the budget that a plan may be predicted to take: below that, the loop shortens what it overruns."""
@@ -39,37 +37,6 @@ NINETY = 3.29
 """Standard deviations between the 5 and the 95 % quantile of a normal distribution."""
 VIEWS = 3
 """Display windows that a whole image without a mask is shown in."""
-
-
-@dataclass
-class Draft:
-    """A plan while it is being made.
-
-    Args:
-        choices: So far.
-        by_hand: Plan fields set by the user.
-        of_task: Fields that the task chooses; no rule for all tasks replaces them.
-    """
-
-    choices: dict[str, Choice]
-    by_hand: Mapping[str, Any]
-    of_task: frozenset[str] = frozenset()
-
-    def copy(self) -> Draft:
-        """Another draft that starts from the same choices."""
-        return Draft(dict(self.choices), self.by_hand, self.of_task)
-
-    def put(self, field: str, value: Any, kind: Kind, reason: str) -> Any:
-        """Set a choice unless the user set it by hand or the task has; returns what holds."""
-        if field in self.of_task:
-            return self.choices[field].value
-        if field in self.by_hand:
-            given = checked(field, self.by_hand[field], value)
-            rule = "other settings" if isinstance(value, Mapping) else repr(value)
-            self.choices[field] = Choice(value=given, kind="by hand", reason=f"given; the rule says {rule}: {reason}")
-        else:
-            self.choices[field] = Choice(value=value, kind=kind, reason=reason)
-        return self.choices[field].value
 
 
 def make_plan(
@@ -106,32 +73,6 @@ def make_plan(
     if len(models) == 1:
         return _checked(_planned(draft, models[0], grid, setting), by_hand)
     return _checked(_best(draft, models, grid, setting), by_hand)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all plans of a data set share.
-
-    Args:
-        dataset: After curation.
-        facts: Its fingerprint.
-        budget: Time and memory.
-        machine: What there is to compute on.
-        seed: Of all randomness.
-        say: Told what is being measured.
-    """
-
-    dataset: Dataset
-    facts: Fingerprint
-    budget: Budget
-    machine: Capabilities
-    seed: int
-    say: Callable[[str], None]
-
-    def later(self, seconds: float) -> Setting:
-        """The same when more time was spent."""
-        spent = self.budget.spent_seconds + seconds
-        return replace(self, budget=self.budget.model_copy(update={"spent_seconds": spent}))
 
 
 def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
@@ -431,23 +372,3 @@ def _checked(plan: Plan, by_hand: Mapping[str, Any]) -> Plan:
             todo="Raise --memory, or use smaller images: --set patch=[...] or --set prepare=[...]",
         )
     return plan
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`plan.steps=300` (or `steps=300`) to {"steps": 300}; values are JSON, else text.
-
-    Raises:
-        BadUsage: When there is no `=`.
-    """
-    import json
-
-    found: dict[str, Any] = {}
-    for setting in settings:
-        field, equals, value = setting.partition("=")
-        if not equals:
-            raise BadUsage("a setting is written field=value", given=setting, todo="For example --set plan.batch=8")
-        try:
-            found[field.removeprefix("plan.")] = json.loads(value)
-        except ValueError:
-            found[field.removeprefix("plan.")] = value
-    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from diascope.core.errors import BadUsage
@@ -62,3 +64,21 @@ def _example(rule: Any) -> str:
     import json
 
     return json.dumps(rule, separators=(",", ":"))
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """`plan.steps=300` (or `steps=300`) to {"steps": 300}; values are JSON, else text.
+
+    Raises:
+        BadUsage: When there is no `=`.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise BadUsage("a setting is written field=value", given=setting, todo="For example --set plan.batch=8")
+        try:
+            found[field.removeprefix("plan.")] = json.loads(value)
+        except ValueError:
+            found[field.removeprefix("plan.")] = value
+    return found

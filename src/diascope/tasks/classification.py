@@ -137,8 +137,7 @@ class Classification:
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
         logits, truth = _logits(rows), _truth(rows)
-        # What is fitted at once has no loss of this task's, hence did not weigh the classes.
-        offsets = fit_offsets(logits, truth, plan["class_weights"] if plan["loss"] else None)
+        offsets = fit_offsets(logits, truth, plan["class_weights"] if plan["loss"] else None)  # at once: unweighted
         temperature = fit_temperature(logits + offsets, truth)
         decision: dict[str, Any] = {
             "offsets": [float(value) for value in offsets],

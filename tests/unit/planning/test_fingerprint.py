@@ -11,8 +11,9 @@ from diascope.core.case import Case, Dataset, FileRef, Label, Target
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Fingerprint
+from diascope.planning.draft import Draft
 from diascope.planning.fingerprint import fingerprint
-from diascope.planning.planner import Draft, _inputs
+from diascope.planning.planner import _inputs
 from diascope.planning.recipe import mirror_axes, recipe
 from diascope.planning.survey import CaseFacts, MaskFacts, Survey
 from diascope.planning.surveying.measuring import measure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diascope.planning.planner import Draft
+from diascope.planning.draft import Draft
 
 
 def test_a_rule_does_not_replace_what_the_task_chose():

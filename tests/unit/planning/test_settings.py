@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from diascope.core.errors import BadUsage
-from diascope.planning.planner import parse_settings
-from diascope.planning.settings import checked
+from diascope.planning.settings import checked, parse_settings
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from diascope.cli import app
 from diascope.core.case import Target
 from diascope.core.plan import Choice, Plan
 from diascope.planning.looked import Looked
-from diascope.planning.planner import parse_settings
+from diascope.planning.settings import parse_settings
 from diascope.sources import Request, SourceOptions
 from diascope.stages.curate import curate
 from diascope.stages.report import commands

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-
 Ints = npt.NDArray[np.int64]
 NODES = ("column", "threshold", "split", "missing_left", "left", "right", "value")
 TREES = ("root", "score")
