@@ -21,8 +21,8 @@ from diascope.models.estimators.columns import Design, counted
 from diascope.models.estimators.folds import Rows, choose, deal
 
 STRENGTHS = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
-CLOSE = 1e-8
-"""Newton's method stops when no entry of the mean loss's gradient is larger."""
+CLOSE, NEAR = 1e-8, 1e-6
+"""Newton's method and L-BFGS stop when no entry of the mean loss's gradient is larger."""
 MOST_STEPS = 10_000
 WIDEST = 300
 """Coefficients up to which Newton's method is the quicker; beyond, L-BFGS."""
@@ -135,7 +135,7 @@ def solved(answer: Answer, columns: Floats, truth: Floats, strength: float) -> t
     if answer.kind == "category":
         seen = np.unique(truth).astype(np.int64)
         intercepts[np.setdiff1d(np.arange(answer.classes), seen)] = -CERTAIN
-        fitted = settled(logistic(columns, len(seen), strength), columns, truth)
+        fitted = logistic(columns, truth, strength)
         # Of two classes the second alone has a score; that of the first is 0.
         scored = seen[-len(fitted.coef_) :]
         weights[scored], intercepts[scored] = fitted.coef_, fitted.intercept_
@@ -145,16 +145,25 @@ def solved(answer: Answer, columns: Floats, truth: Floats, strength: float) -> t
         if above.all() or not above.any():
             intercepts[cut] = CERTAIN if above.all() else -CERTAIN
             continue
-        fitted = settled(logistic(columns, 2, strength), columns, above)
+        fitted = logistic(columns, above, strength)
         weights[cut], intercepts[cut] = fitted.coef_[0], fitted.intercept_[0]
     return weights, intercepts
 
 
-def logistic(columns: Floats, classes: int, strength: float) -> LogisticRegression:
-    """Scikit-learn's, with the solver that suits its size."""
-    small = columns.shape[1] * (classes if classes > 2 else 1) <= WIDEST
-    solver = "newton-cholesky" if small else "lbfgs"
-    return LogisticRegression(C=1 / strength, solver=solver, tol=CLOSE if small else 1e-6, max_iter=MOST_STEPS)
+def logistic(columns: Floats, truth: npt.NDArray[Any], strength: float) -> LogisticRegression:
+    """Scikit-learn's, fitted: by Newton's method where that is quick, else by L-BFGS.
+
+    Raises:
+        DiascopeError: When it does not settle.
+    """
+    classes = len(np.unique(truth))
+    if columns.shape[1] * (classes if classes > 2 else 1) <= WIDEST:
+        try:
+            return settled(LogisticRegression(C=1 / strength, solver="newton-cholesky", tol=CLOSE), columns, truth)
+        except DiascopeError:
+            # It cannot take a step from the optimum, where it starts if no column says anything.
+            pass
+    return settled(LogisticRegression(C=1 / strength, tol=NEAR, max_iter=MOST_STEPS), columns, truth)
 
 
 def settled(estimator: Any, columns: Floats, truth: npt.NDArray[Any]) -> Any:

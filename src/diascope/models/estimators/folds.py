@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 from diascope.models.estimators.answers import Answer, Floats
 
+ENOUGH = 10_000
+"""Held-out cases: with more, fewer folds are needed."""
 Rows = npt.NDArray[np.int64]
 Held = Callable[[Rows, Rows], Iterable[Floats]]
 """Fits every candidate to the first rows, and gives its scores (n, R) of the second rows."""
@@ -18,7 +21,7 @@ def deal(answer: Answer, truth: Floats, folds: int, seed: int) -> list[tuple[Row
     """Training and held-out rows of each fold; none where the cases are too few.
 
     Cases are sorted by class (or value) and dealt like cards: every fold has its share of each class, however few
-    there are. There are at most half as many folds as cases.
+    there are. There are at most half as many folds as cases. Of large tables some folds are left out.
 
     Args:
         answer: What is fitted.
@@ -34,7 +37,8 @@ def deal(answer: Answer, truth: Floats, folds: int, seed: int) -> list[tuple[Row
     order = np.lexsort((np.random.default_rng(seed).permutation(len(truth)), truth))
     fold = np.empty(len(truth), dtype=np.int64)
     fold[order] = np.arange(len(truth)) % folds
-    return [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(folds)]
+    scored = min(folds, math.ceil(ENOUGH * folds / len(truth)))
+    return [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(scored)]
 
 
 def choose(answer: Answer, truth: Floats, dealt: Iterable[tuple[Rows, Rows]], held: Held) -> int:

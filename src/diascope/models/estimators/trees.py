@@ -13,7 +13,7 @@ from torch import Tensor, nn
 Ints = npt.NDArray[np.int64]
 NODES = ("column", "threshold", "split", "missing_left", "left", "right", "value")
 TREES = ("root", "score")
-AT_ONCE = 4096
+AT_ONCE = 1024
 """Rows that are followed together: it bounds the memory of many trees."""
 
 
@@ -26,8 +26,9 @@ class Trees(nn.Module):
     length of what is loaded into them.
 
     Args:
-        scores: R.
+        columns: D.
         width: The most values of any category.
+        scores: R.
         depth: The most steps from a root to a leaf.
 
     Attributes:
@@ -51,9 +52,9 @@ class Trees(nn.Module):
     goes_left: Tensor
     baseline: Tensor
 
-    def __init__(self, scores: int, width: int, depth: int) -> None:
+    def __init__(self, columns: int, width: int, scores: int, depth: int) -> None:
         super().__init__()
-        self.depth = depth
+        self.columns, self.depth = columns, depth
         kinds = {"threshold": torch.float64, "value": torch.float64, "missing_left": torch.bool}
         for name in (*NODES, *TREES):
             self.register_buffer(name, torch.zeros(0, dtype=kinds.get(name, torch.int64)))
@@ -62,7 +63,7 @@ class Trees(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(B, D) float64, nan where a value is missing, to (B, R)."""
-        return torch.cat([self._followed(some) for some in rows.split(AT_ONCE)])
+        return torch.cat([self._followed(some) for some in torch.split(rows, AT_ONCE)])
 
     def _followed(self, rows: Tensor) -> Tensor:
         codes = rows.nan_to_num().clamp(0, self.goes_left.shape[1] - 1).long()
@@ -100,8 +101,8 @@ class Trees(nn.Module):
         for names in (NODES, TREES):
             if len({len(getattr(self, name)) for name in names}) > 1:
                 wrong.append(f"{prefix}: {', '.join(names)} differ in length")
-        bounds = {"left": len(self.value), "right": len(self.value), "root": len(self.value)}
-        bounds |= {"split": len(self.goes_left), "score": len(self.baseline)}
+        bounds = dict.fromkeys(("left", "right", "root"), len(self.value))
+        bounds |= {"column": self.columns, "split": len(self.goes_left), "score": len(self.baseline)}
         for name, bound in bounds.items():
             places = getattr(self, name)
             if len(places) and not 0 <= int(places.min()) <= int(places.max()) < bound:
@@ -109,7 +110,7 @@ class Trees(nn.Module):
         return wrong
 
 
-class Orchard:
+class TreeArrays:
     """Collects the trees of fitted estimators, one estimator for each score or for several.
 
     Args:
@@ -148,8 +149,10 @@ class Orchard:
         self.goes_left.append(self._directions(nodes[category], bitsets))
         # A split by what is missing has the threshold infinity, which no weights file may hold.
         threshold = np.nan_to_num(nodes["num_threshold"], posinf=np.finfo(np.float64).max)
+        column = np.zeros(len(nodes), dtype=np.int64)
+        column[~leaf] = self.columns[nodes["feature_idx"][~leaf]]
         found = {
-            "column": np.where(leaf, 0, self.columns[np.where(leaf, 0, nodes["feature_idx"])]),
+            "column": column,
             "threshold": np.where(leaf | category, 0.0, threshold),
             "split": split,
             "missing_left": nodes["missing_go_to_left"].astype(bool),

@@ -54,7 +54,9 @@ def kind_of(values: Sequence[str | None]) -> ColumnKind:
     if all(names_file(value) for value in distinct):
         return "files"
     if all(number_of(value) is not None for value in distinct):
-        steps = all((2 * float(value)).is_integer() for value in distinct)
+        # Grades come in whole or in half steps; of two values with a fraction neither is a grade.
+        size = 2 if len(distinct) > 2 else 1
+        steps = all((size * float(value)).is_integer() for value in distinct)
         return "category" if steps and len(distinct) <= MOST_NUMBERS else "number"
     return "category" if len(distinct) <= MOST_CLASSES else "text"
 

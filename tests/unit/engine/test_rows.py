@@ -1,0 +1,86 @@
+"""Rows as numbers, and rows that a release was not made for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from diascope.core.case import Case, Label, TableRef, Target
+from diascope.core.errors import DataRefused
+from diascope.core.evaluation import Gate
+from diascope.core.plan import Choice, ColumnFacts, InputFacts, Plan
+from diascope.engine.rows import broken_columns, column_rules, row_of, unknown_words
+
+TARGET = Target(name="y", kind="category", columns=("y",), labels=(Label(name="a", value=0), Label(name="b", value=1)))
+
+
+def a_plan() -> Plan:
+    fields: dict[str, Any] = {
+        "columns": {"table": ["age", "sex", "pressure"]},
+        "categories": {"table": {"sex": ["f", "m"]}},
+        "zeros_missing": {"table": ["pressure"]},
+    }
+    choices = {name: Choice(value=value, kind="rule", reason="") for name, value in fields.items()}
+    return Plan(dataset="d", task="classification", target=TARGET, seed=0, choices=choices)
+
+
+def a_row(units: dict[str, str] | None = None, **values: Any) -> Case:
+    row = {"age": 61, "sex": "m", "pressure": 80, **values}
+    return Case(id="a", patient="a", inputs={"table": TableRef(values=row, units=units or {})})
+
+
+def test_numbers_words_and_what_is_missing() -> None:
+    np.testing.assert_array_equal(row_of(a_row(), "table", a_plan()), np.float32([61, 1, 80]))
+    np.testing.assert_array_equal(row_of(a_row(age=None, sex="x", pressure=0), "table", a_plan()), [np.nan] * 3)
+    empty = Case(id="a", patient="a", inputs={})
+    np.testing.assert_array_equal(row_of(empty, "table", a_plan()), [np.nan] * 3)
+
+
+def test_a_row_without_a_column_or_with_text_for_a_number_is_refused() -> None:
+    case = Case(id="a", patient="a", inputs={"table": TableRef(values={"age": 1, "sex": "f"})})
+    with pytest.raises(DataRefused, match="'pressure'"):
+        row_of(case, "table", a_plan())
+    with pytest.raises(DataRefused, match="age: old"):
+        row_of(a_row(age="old"), "table", a_plan())
+
+
+def test_a_word_that_training_did_not_hold_is_said() -> None:
+    assert unknown_words(a_row(), a_plan()) == []
+    (said,) = unknown_words(a_row(sex="x"), a_plan())
+    assert "'x'" in said
+    assert "counts as missing" in said
+
+
+def rules(*quantiles: float, unit: str = "") -> Gate:
+    facts = InputFacts(
+        kind="table", modality="table", channels=1, dimensions=0, physical=False, shapes=((1, 1, 1),) * 5,
+        spacings=((1.0, 1.0, 1.0),) * 5, intensity={}, per_case={}, columns=("k",),
+        table=(ColumnFacts(name="k", kind="number", unit=unit, quantiles=quantiles),),
+    )  # fmt: skip
+    return Gate(rules=(), columns=column_rules("table", facts))
+
+
+def of(value: Any, unit: str = "") -> Case:
+    return Case(id="a", patient="a", inputs={"table": TableRef(values={"k": value}, units={"k": unit} if unit else {})})
+
+
+@pytest.mark.parametrize(("value", "read"), [(4.1, True), (9.9, True), (4500, False), (-1, False), (None, True)])
+def test_a_potassium_of_4500_is_not_read(value: float | None, read: bool) -> None:
+    broken = broken_columns(rules(2.9, 3.4, 4.1, 5.0, 6.8), of(value))
+    assert (broken == []) is read
+    assert all("another unit?" in one for one in broken)
+
+
+def test_a_long_tail_may_go_on() -> None:
+    gate = rules(8.0, 12.0, 30.0, 120.0, 900.0)
+    assert broken_columns(gate, of(2500)) == []
+    assert broken_columns(gate, of(9000))
+
+
+def test_another_unit_is_said() -> None:
+    gate = rules(2.9, 3.4, 4.1, 5.0, 6.8, unit="mmol/L")
+    assert broken_columns(gate, of(4.0, "mmol/L")) == []
+    assert broken_columns(gate, of(4.0)) == []
+    assert broken_columns(gate, of(4.0, "mg/dL")) == ["table: k is in mg/dL, trained on mmol/L"]

@@ -1,0 +1,82 @@
+"""A table as a data set: what is read, what is learnt, what describes, and what is left out and said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from diascope.core.case import TableRef
+from diascope.core.errors import DataRefused, UnknownName
+from diascope.sources import SourceOptions, recognise
+from diascope.sources.table import SOURCE
+
+LINES = """patient,age,sex,glucose [mg/dL],ast,remark,grade,outcome
+p1,61,f,104,<5,fine on Monday,1,benign
+p1,62,f,,31,came back,2,malignant
+p2,48,m,98,12,left early,3,benign
+"""
+
+
+def a_table(folder: Path, text: str = LINES, name: str = "labs.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def values(case: object) -> dict[str, object]:
+    ref = case.inputs["table"]  # type: ignore[attr-defined]
+    assert isinstance(ref, TableRef)
+    return ref.values
+
+
+def test_every_column_is_read_but_those_that_say_who_and_what(tmp_path: Path) -> None:
+    found = SOURCE.list(str(a_table(tmp_path)), SourceOptions())
+    first = found.cases[0]
+    assert [case.id for case in found.cases] == ["row-1", "row-2", "row-3"]
+    assert (first.patient, first.patient_known) == ("p1", True)
+    assert set(values(first)) == {"age", "sex", "glucose [mg/dL]", "ast", "remark", "grade", "outcome"}
+    assert values(first)["ast"] == 5
+    assert values(found.cases[1])["glucose [mg/dL]"] is None
+    assert first.inputs["table"].units == {"glucose [mg/dL]": "mg/dL"}  # type: ignore[union-attr]
+    assert first.covariates == {"age": 61, "sex": "f"}
+    assert found.targets[0].name == "outcome"
+
+
+def test_free_text_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    rows = "".join(f"p{n},{n},f,1,2,remark number {n},1,a\n" for n in range(40))
+    found = SOURCE.list(str(a_table(tmp_path, LINES + rows)), SourceOptions())
+    assert "remark" not in values(found.cases[0])
+    assert any("remark" in note and "different texts" in note for note in found.notes)
+
+
+def test_a_column_can_be_left_out_and_must_exist(tmp_path: Path) -> None:
+    path = str(a_table(tmp_path))
+    found = SOURCE.list(path, SourceOptions(without=("ast", "age")))
+    assert not {"ast", "age"} & set(values(found.cases[0]))
+    assert found.cases[0].covariates == {"sex": "f"}
+    with pytest.raises(UnknownName, match="alt"):
+        SOURCE.list(path, SourceOptions(without=("alt",)))
+
+
+def test_a_number_can_be_the_target_with_its_unit(tmp_path: Path) -> None:
+    found = SOURCE.list(str(a_table(tmp_path)), SourceOptions(target="glucose [mg/dL]"))
+    assert (found.targets[0].kind, found.targets[0].unit) == ("number", "mg/dL")
+    assert found.cases[0].targets["glucose [mg/dL]"] == 104
+
+
+def test_ids_come_from_a_column_that_counts_the_rows_and_are_not_read(tmp_path: Path) -> None:
+    found = SOURCE.list(str(a_table(tmp_path, "id,x,label\n7,1,a\n8,2,b\n9,3,a\n")), SourceOptions())
+    assert [case.id for case in found.cases] == ["7", "8", "9"]
+    assert set(values(found.cases[0])) == {"x", "label"}
+
+
+def test_two_rows_of_one_case_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="one case"):
+        SOURCE.list(str(a_table(tmp_path, "case,x,label\na,1,0\na,2,1\n")), SourceOptions())
+
+
+def test_a_table_of_images_is_no_table_of_values(tmp_path: Path) -> None:
+    assert recognise(str(a_table(tmp_path))) == "table"
+    path = a_table(tmp_path, "image,label\na.png,1\n", "manifest.csv")
+    assert SOURCE.recognises(str(path)) is None
