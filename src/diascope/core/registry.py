@@ -2,7 +2,7 @@
 
 A family is a folder of this package. Its `__init__.py` holds the family's protocol; every *module* in it whose name has
 no leading underscore is a plug-in (shared parts live in sub-packages). Another installed package adds plug-ins through
-an entry point in the group `diascope.<family>`.
+an entry point in the group `diascope.<family>`; it goes before a built-in one of the same name (decision 0009).
 """
 
 from __future__ import annotations
@@ -53,18 +53,22 @@ def get(family: str, name: str) -> Any:
         DiascopeError: When the file lacks the family's constant.
     """
     constant = FAMILIES[_check_family(family)]
-    if name in _own(family):
-        module: Any = importlib.import_module(f"diascope.{family}.{name}")
-    elif name in _entry_points(family):
-        loaded = _entry_points(family)[name].load()
-        if not hasattr(loaded, constant):
-            return loaded
-        module = loaded
+    if is_installed(family, name):
+        module: Any = _entry_points(family)[name].load()
+        if not hasattr(module, constant):
+            return module
+    elif name in _own(family):
+        module = importlib.import_module(f"diascope.{family}.{name}")
     else:
         raise UnknownName(f"plug-in in {family}", name, names(family))
     if not hasattr(module, constant):
         raise DiascopeError(f"{module.__name__} has no {constant}", todo=f"Define {constant} in that file")
     return getattr(module, constant)
+
+
+def is_installed(family: str, name: str) -> bool:
+    """Whether another package brings the plug-in of that name."""
+    return name in _entry_points(_check_family(family))
 
 
 def each(family: str) -> Iterator[tuple[str, Any]]:

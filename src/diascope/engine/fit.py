@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,8 @@ class Part:
     root: Path
     packed: Packed | None = None
     """What the fits of one run share; without it the cases are prepared for this fit alone."""
+    spare: bool = False
+    """Whether `val` is only watched (the neighbour of a fold): what is fitted at once learns from it instead."""
 
 
 def fit_network(plan: Plan, part: Part, folder: Path, show: Show, options: Mapping[str, Any]) -> Path:
@@ -125,7 +127,7 @@ def _fit_once(plan: Plan, part: Part, folder: Path, fabric: Fabric, show: Show) 
     network = build_network(plan)
     if not isinstance(network, AnswerNetwork):
         raise DiascopeError(f"the model {plan['model']!r} is fitted at once but gives no answer")
-    stored = _pack(part, folder, plan, fabric, show)
+    stored = _pack(replace(part, train=(*part.train, *part.val)) if part.spare else part, folder, plan, fabric, show)
     inputs = np.stack([one.arrays[f"input/{network.name}"] for one in stored])
     keys = [key for key in stored[0].arrays if key.startswith("target/")]
     target = {key[7:]: np.stack([one.arrays[key] for one in stored]) for key in keys}

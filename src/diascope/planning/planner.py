@@ -225,7 +225,11 @@ def _folds(draft: Draft, dataset: Dataset, budget: Budget) -> None:
             todo=f"Use --folds {draft.by_hand['folds']}",
         )
     count = len(dataset.folds)
-    reason = "few patients: every case is tested once, out of fold" if count else "enough patients for one test part"
+    reason = "enough patients for one test part"
+    if count and dataset.part("test"):
+        reason = "several networks answer, and every training case calibrates, out of fold; the test part is outside"
+    elif count:
+        reason = "few patients: every case is tested once, out of fold"
     draft.put("folds", count, "by hand" if budget.folds else "rule", reason)
 
 

@@ -93,8 +93,10 @@ def recognise(location: str, name: str | None = None) -> str:
         registry.get("sources", name)
         return name
     found = {key: why for key, plugin in registry.each("sources") if (why := plugin.recognises(location))}
-    if len(found) == 1:
-        return next(iter(found))
+    # Who installs a package wants it: its source goes before built-in ones that fit as well.
+    chosen = [key for key in found if registry.is_installed("sources", key)] or list(found)
+    if len(chosen) == 1:
+        return chosen[0]
     if found:
         reasons = "; ".join(f"{key}: {why}" for key, why in found.items())
         raise BadUsage(f"{location} could be read in {len(found)} ways: {reasons}", todo="Choose one with --source")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from diascope.checks.judging.verdict import accepting, blamed, in_words, verdict
 from diascope.core import registry
-from diascope.core.case import Case, Dataset, Exclusion, FileRef, Target
+from diascope.core.case import Case, Dataset, Exclusion, FileRef, TableRef, Target
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Fingerprint
 from diascope.core.problem import Problem, Problems
 from diascope.planning.fingerprint import fingerprint
-from diascope.planning.folding import folds, folds_by_rule, folds_of_few, split, united
+from diascope.planning.folding import FOLDS, folds, folds_by_rule, folds_of_few, split, united
 from diascope.planning.looked import Looked
 from diascope.planning.survey import Survey
 from diascope.sources import Request
@@ -115,7 +115,7 @@ def _dealt(
     if not given:
         cases = [case.model_copy(update={"split": None}) for case in cases]
     everywhere = not given and folds_by_rule(cases, stratum, {label.name for label in target.labels})
-    count = request.folds if request.folds is not None else folds_of_few(cases) if everywhere else 0
+    count = request.folds if request.folds is not None else _folds(cases, everywhere)
     if everywhere and count > 1:
         cases = [case.model_copy(update={"split": "train"}) for case in cases]
         return cases, folds(cases, stratum, count, request.seed), given
@@ -124,6 +124,17 @@ def _dealt(
         return cases, (), given
     cases = [case.model_copy(update={"split": "train"}) if case.split == "val" else case for case in cases]
     return cases, folds([case for case in cases if case.split == "train"], stratum, count, request.seed), given
+
+
+def _folds(cases: Sequence[Case], everywhere: bool) -> int:
+    """Folds by rule: where patients are few, and for rows of tables.
+
+    Rows are read in no time: every training case can calibrate, and several networks answer.
+    """
+    if everywhere:
+        return folds_of_few(cases)
+    rows = all(isinstance(ref, TableRef) for case in cases for ref in case.inputs.values())
+    return FOLDS if rows and not any(case.split == "val" for case in cases) else 0
 
 
 def dataset_name(request: Request) -> str:

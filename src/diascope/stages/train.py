@@ -160,7 +160,8 @@ def _member(
     def show(facts: dict[str, Any]) -> None:
         tell({"event": "train", "fold": fold, "folds": len(dataset.folds), **facts})
 
-    weights = fit_network(plan, Part(training, validation, Path(dataset.root), packed), place, show, options)
+    part = Part(training, validation, Path(dataset.root), packed, spare=fold is not None)
+    weights = fit_network(plan, part, place, show, options)
     log = read_log(place / "log.jsonl")
     planned = options["schedule"][0][1] if options["schedule"] else plan["steps"]
     changes = [(0, planned)] + [(line["step"], line["to"]) for line in log if line["event"] == "schedule"]
