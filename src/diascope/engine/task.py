@@ -114,7 +114,10 @@ class Task(Protocol):
         ...
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
-        """The task's part of a plan: `model`, `loss`, `whole` (whole image or patches), `mirror`, ... with reasons."""
+        """The task's part of a plan: `model`, `loss`, `whole` (whole image or patches), `mirror`, ... with reasons.
+
+        `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`).
+        """
         ...
 
     def encode(self, case: Case, masks: Mapping[str, npt.NDArray[Any]], target: Target) -> dict[str, npt.NDArray[Any]]:

@@ -83,6 +83,7 @@ class Ordinal(Classification):
         even = [1.0] * len(target.labels)
         return {
             **found,
+            "answer": Choice(value={"ordered": True}, kind="fixed", reason="an estimator must know of the order"),
             "class_weights": Choice(value=even, kind="fixed", reason="the order already spreads what is learnt"),
             "mixup": Choice(value=0.0, kind="fixed", reason="a mixture of two grades is no grade"),
             "label_smoothing": Choice(value=0.0, kind="fixed", reason="neighbouring grades share what is learnt"),
