@@ -75,6 +75,9 @@ class Fingerprint(Record):
     (-0.5 to 0.5); only for structures that enough masks hold."""
     target_values: tuple[float, ...] = ()
     """Of a target that is a number: mean and standard deviation over the training part; empty for others."""
+    event_times: tuple[float, ...] = ()
+    """Of a target that is a time to an event: 21 quantiles (0, 5, ..., 100 %) of the times at which events were seen in
+    the training part; empty for others, and where none was seen."""
     bytes_decoded: int
     """Memory that all decoded training images take as float32."""
     seconds_per_case: float

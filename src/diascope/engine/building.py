@@ -36,7 +36,7 @@ def table_spec(name: str, plan: Plan) -> InputSpec:
         "table",
         len(columns),
         0,
-        outputs=max(1, len(plan.target.labels)),
+        outputs=plan["outputs"] if "outputs" in plan.choices else max(1, len(plan.target.labels)),
         categories=tuple(len(words.get(column, ())) for column in columns) if words else (),
         scales=tuple((scales[column][0], scales[column][1]) for column in columns) if scales else (),
     )

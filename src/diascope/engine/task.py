@@ -116,7 +116,8 @@ class Task(Protocol):
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
         """The task's part of a plan: `model`, `loss`, `whole` (whole image or patches), `mirror`, ... with reasons.
 
-        `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`).
+        `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`);
+        `outputs` how many numbers an answer is, where it is not one for each label.
         """
         ...
 

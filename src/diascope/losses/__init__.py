@@ -11,10 +11,11 @@ from torch import Tensor
 class Loss(Protocol):
     """What a file in this folder provides as `LOSS`."""
 
-    kind: Literal["category", "number", "mask"]
+    kind: Literal["category", "number", "hazards", "mask"]
     """`category`: logits (B, K), target (B,) int or (B, K) soft. `number`: what was said (B, 1), target (B,) float,
-    both standardised. `mask`: logits (B, K, Z, Y, X), target (B, Z, Y, X) int, or (B, K, Z, Y, X) of 0/1 for regions;
-    `ignore` voxels are left out."""
+    both standardised. `hazards`: logits (B, K), target (B, K) of 0, 1, or nan where an interval says nothing.
+    `mask`: logits (B, K, Z, Y, X), target (B, Z, Y, X) int, or (B, K, Z, Y, X) of 0/1 for regions; `ignore` voxels are
+    left out."""
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         """The mean loss of a batch: a scalar, differentiable, finite for finite logits, lowest when right.

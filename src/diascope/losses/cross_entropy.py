@@ -15,7 +15,7 @@ from diascope.losses.terms.targets import check, class_weights, shares
 class CrossEntropy:
     """Weighted mean over the batch; the weights sum to one, so that they do not change the size of the loss."""
 
-    kind: Literal["category", "number", "mask"] = "category"
+    kind: Literal["category", "number", "hazards", "mask"] = "category"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

@@ -28,7 +28,7 @@ class DiceCrossEntropy:
     `class_weights` (of the cross-entropy), `label_smoothing` (of the cross-entropy).
     """
 
-    kind: Literal["category", "number", "mask"] = "mask"
+    kind: Literal["category", "number", "hazards", "mask"] = "mask"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

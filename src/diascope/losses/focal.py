@@ -15,7 +15,7 @@ from diascope.losses.terms.targets import check, class_weights, shares
 class Focal:
     """Cross-entropy times `(1 - p) ** gamma`; `gamma` is 2 unless the options say otherwise."""
 
-    kind: Literal["category", "number", "mask"] = "category"
+    kind: Literal["category", "number", "hazards", "mask"] = "category"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

@@ -15,7 +15,7 @@ from diascope.losses.terms.targets import check
 class Huber:
     """Mean over the batch: one outlier pulls no harder than its sign."""
 
-    kind: Literal["category", "number", "mask"] = "number"
+    kind: Literal["category", "number", "hazards", "mask"] = "number"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

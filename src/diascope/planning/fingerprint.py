@@ -54,6 +54,7 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
         label_volumes=_label_volumes(dataset, facts),
         label_places=_label_places(dataset, facts),
         target_values=_target_values(dataset, training),
+        event_times=_event_times(dataset, training),
         bytes_decoded=4 * voxels,
         seconds_per_case=float(np.mean([one.seconds for one in facts])),
     )
@@ -153,6 +154,18 @@ def _target_values(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]
     values = [case.targets.get(dataset.target.columns[0]) for case in cases]
     known = [float(value) for value in values if isinstance(value, int | float)]
     return (float(np.mean(known)), float(np.std(known))) if known else ()
+
+
+def _event_times(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]:
+    if dataset.target.kind != "time_to_event":
+        return ()
+    when, seen = dataset.target.columns
+    times = [
+        float(time)
+        for case in cases
+        if case.targets.get(seen) and isinstance(time := case.targets.get(when), int | float)
+    ]
+    return tuple(float(one) for one in np.quantile(times, np.linspace(0, 1, 21))) if times else ()
 
 
 def _label_places(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, tuple[float, float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from diascope.core.case import Case, Scalar, TableRef
@@ -14,6 +15,7 @@ from diascope.sources.tables.columns import CASE, IDENTITY, Roles, first_of, pla
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
 from diascope.sources.tables.sheet import Sheet
+from diascope.sources.tables.survival import outcome_of, with_outcome
 
 INPUT = "table"
 """Name of the input."""
@@ -44,7 +46,7 @@ class Table:
         sheet = read_table(path)
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
-        roles, ids = roles_of(sheet.columns, options), _ids(sheet)
+        roles, ids, outcome = roles_of(sheet.columns, options), _ids(sheet), outcome_of(sheet, options.target)
         values = _values(sheet, roles, options)
         columns = usable(values)
         if not columns:
@@ -52,9 +54,16 @@ class Table:
         units = {name: unit for name in columns if (unit := unit_of(name)[1])}
         cases = [_case(case, {name: values[name].of[row] for name in columns}, units) for row, case in enumerate(ids)]
         rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), _unread(sheet, values), frozenset(columns))
+        if outcome is not None:
+            rows = replace(rows, used=rows.used | {outcome.time, outcome.event})
+            options = options.model_copy(update={"target": None})
         described = describe(cases, options, rows)
+        found, targets = described.cases, described.targets
+        if outcome is not None:
+            found = tuple(with_outcome(found, sheet.rows, outcome))
+            targets = (outcome.target, *targets)
         notes = (*sheet.notes, *described.notes, *_notes(values))
-        return Listing(root=path.parent, cases=described.cases, targets=described.targets, notes=notes)
+        return Listing(root=path.parent, cases=found, targets=targets, notes=notes)
 
 
 def _why(path: Path) -> str | None:

@@ -33,12 +33,16 @@ PARAMS: Mapping[str, Mapping[str, Any]] = {
 
 def loss(name: str, plugin: Any, folder: Path) -> None:
     """A finite scalar with finite gradients whatever the logits, lowest when right."""
-    kept(plugin.kind in ("category", "number", "mask"), f"{name}.kind is one of its family's", plugin.kind)
+    kept(plugin.kind in ("category", "number", "hazards", "mask"), f"{name}.kind is one of its family's", plugin.kind)
     size = (2, 4, 5, 6) if plugin.kind == "mask" else (6,)
     target = torch.randint(0, 3, size, generator=torch.Generator().manual_seed(0))
     if plugin.kind == "number":
         right = target[:, None].float()
         guess, wrong = right + 1, right - 5
+    elif plugin.kind == "hazards":
+        target = nn.functional.one_hot(target, 3).float()
+        right, wrong = target * 60 - 30, 30 - target * 60
+        guess = torch.zeros_like(right)
     else:
         right = nn.functional.one_hot(target, 3).movedim(-1, 1).float() * 30
         guess, wrong = torch.randn(right.shape, generator=torch.Generator().manual_seed(1)), right.roll(1, dims=1)

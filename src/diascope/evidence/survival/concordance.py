@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from diascope.evidence.survival.curves import Flags, Floats, kaplan_meier
 
 nan = float("nan")
+MOST = 4000
+"""Cases whose pairs are kept for resampling: beyond, every so-many-th case stands for the others."""
 BLOCK = 2048
 """Rows of pairs that are compared at once: memory is a block times all cases."""
 
@@ -65,3 +69,41 @@ def _weighted(time: Floats, event: Flags, risk: Floats, weights: Floats) -> floa
         total += float(each.sum())
         right += float((each * better).sum())
     return right / total if total else nan
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of cases, compared once, so that a thousand resamples cost a product each.
+
+    Args:
+        right: (M, N) weight of each comparable pair times how right it was told; row: who had the event first.
+        total: (M, N) weight of each comparable pair.
+        firsts: (M,) case of each row.
+    """
+
+    right: npt.NDArray[np.float32]
+    total: npt.NDArray[np.float32]
+    firsts: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, time: Floats, event: Flags, risk: Floats, weights: Floats) -> Pairs:
+        """From (N,) each; `weights` of the case that had the event first."""
+        time, risk = np.asarray(time, float), np.asarray(risk, float)
+        firsts = np.flatnonzero(np.asarray(event, bool) & (weights > 0))
+        later = (time[firsts, None] < time[None]) | ((time[firsts, None] == time[None]) & ~event[None])
+        total = (weights[firsts, None] * later).astype(np.float32)
+        better = (risk[firsts, None] > risk[None]) + np.float32(0.5) * (risk[firsts, None] == risk[None])
+        return cls((total * better).astype(np.float32), total, firsts)
+
+    def share(self, index: npt.NDArray[np.intp]) -> float:
+        """Concordance of a choice of cases, with repeats."""
+        times = np.bincount(index, minlength=self.right.shape[1]).astype(np.float32)
+        rows = times[self.firsts]
+        total = float(rows @ self.total @ times)
+        return float(rows @ self.right @ times) / total if total else nan
+
+
+def uno_weights(time: Floats, event: Flags) -> Floats:
+    """(N,) inverse square of the chance of being followed for so long; 0 for those without an event."""
+    chance = kaplan_meier(*_reversed(time, event)).before(time)
+    return np.asarray(np.where(np.asarray(event, bool) & (chance > 0), 1 / np.maximum(chance, 1e-12) ** 2, 0.0))

@@ -37,7 +37,28 @@ SPLIT = ("split", "subset", "partition")
 CASE = ("case", "case_id")
 """Columns that name the case in a manifest."""
 
+SURVIVAL = "survival"
+"""What a time and an event column make together."""
+
+TIME = (
+    *("time", "survival_time", "survival_months", "survival_days", "os_time", "os_months", "os_days", "os", "duration"),
+    *("followup", "follow_up", "followup_time", "follow_up_time", "follow_up_months", "futime", "survtime", "lenfol"),
+    *("time_to_event", "tte", "pfs_months", "pfs_days", "rfs_months", "dfs_months", "rfstime", "t"),
+)
+"""Columns that hold the time to an event, or to the end of follow-up."""
+
+EVENT = (
+    *("event", "status", "os_status", "os_event", "vital_status", "death", "dead", "died", "deceased", "fustat"),
+    *("censored_event", "cens", "fstat", "pfs_status", "rfs_status", "dfs_status", "event_observed", "e"),
+)
+"""Columns that say whether the event was seen."""
+
+SEEN = ("1", "1.0", "true", "yes", "y", "dead", "deceased", "died", "event", "1:deceased", "relapsed", "progressed")
+"""Cells of such a column that say it was."""
+NOT_SEEN = ("0", "0.0", "false", "no", "n", "alive", "living", "censored", "0:living", "none")
+
 TARGET = (
+    SURVIVAL,
     *("label", "labels", "target", "class", "class_name", "category"),
     *("diagnosis", "dx", "finding", "outcome", "grade", "y"),
 )
