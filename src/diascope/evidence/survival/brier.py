@@ -12,74 +12,71 @@ from diascope.core.finding import Measure
 from diascope.evidence.survival.curves import Flags, Floats, kaplan_meier
 
 nan = float("nan")
+POINTS = 100
+"""Steps of a curve that a decision keeps."""
 TRUSTED = 0.05
 """Below this chance of being followed for so long, the weights are too large to believe."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """How likely it is that a case is followed for so long; told from training or from the cases themselves."""
+    """How likely it is that a case is followed for so long: a step function.
+
+    Args:
+        time: (T,) rising, the first is 0.
+        share: (T,) still followed.
+    """
 
     time: Floats
-    event: Flags
+    share: Floats
 
-    def chance(self, when: Floats, before: bool = False) -> Floats:
-        """At some times, or just before them; 0 beyond the last follow-up."""
-        curve = kaplan_meier(np.asarray(self.time, float), ~np.asarray(self.event, bool))
-        return curve.before(when) if before else np.nan_to_num(curve.at(when), nan=0.0)
+    @classmethod
+    def of(cls, time: Floats, event: Flags, points: int = POINTS) -> Followed:
+        """From cases: Kaplan and Meier, with being censored as the event; at most `points` steps."""
+        curve = kaplan_meier(np.asarray(time, float), ~np.asarray(event, bool))
+        thin = np.unique(np.linspace(0, len(curve.time) - 1, min(len(curve.time), points)).round().astype(int))
+        return cls(curve.time[thin], curve.share[thin])
 
-
-def brier(
-    time: Floats, event: Flags, said: Floats, horizon: float, followed: Followed, index: npt.NDArray[np.intp]
-) -> float:
-    """Mean squared difference of what was said and what was, at a horizon (Graf 1999).
-
-    Args:
-        time: (N,).
-        event: (N,).
-        said: (N,) probability of no event until the horizon.
-        horizon: In the unit of `time`.
-        followed: Gives the weights of the cases that were followed until then.
-        index: Cases that are scored, with repeats.
-
-    Returns:
-        nan where hardly anybody is followed for so long.
-    """
-    time, event, said = np.asarray(time, float)[index], np.asarray(event, bool)[index], np.asarray(said)[index]
-    at_horizon = float(followed.chance(np.array([horizon]))[0])
-    if not len(index) or at_horizon < TRUSTED:
-        return nan
-    had = (time <= horizon) & event
-    without = time > horizon
-    weight = np.where(had, 1 / np.maximum(followed.chance(time, before=True), TRUSTED), 0.0)
-    weight = np.where(without, 1 / at_horizon, weight)
-    return float((weight * (without - said) ** 2).sum() / len(index))
+    def chance(self, when: npt.ArrayLike, before: bool = False) -> Floats:
+        """At some times, or just before them."""
+        place = np.searchsorted(self.time, np.asarray(when, float), side="left" if before else "right") - 1
+        return np.asarray(self.share[np.maximum(place, 0)])
 
 
-def integrated_brier(
-    time: Floats,
-    event: Flags,
-    curves: Floats,
-    horizons: Sequence[float],
-    followed: Followed,
-    index: npt.NDArray[np.intp],
-) -> float:
-    """The mean of the Brier score over time, by trapezoids between horizons at which it is defined.
+def errors(time: Floats, event: Flags, said: Floats, horizons: Sequence[float], followed: Followed) -> Floats:
+    """(N, H) weighted squared difference of what was said and what was, at each horizon (Graf 1999).
+
+    The mean over cases is the Brier score. A column is nan where hardly anybody is followed for so long.
 
     Args:
         time: (N,).
         event: (N,).
-        curves: (N, H) probability of no event until each horizon.
-        horizons: (H,) rising.
-        followed: As for `brier`.
-        index: Cases that are scored, with repeats.
+        said: (N, H) probability of no event until each horizon.
+        horizons: (H,) in the unit of `time`.
+        followed: Gives the weights.
     """
-    values = np.array([brier(time, event, curves[:, n], when, followed, index) for n, when in enumerate(horizons)])
-    known = np.isfinite(values)
-    if known.sum() < 2:
+    when, seen = np.asarray(time, float)[:, None], np.asarray(event, bool)[:, None]
+    asked = np.asarray(horizons, float)[None]
+    chance = followed.chance(asked[0])
+    had, without = (when <= asked) & seen, when > asked
+    weight = np.where(had, 1 / np.maximum(followed.chance(when, before=True), TRUSTED), 0.0)
+    weight = np.where(without, 1 / np.maximum(chance, TRUSTED)[None], weight)
+    found = weight * (without - np.asarray(said, float)) ** 2
+    return np.asarray(np.where((chance >= TRUSTED)[None], found, np.nan))
+
+
+def brier(each: Floats, index: npt.NDArray[np.intp]) -> float:
+    """The Brier score of a choice of cases, with repeats, from one column of `errors`."""
+    return float(each[index].mean()) if len(index) else nan
+
+
+def integrated_brier(each: Floats, horizons: Sequence[float], index: npt.NDArray[np.intp]) -> float:
+    """The mean of the Brier score over time, by trapezoids between the horizons at which it is defined."""
+    known = np.isfinite(each).all(axis=0)
+    if known.sum() < 2 or not len(index):
         return nan
     when = np.asarray(horizons, float)[known]
-    return float(np.trapezoid(values[known], when) / (when[-1] - when[0]))
+    return float(np.trapezoid(each[index][:, known].mean(axis=0), when) / (when[-1] - when[0]))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""Figures of survival: curves of risk groups, what was said against what was, the Brier score over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from diascope.core.figure import Chart, Grid, Line
+from diascope.evidence.survival.brier import Followed, calibration, errors
+from diascope.evidence.survival.curves import Curve, at_risk_at, kaplan_meier, log_rank
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+POINTS = 200
+"""Steps of a curve that are drawn."""
+TICKS = 5
+"""Times at which a table says how many cases are followed."""
+
+
+def groups_chart(
+    time: Floats, event: Flags, group: npt.NDArray[np.intp], names: Sequence[str], unit: str
+) -> tuple[Chart, Grid]:
+    """Kaplan-Meier curves of the risk groups with their log-rank test, and a table of cases, events and median."""
+    lines, cells = [], []
+    ticks = [float(f"{value:.2g}") for value in np.linspace(0, float(time.max()) if len(time) else 1.0, TICKS)]
+    for number, name in enumerate(names):
+        mine = group == number
+        if not mine.any():
+            cells.append((name, 0, 0, None, ""))
+            continue
+        curve = kaplan_meier(time[mine], event[mine])
+        lines.append(_line(name, curve))
+        median = None if np.isnan(curve.median) else float(f"{curve.median:.4g}")
+        followed = ", ".join(f"{many} at {tick:g}" for tick, many in zip(ticks, at_risk_at(curve, ticks), strict=True))
+        cells.append((name, int(mine.sum()), int(event[mine].sum()), median, followed))
+    _, p = log_rank(time, event, group)
+    words = "no test: one group, or no event" if np.isnan(p) else f"log-rank p {_p(p)}"
+    chart = Chart(
+        title="Survival of the risk groups",
+        x_label=f"time ({unit})" if unit else "time",
+        y_label="share without the event (Kaplan-Meier)",
+        lines=tuple(lines),
+        y_range=(0, 1),
+        note=words,
+    )
+    columns = ("risk group", "cases", "events", "median survival", "followed until")
+    return chart, Grid(title="Risk groups", columns=columns, rows=tuple(cells))
+
+
+def calibration_chart(time: Floats, event: Flags, said: Floats, horizon: float, unit: str) -> Chart:
+    """Risk until a horizon in bins of like risk: said against Kaplan and Meier, with its interval."""
+    bins = [one for one in calibration(time, event, said, horizon) if one.seen.value is not None]
+    line = Line(
+        label=f"until {horizon:g} {unit}".strip(),
+        x=tuple(one.said for one in bins),
+        y=tuple(float(one.seen.value or 0.0) for one in bins),
+        low=tuple(float(one.seen.low or 0.0) for one in bins),
+        high=tuple(float(1.0 if one.seen.high is None else one.seen.high) for one in bins),
+    )
+    perfect = Line(label="perfect", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")
+    return Chart(
+        title="Calibration of the risk",
+        x_label="risk that was said",
+        y_label="share with the event (Kaplan-Meier)",
+        lines=(perfect, line),
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
+
+
+def brier_chart(
+    time: Floats, event: Flags, curves: Floats, horizons: Sequence[float], setting: tuple[Followed, str]
+) -> Chart:
+    """The Brier score at each time, beside that of one curve for everybody."""
+    followed, unit = setting
+    every = np.arange(len(time))
+    common = kaplan_meier(time, event).at(np.asarray(horizons, float))
+    own = [brier(time, event, curves[:, n], when, followed, every) for n, when in enumerate(horizons)]
+    plain = [
+        brier(time, event, np.full(len(time), common[n]), when, followed, every) for n, when in enumerate(horizons)
+    ]
+    lines = []
+    for label, values, style in (("the model", own, "line"), ("one curve for all", plain, "reference")):
+        known = [n for n, value in enumerate(values) if np.isfinite(value)]
+        lines.append(
+            Line(
+                label=label,
+                x=tuple(float(horizons[n]) for n in known),
+                y=tuple(float(values[n]) for n in known),
+                style="reference" if style == "reference" else "line",
+            )
+        )
+    return Chart(
+        title="Brier score over time",
+        x_label=f"time ({unit})" if unit else "time",
+        y_label="Brier score (lower is better)",
+        lines=tuple(lines),
+    )
+
+
+def _line(label: str, curve: Curve) -> Line:
+    thin = np.unique(np.linspace(0, len(curve.time) - 1, min(len(curve.time), POINTS)).round().astype(int))
+    x, y, low, high = (tuple(map(float, one[thin])) for one in (curve.time, curve.share, curve.low, curve.high))
+    return Line(label=label, x=x, y=y, low=low, high=high, style="step")
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
