@@ -75,12 +75,8 @@ def brier_chart(
 ) -> Chart:
     """The Brier score at each time, beside that of one curve for everybody."""
     followed, unit = setting
-    every = np.arange(len(time))
-    common = kaplan_meier(time, event).at(np.asarray(horizons, float))
-    own = [brier(time, event, curves[:, n], when, followed, every) for n, when in enumerate(horizons)]
-    plain = [
-        brier(time, event, np.full(len(time), common[n]), when, followed, every) for n, when in enumerate(horizons)
-    ]
+    common = np.tile(kaplan_meier(time, event).at(np.asarray(horizons, float)), (len(time), 1))
+    own, plain = (errors(time, event, said, horizons, followed).mean(axis=0) for said in (curves, common))
     lines = []
     for label, values, style in (("the model", own, "line"), ("one curve for all", plain, "reference")):
         known = [n for n, value in enumerate(values) if np.isfinite(value)]
