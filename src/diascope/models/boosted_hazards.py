@@ -51,8 +51,8 @@ class TreeHazards(nn.Module):
 class BoostedHazardsModel:
     """Histogram boosting of "does the event come in this interval, for those who came to it?".
 
-    Options: as those of `boosting`, and `edges` (K + 1) of the intervals, None for as many events in each. The number of
-    iterations is cross-validated by case: all intervals of a case are held out together.
+    Options: as those of `boosting`, and `edges` (K + 1) of the intervals, None for as many events in each. The number
+    of iterations is cross-validated by case: all intervals of a case are held out together.
     """
 
     takes = frozenset({"table"})
