@@ -129,7 +129,7 @@ def test_cox_orders_cases_and_its_curves_are_those_that_are_seen() -> None:
 def test_what_an_interval_says_of_a_case() -> None:
     edges = [0.0, 1.0, 2.0, 4.0]
     nan = np.nan
-    expected = [[1, nan, nan], [0, 1, nan], [0, nan, nan], [0, 0, 0], [0, 0, 0]]
+    expected = [[1, nan, nan], [0, 1, nan], [0, 0, nan], [0, 0, 0], [0, 0, 0]]
     np.testing.assert_array_equal(told([0.5, 2.0, 1.5, 4.0, 9.0], [1, 1, 0, 0, 1], edges), expected)
 
 

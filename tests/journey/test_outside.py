@@ -206,7 +206,7 @@ def test_they_are_found_by_their_entry_points_alone():
     command = [sys.executable, "-c", "from diascope.cli import main; main()", "list", "tasks", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(OUTSIDE)}
     printed = subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout
-    assert json.loads(printed) == {"tasks": ["classification", "segmentation", "survival", "toy_gan"]}
+    assert {"survival", "toy_gan"} <= set(json.loads(printed)["tasks"])
 
 
 def test_nothing_inside_knows_them():

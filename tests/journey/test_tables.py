@@ -41,7 +41,9 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -
     return json.loads(capsys.readouterr().out or "{}")
 
 
-def test_classes_by_the_model_that_is_best_on_training_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_classes_by_the_model_that_is_best_on_training_cases(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     space = ("--workspace", tmp_path / "space")
     made = run(capsys, "fit", a_table(tmp_path / "study.csv", 300, 0, "outcome"), *space, "--minutes", 2)
     auroc = made["evaluation"]["metrics"]["auroc"]

@@ -96,6 +96,8 @@ class ColumnRule(Record):
     """Beyond these it is no value that training has prepared for: another unit, or a slip of the pen."""
     unit: str = ""
     """The release's own; a row that states another one is refused."""
+    zero_is_missing: bool = False
+    """Whether a 0 stands for a missing value, as it did in training."""
 
 
 class Gate(Record):

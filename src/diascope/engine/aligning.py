@@ -82,6 +82,11 @@ def aligned(cases: Sequence[Case], target: Target, plan: Plan) -> list[Case]:
 def _same_labels(theirs: Target, ours: Target) -> None:
     if theirs.kind != ours.kind or len(theirs.columns) != len(ours.columns):
         raise DataRefused(f"the data has a target of kind {theirs.kind!r}, the release was made for {ours.kind!r}")
+    if theirs.unit and ours.unit and theirs.unit != ours.unit:
+        raise DataRefused(
+            f"the data has a target in {theirs.unit}, and the release answers in {ours.unit}",
+            todo="Convert the column, and write its unit in brackets",
+        )
     if _lone(theirs) is not None and _lone(ours) is not None:
         return  # `in_values_of` says which is taken for which
     known = {label.name: label for label in ours.labels}
@@ -110,7 +115,7 @@ def input_names(case: Case, plan: Plan) -> dict[str, str]:
     if not missing:
         return {name: name for name in wanted}
     images = [name for name, ref in case.inputs.items() if isinstance(ref, FileRef)]
-    if len(wanted) == 1 and len(images) == 1:
+    if len(wanted) == 1 and len(images) == 1 and wanted[0] in plan["image_inputs"]:
         return {wanted[0]: images[0]}
     raise DataRefused(
         f"the data has no input {', '.join(missing)}",

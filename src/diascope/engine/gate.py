@@ -33,6 +33,8 @@ ABSOLUTE = ("window", "windows", "grey", "rgb")
 SLACK = 2.0
 """Spacing may differ from the training range by this factor; resampling bridges it."""
 COMPONENTS = 24
+LEAST_SCALE = 0.3
+"""Of a table column's spread in training: what its scale in the distance is at least."""
 
 
 def features(example: Example, output: Output) -> Floats:
@@ -92,10 +94,11 @@ def fit_gate(
     if len(rows) < FEWEST:
         return Gate(rules=rules, columns=columns), {}
     table = np.stack(rows)
+    least = _least_scales(plan, table.shape[1])
     folds = _folds(patients)
     apart = np.zeros(len(table))
     for fold in range(FOLDS):
-        arrays = _fit_distance(table[folds != fold])
+        arrays = _fit_distance(table[folds != fold], least)
         apart[folds == fold] = [distance(row, arrays) for row in table[folds == fold]]
     # Whether a case is refused is asked of a limit that it had no part in.
     limits = [_limit(apart[folds != fold]) for fold in range(FOLDS)]
@@ -109,7 +112,18 @@ def fit_gate(
         false_refusal_high=None if math.isnan(high) else high,
         fitted_on=len(table),
     )
-    return gate, _fit_distance(table)
+    return gate, _fit_distance(table, least)
+
+
+def _least_scales(plan: Plan, width: int) -> Floats:
+    """(D,) what the scale of a feature is at least: a rare 1 in a column of zeros must not be infinitely far."""
+    found = np.zeros(width)
+    if plan["image_inputs"] or "scales" not in plan.choices:
+        return found
+    columns = [(name, column) for name in sorted(plan["table_inputs"]) for column in plan["columns"][name]]
+    spreads = [plan["scales"][name][column][1] for name, column in columns]
+    found[: len(spreads)] = LEAST_SCALE * np.asarray(spreads)
+    return found
 
 
 def _folds(patients: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -161,12 +175,13 @@ def _scaled(steps: tuple[float, float, float], factor: float) -> tuple[float, fl
     return z, y, x
 
 
-def _fit_distance(table: Floats) -> dict[str, Floats]:
+def _fit_distance(table: Floats, least: Floats) -> dict[str, Floats]:
     """Whitened principal axes; axes with little variance share a floor, so that few cases do not make them infinite."""
     known = np.isfinite(table)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, table, 0.0).sum(axis=0) / count
     scale = np.sqrt(np.where(known, (table - mean) ** 2, 0.0).sum(axis=0) / count) + 1e-6
+    scale = np.maximum(scale, least)
     normal = _normal(table, mean, scale)
     _, singular, axes = np.linalg.svd(normal, full_matrices=False)
     keep = min(COMPONENTS, len(table) // 4, len(singular))

@@ -25,7 +25,7 @@ from diascope.evidence.intervals import measures
 SHUFFLES = 5
 """Times that a column is shuffled; the mean of them is taken."""
 RESAMPLES = 200
-MOST_CASES = 2000
+MOST_CASES = 500
 SHOWN = 15
 """Columns that are drawn, the most important ones."""
 SHUFFLING = 9
@@ -63,15 +63,16 @@ def importance(
     read = _read(cases[:: max(1, len(cases) // MOST_CASES)][:MOST_CASES], root, plan)
     before = _headline(reader, read, plan, decision, read.examples)
     sign = -1.0 if before.better == "lower" else 1.0
-    statistics = []
+    found: dict[str, Measure] = {}
     for name in plan["table_inputs"]:
         for place, column in enumerate(plan["columns"][name]):
             after = [
                 _headline(reader, read, plan, decision, _shuffled(read.examples, (name, place), plan.seed, number))
                 for number in range(SHUFFLES)
             ]
-            statistics.append(Statistic(column, _Loss(before, after, sign), counts=before.counts))
-    found = measures(statistics, read.patients, resamples=RESAMPLES, seed=plan.seed)
+            # One column at a time: a statistic may hold all pairs of cases.
+            lost = Statistic(column, _Loss(before, after, sign), counts=before.counts)
+            found |= measures([lost], read.patients, resamples=RESAMPLES, seed=plan.seed)
     return (_bars(found, before.name),)
 
 

@@ -22,7 +22,7 @@ from diascope.engine.checkpoint import (
 from diascope.engine.compiling import own_stance, words
 from diascope.engine.log import RunLog
 from diascope.engine.sharing import any_of, joined, mean_of
-from diascope.engine.state import State, Training
+from diascope.engine.state import Kept, State, Training
 from diascope.engine.stopping import Stopping
 from diascope.engine.task import Phase
 
@@ -126,7 +126,7 @@ def _one_step(training: Training, state: State, fabric: Fabric, batch: Batch, lo
         torch.manual_seed((plan.seed * 1_000_003 + batch.step * 101 + number) % 2**63)
         before = [buffer.clone() for buffer in state.network.buffers()]
         optimiser.zero_grad(set_to_none=True)
-        loss = state.objective(phase.name, dict(batch.inputs), dict(batch.target), batch.step)
+        loss = state.objective(phase.name, dict(batch.inputs), Kept(batch.target), batch.step)
         value = mean_of(fabric, loss.detach())
         limit = SPIKE * (1 + state.usual[phase.name]) if phase.name in state.usual else math.inf
         sound = abs(value) <= limit and math.isfinite(value)

@@ -160,7 +160,8 @@ def _split_outputs(answer: Tensor, network: nn.Module, inputs: dict[str, Tensor]
     answer = answer.detach().float()
     if answer.ndim > 2:
         return [Output(one.numpy()) for one in answer]
-    width = int(getattr(network, "outputs", answer.shape[1]))
+    of_head = getattr(getattr(network, "head", None), "out_features", answer.shape[1])
+    width = int(getattr(network, "outputs", of_head))
     return [Output(one[:width].numpy().copy(), {}, one[width:].numpy().copy()) for one in answer]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,11 @@ def _number(case: Case, column: str, value: Scalar, words: Sequence[str] | None)
     return float(value)
 
 
+def says_nothing(inputs: Mapping[str, npt.NDArray[np.float32]]) -> bool:
+    """Whether every value of every input is missing: nothing is known of such a case."""
+    return bool(inputs) and all(bool(np.isnan(values).all()) for values in inputs.values())
+
+
 def column_rules(name: str, facts: InputFacts) -> tuple[ColumnRule, ...]:
     """Between which numbers the columns of a table input must lie."""
     rules = []
@@ -70,7 +75,11 @@ def column_rules(name: str, facts: InputFacts) -> tuple[ColumnRule, ...]:
         if least >= 0:
             low = 0.0 if least - span <= 0 else low
             high = max(high, BEYOND_TAIL * most) if most >= TAIL * high_usual else high
-        rules.append(ColumnRule(input=name, column=one.name, low=low, high=high, unit=one.unit))
+        rules.append(
+            ColumnRule(
+                input=name, column=one.name, low=low, high=high, unit=one.unit, zero_is_missing=one.zeros_missing
+            )
+        )
     return tuple(rules)
 
 
@@ -85,6 +94,8 @@ def broken_columns(gate: Gate, case: Case) -> list[str]:
         words = f"{rule.input}: {rule.column}"
         if unit and rule.unit and unit != rule.unit:
             found.append(f"{words} is in {unit}, trained on {rule.unit}")
+        elif rule.zero_is_missing and value == 0:
+            continue
         elif isinstance(value, int | float) and not rule.low <= value <= rule.high:
             shown = f"{value:g} {rule.unit}".strip()
             found.append(f"{words} is {shown}, read from {rule.low:.4g} to {rule.high:.4g} (another unit?)")

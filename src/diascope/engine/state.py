@@ -69,9 +69,16 @@ class Objective(nn.Module):
         self.network = network
         self._losses = {phase.name: phase.loss for phase in phases}
 
-    def forward(self, phase: str, inputs: dict[str, Tensor], target: dict[str, Tensor], step: int) -> Tensor:
+    def forward(self, phase: str, inputs: dict[str, Tensor], target: Kept, step: int) -> Tensor:
         """The loss of one phase."""
-        return self._losses[phase](self.network, Batch(inputs, target, (), step)).float()
+        return self._losses[phase](self.network, Batch(inputs, target.tensors, (), step)).float()
+
+
+class Kept:
+    """The target of a batch, as it is: Fabric turns every tensor that it can see into the precision of the network."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self.tensors = dict(tensors)
 
 
 class State:

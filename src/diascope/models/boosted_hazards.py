@@ -14,7 +14,16 @@ from torch import Tensor, nn
 from diascope.core.errors import DataRefused, DiascopeError
 from diascope.evidence.survival.grid import edges_of, told
 from diascope.models import Cost, FittedAtOnce, Gives, InputSpec
-from diascope.models.boosting import FEW_ITERATIONS, LEAVES, ROWS_A_LEAF, Boosted, Boosting, Forest
+from diascope.models.boosting import (
+    COMPARED,
+    FEW_ITERATIONS,
+    LEAVES,
+    ROWS_A_LEAF,
+    Boosted,
+    Boosting,
+    Forest,
+    refuse_other_trees,
+)
 from diascope.models.estimators.answers import Floats
 from diascope.models.estimators.columns import cleaned, counted
 from diascope.models.estimators.folds import Rows, choose
@@ -45,7 +54,8 @@ class TreeHazards(nn.Module):
         number = torch.arange(intervals, dtype=torch.float64, device=rows.device).repeat(len(rows))
         many = torch.cat([rows.double().repeat_interleave(intervals, dim=0), number[:, None]], dim=1)
         scores = self.boosted.trees(cleaned(many, self.boosted.categories))
-        return scores[:, 0].reshape(len(rows), intervals).clamp(-FURTHEST, FURTHEST).float()
+        logit = scores[:, 1] - scores[:, 0]
+        return logit.reshape(len(rows), intervals).clamp(-FURTHEST, FURTHEST).float()
 
 
 class BoostedHazardsModel:
@@ -119,12 +129,14 @@ class BoostedHazardsModel:
             dealt = _dealt(event, case, int(options["folds"]), int(options["seed"]))
             place = choose(boosted.answer, truth, dealt, held) if dealt else min(FEW_ITERATIONS, most) - 1
             forest = grown(slice(None), place + 1)
+            *_, said = forest.staged(rows[:COMPARED])
         forest.store(boosted.trees)
+        refuse_other_trees(boosted.trees, rows[:COMPARED], said)
 
 
 def _dealt(event: npt.NDArray[np.bool_], case: Rows, folds: int, seed: int) -> list[tuple[Rows, Rows]]:
     """Training and held-out intervals of each fold; all of a case are on one side. None with too few events."""
-    if int(event.sum()) < 2 * folds or int((~event).sum()) < folds:
+    if int(event.sum()) < 2 * folds:
         return []
     order = np.random.default_rng(seed).permutation(len(event))
     order = order[np.argsort(event[order], kind="stable")]

@@ -146,12 +146,26 @@ class Boosting:
             forest = grown(slice(None), place + 1)
             *_, said = forest.staged(rows[:COMPARED])
         forest.store(module.trees)
-        found = module.trees(torch.from_numpy(rows[:COMPARED])).numpy()
-        if np.abs(found - said).max() > SAME * max(1.0, np.abs(said).max()):
-            raise DiascopeError(
-                "this release of scikit-learn keeps its trees in another way than is known here",
-                todo="Choose the model linear, or install another release of scikit-learn",
-            )
+        refuse_other_trees(module.trees, rows[:COMPARED], said)
+
+
+def refuse_other_trees(trees: Trees, rows: Floats, said: Floats) -> None:
+    """Refuse stored trees that do not say what scikit-learn's own say.
+
+    Args:
+        trees: Stored.
+        rows: (B, D).
+        said: (B, R) scores of scikit-learn's.
+
+    Raises:
+        DiascopeError: When they differ.
+    """
+    found = trees(torch.from_numpy(rows)).numpy()
+    if np.abs(found - said).max() > SAME * max(1.0, np.abs(said).max()):
+        raise DiascopeError(
+            "this release of scikit-learn keeps its trees in another way than is known here",
+            todo="Choose another model, or install another release of scikit-learn",
+        )
 
 
 class Forest:

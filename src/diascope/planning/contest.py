@@ -22,6 +22,7 @@ from diascope.engine.building import refuse_misfit
 from diascope.engine.fit import Part, fit_network, load_weights
 from diascope.engine.reading import Reader
 from diascope.engine.scoring import cross_decided, observe
+from diascope.models import InputSpec
 from diascope.planning.folding import folds, unit
 
 FOLDS = 5
@@ -66,7 +67,8 @@ class Outcome:
     def words(self) -> str:
         """One line with the values."""
         values = ", ".join(f"{name} {value:.3f}" for name, value in self.scores.items() if np.isfinite(value))
-        return f"best {self.metric} of {self.folds} inner folds: {values}"
+        failed = "".join(f"; {name} not, because {why}" for name, why in self.reasons.items())
+        return f"best {self.metric} of {self.folds} inner folds: {values}{failed}"
 
 
 def entrants(plan: Plan) -> tuple[str, ...]:
@@ -78,7 +80,13 @@ def entrants(plan: Plan) -> tuple[str, ...]:
         except (BadUsage, MissingPackage):
             continue
         found.append(name)
-    return tuple(sorted(found, key=lambda name: (registry.get("models", name).fitted != "once", name == "boosting")))
+    return tuple(sorted(found, key=_eagerness))
+
+
+def _eagerness(name: str) -> tuple[bool, int, str]:
+    """Models that are fitted at once first, those with fewer options (hence the simpler ones) before others."""
+    model = registry.get("models", name)
+    return model.fitted != "once", len(model.options(InputSpec("table", 1, 0, outputs=2))), name
 
 
 def compare(

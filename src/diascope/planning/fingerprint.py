@@ -157,7 +157,7 @@ def _target_values(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]
 
 
 def _event_times(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]:
-    if dataset.target.kind != "time_to_event":
+    if dataset.target.kind != "time_to_event" or len(dataset.target.columns) != 2:
         return ()
     when, seen = dataset.target.columns
     times = [

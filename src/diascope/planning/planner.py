@@ -14,7 +14,7 @@ from torch import nn
 
 from diascope.core import registry
 from diascope.core.case import Dataset
-from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
+from diascope.core.errors import BadUsage, DataRefused, DoesNotFit, UnknownName
 from diascope.core.plan import Choice, ColumnFacts, Fingerprint, InputFacts, Plan
 from diascope.engine.building import build_network, input_specs, refuse_misfit
 from diascope.engine.devices import Capabilities, candidates, capabilities, prepare_process
@@ -117,7 +117,8 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
         plans, dataset.part("train"), Path(dataset.root), partial(task.stratum, target=dataset.target), seconds
     )
     plan = _planned(draft, found.winner, grid, setting.later(time.monotonic() - began))
-    plan = plan.with_choice("contest", found.scores, "measured", found.words)
+    scores = {name: value if math.isfinite(value) else None for name, value in found.scores.items()}
+    plan = plan.with_choice("contest", scores, "measured", found.words)
     return plan.with_choice("model", found.winner, "measured", found.words)
 
 
@@ -154,6 +155,11 @@ def _inputs(draft: Draft, facts: Fingerprint) -> None:
     tables = [name for name in order if facts.inputs[name].kind == "table"]
     draft.put("image_inputs", images, "rule", "all image inputs, stacked as channels on the grid of the first")
     draft.put("table_inputs", tables, "rule", "all table inputs")
+    if not images and tables and not any(facts.inputs[name].columns for name in tables):
+        raise DataRefused(
+            "no column of the table says anything: each is empty, or alike for all training cases",
+            todo="Bring a column to learn from",
+        )
     _columns(draft, {name: facts.inputs[name] for name in tables})
     draft.put(
         "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"

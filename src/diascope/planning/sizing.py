@@ -270,7 +270,7 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
     """
     smallest, first = floor
     if spec.dimensions == 0:
-        return [Rung(1.0, int(np.clip(cases // 10, 8, 128)))]
+        return [Rung(1.0, int(np.clip(cases // 80, 1, 16)) * 8)]
     if whole:
         most = 32 if spec.dimensions == 3 or max(grid.shape) > 64 else 128
         batch = int(np.clip(2 ** round(np.log2(max(8.0, cases / 25))), 8, most))

@@ -46,6 +46,10 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
             f"- `{rule.input}`: {rule.modality}, {rule.dimensions}-D, {rule.channels} channel(s)"
             for rule in release.gate.rules
         ),
+        *(
+            f"- `{rule.input}`: {rule.column}, {rule.low:.4g} to {rule.high:.4g} {rule.unit}".rstrip()
+            for rule in release.gate.columns
+        ),
         "",
         "## Warnings",
         "",

@@ -11,11 +11,11 @@ from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import reason
 from diascope.sources.tables.cells import Values, usable, values_of
-from diascope.sources.tables.columns import CASE, IDENTITY, Roles, first_of, plain, roles_of
+from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
 from diascope.sources.tables.sheet import Sheet
-from diascope.sources.tables.survival import outcome_of, with_outcome
+from diascope.sources.tables.survival import Outcome, outcome_of, with_outcome
 
 INPUT = "table"
 """Name of the input."""
@@ -46,8 +46,10 @@ class Table:
         sheet = read_table(path)
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
-        roles, ids, outcome = roles_of(sheet.columns, options), _ids(sheet), outcome_of(sheet, options.target)
+        roles, ids, outcome = roles_of(sheet.columns, options), _ids(sheet), _outcome(sheet, options)
         values = _values(sheet, roles, options)
+        if outcome is not None:
+            values, second = _without_endpoints(values, outcome)
         columns = usable(values)
         if not columns:
             raise DataRefused(f"{path} has no column that can be learnt from", given=", ".join(sheet.columns))
@@ -63,7 +65,21 @@ class Table:
             found = tuple(with_outcome(found, sheet.rows, outcome))
             targets = (outcome.target, *targets)
         notes = (*sheet.notes, *described.notes, *_notes(values))
+        if outcome is not None and second:
+            notes = (*notes, f"not read by the model, because they are named like other outcomes: {', '.join(second)}")
         return Listing(root=path.parent, cases=found, targets=targets, notes=notes)
+
+
+def _outcome(sheet: Sheet, options: SourceOptions) -> Outcome | None:
+    return outcome_of(sheet, options.target, options.without)
+
+
+def _without_endpoints(values: dict[str, Values], outcome: Outcome) -> tuple[dict[str, Values], list[str]]:
+    """Columns that can be read when survival is learnt: another endpoint of the same follow-up would tell it."""
+    named = {*TIME, *EVENT}
+    second = [name for name in values if plain(unit_of(name)[0]) in named and name not in (outcome.time, outcome.event)]
+    out = {*second, outcome.time, outcome.event}
+    return {name: one for name, one in values.items() if name not in out}, second
 
 
 def _why(path: Path) -> str | None:

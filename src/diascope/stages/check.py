@@ -232,7 +232,10 @@ def choose_target(listing: Listing, request: Request, ours: Target | None = None
         DataRefused: When none fits.
     """
     wanted = request.options.target
-    targets = tuple(target for target in listing.targets if wanted is None or target.name == wanted)
+    asked = None if wanted is None else ",".join(part.strip() for part in wanted.split(","))
+    targets = tuple(
+        target for target in listing.targets if asked is None or asked in (target.name, ",".join(target.columns))
+    )
     tasks = registry.names("tasks") if request.task == "auto" else (request.task,)
     fitting = [(task, target) for task in tasks for target in registry.get("tasks", task).claim(targets)]
     if ours is not None:
@@ -243,7 +246,8 @@ def choose_target(listing: Listing, request: Request, ours: Target | None = None
         # everything: it is meant only when it is named.
         fitting = [(task, target) for task, target in fitting if target in targets or request.task != "auto"]
         if wanted is None:
-            fitting = _meant(fitting, targets)
+            # A number may be a code of classes: whether it is one to learn, the user says.
+            fitting = _meant([pair for pair in fitting if pair[1].kind != "number" or request.task != "auto"], targets)
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
@@ -269,10 +273,10 @@ def _corresponding(targets: Sequence[Target], ours: Target) -> list[Target]:
 
     A part of the labels is enough: one class alone still has a sensitivity.
     """
-    alike: list[Target] = []
-    for one in targets:
-        if one.kind == ours.kind and len(one.columns) == len(ours.columns) and one not in alike:
-            alike.append(one)
+    fitting = [one for one in targets if one.kind == ours.kind and len(one.columns) == len(ours.columns)]
+    # A target that the task claims as something else than it is listed as counts once, as the release's own is.
+    fitting.sort(key=lambda one: one.ordered == ours.ordered)
+    alike = list({(one.name, one.columns): one for one in fitting}.values())
     named = [one for one in alike if plain(one.name) == plain(ours.name)]
     known = {label.name for label in ours.labels}
     labelled = [one for one in alike if {label.name for label in one.labels} <= known]

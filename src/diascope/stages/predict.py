@@ -20,7 +20,7 @@ from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
 from diascope.engine.room import Need, address_space_left, bounded, need
-from diascope.engine.rows import broken_columns
+from diascope.engine.rows import broken_columns, says_nothing
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import is_dicom
 from diascope.reports.answers import Answers, Asked, folder_names
@@ -116,7 +116,10 @@ class Predictor:
         images = read_images(one.case, one.root, tuple(plan["image_inputs"]))
         if reasons := [*broken_rules(release.gate, images), *broken_columns(release.gate, one.case)]:
             raise OutOfScope(one.case.id, reasons)
-        return Prepared(prepare(one.case, images, plan), images)
+        example = prepare(one.case, images, plan)
+        if says_nothing(example.inputs):
+            raise OutOfScope(one.case.id, ["every value of the row is missing"])
+        return Prepared(example, images)
 
     def said(self, one: Prepared, output: Output) -> Prediction:
         """What the release says about a case that was read.

@@ -125,6 +125,7 @@ def commands(plan: Plan, request: Request, run_folder: Path, release_folder: Pat
     }
     fit = ["diascope", "fit", request.location]
     fit += [word for name, value in said.items() if value is not None for word in (name, str(value))]
+    fit += [word for column in options.without for word in ("--without", column)]
     fit += [word for finding in request.accept for word in ("--accept", finding)]
     for name, choice in plan.choices.items():
         if choice.kind == "by hand" and name not in ("minutes", "memory_gb", "folds"):

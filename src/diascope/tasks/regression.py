@@ -93,7 +93,7 @@ class Regression:
         return found
 
     def stratum(self, case: Case, target: Target) -> str:
-        return case.site or ""
+        return ""
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
         mean, spread = fingerprint.target_values or (0.0, 1.0)

@@ -103,7 +103,8 @@ class Survival:
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
         events = fingerprint.strata.get("event", 0)
         edges = grid.edges_of(fingerprint.event_times or (0.0, 1.0), max(2, min(INTERVALS, events // 5)))
-        horizons = [float(f"{fingerprint.event_times[place]:.3g}") for place in (5, 10, 15) if fingerprint.event_times]
+        known = [float(f"{fingerprint.event_times[place]:.3g}") for place in (5, 10, 15) if fingerprint.event_times]
+        horizons = list(dict.fromkeys(known)) or edges[-1:]
         flat = all(one.dimensions == 2 for one in fingerprint.inputs.values())
         return {
             "whole": Choice(value=True, kind="fixed", reason="the whole input is seen at once"),
@@ -158,7 +159,6 @@ class Survival:
             "slope": slope,
             "offset": offset,
             "cuts": [float(low), float(high)],
-            "followed": _steps(Followed.of(time, event)),
             "cases": len(rows),
             "rule": f"share of the time lost until {plan['edges'][-1]:g}: below {low:.2f}, below {high:.2f}, or above "
             "(thirds of the validation cases)",
@@ -172,12 +172,11 @@ class Survival:
             "curve": [float(value) for value in curves[0]],
             "risk": risk,
             "group": int(np.searchsorted(decision["cuts"], risk, side="right")),
-            "followed": decision["followed"],
         }
 
     def score(self, rows: Sequence[Row], plan: Plan) -> Scores:
         time, event, risk = _column(rows, "time"), _column(rows, "event").astype(bool), _column(rows, "risk")
-        curves, followed = _said(rows, plan), _followed(rows)
+        curves, followed = _said(rows, plan), Followed.of(time, event)
         counts = np.where(event, "event", "censored")
         statistics = []
         for name, weights in (("concordance", np.ones(len(rows))), ("concordance_ipcw", uno_weights(time, event))):
@@ -191,6 +190,8 @@ class Survival:
             of = partial(brier, each[:, place])
             statistics.append(Statistic(f"brier/{horizon:g}", of, better="lower", counts=counts))
         expected = -np.log(np.maximum(_lived(curves, time, plan), 1e-12))
+        # The curves say nothing of what comes after their last edge.
+        event = event & (time <= plan["edges"][-1])
         ratio = partial(_observed_to_expected, event, expected)
         statistics.append(Statistic("observed_to_expected", ratio, better="nearer", counts=counts))
         headline = ("concordance", "integrated_brier", "concordance_ipcw", "observed_to_expected")
@@ -207,7 +208,7 @@ class Survival:
         return (
             chart,
             calibration_chart(time, event, said, middle, unit),
-            brier_chart(time, event, curves, plan["edges"][1:], (_followed(rows), unit)),
+            brier_chart(time, event, curves, plan["edges"][1:], (Followed.of(time, event), unit)),
             table,
         )
 
@@ -266,7 +267,7 @@ def _curves(logits: Floats, calibration: Sequence[float]) -> Floats:
 
 def _said(rows: Sequence[Row], plan: Plan) -> Floats:
     """(N, K) shares without the event at the end of each interval."""
-    return np.array([row["curve"] for row in rows], dtype=np.float64).reshape(len(rows), -1)[:, 1:]
+    return np.array([row["curve"] for row in rows], dtype=np.float64).reshape(len(rows), len(plan["edges"]))[:, 1:]
 
 
 def _risk(curves: Floats, plan: Plan) -> Floats:
@@ -278,16 +279,6 @@ def _lived(curves: Floats, time: Floats, plan: Plan) -> Floats:
     """(N,) said share without the event at each case's own time."""
     whole = np.column_stack([np.ones(len(curves)), curves])
     return np.array([grid.at(whole[n : n + 1], plan["edges"], when)[0, 0] for n, when in enumerate(time)])
-
-
-def _followed(rows: Sequence[Row]) -> Followed:
-    """How long cases are followed, by those that the decision was fitted on."""
-    times, shares = rows[0]["followed"] if rows else ([0.0], [1.0])
-    return Followed(np.asarray(times, float), np.asarray(shares, float))
-
-
-def _steps(followed: Followed) -> list[list[float]]:
-    return [[float(f"{value:.6g}") for value in one] for one in (followed.time, followed.share)]
 
 
 def _pairs(time: Floats, event: Flags, risk: Floats, weights: Floats) -> Any:

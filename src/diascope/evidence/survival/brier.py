@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope.core.finding import Measure
-from diascope.evidence.survival.curves import Flags, Floats, kaplan_meier
+from diascope.evidence.survival.curves import Flags, Floats, followed, kaplan_meier
 
 nan = float("nan")
 POINTS = 100
@@ -33,7 +33,7 @@ class Followed:
     @classmethod
     def of(cls, time: Floats, event: Flags, points: int = POINTS) -> Followed:
         """From cases: Kaplan and Meier, with being censored as the event; at most `points` steps."""
-        curve = kaplan_meier(np.asarray(time, float), ~np.asarray(event, bool))
+        curve = followed(time, event)
         thin = np.unique(np.linspace(0, len(curve.time) - 1, min(len(curve.time), points)).round().astype(int))
         return cls(curve.time[thin], curve.share[thin])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from diascope.evidence.survival.curves import Flags, Floats, kaplan_meier
+from diascope.evidence.survival.curves import Flags, Floats, followed
 
 nan = float("nan")
 MOST = 4000
@@ -44,17 +44,11 @@ def concordance_ipcw(
         until: Events after that time are left out; None: the last time at which anyone is still followed.
         censoring: Time and event of the cases that the chance of being followed is told from; None: these.
     """
-    followed = kaplan_meier(*_reversed(*(censoring or (time, event))))
     limit = np.inf if until is None else until
-    chance = followed.before(time)
+    chance = followed(*(censoring or (time, event))).before(time)
     counted = np.asarray(event, bool) & (time < limit) & (chance > 0)
     weights = np.where(counted, 1 / np.maximum(chance, 1e-12) ** 2, 0.0)
     return _weighted(time, event, risk, weights)
-
-
-def _reversed(time: Floats, event: Flags) -> tuple[Floats, Flags]:
-    """Being censored as the event; at one time, events come first."""
-    return np.asarray(time, float), ~np.asarray(event, bool)
 
 
 def _weighted(time: Floats, event: Flags, risk: Floats, weights: Floats) -> float:
@@ -105,5 +99,5 @@ class Pairs:
 
 def uno_weights(time: Floats, event: Flags) -> Floats:
     """(N,) inverse square of the chance of being followed for so long; 0 for those without an event."""
-    chance = kaplan_meier(*_reversed(time, event)).before(time)
+    chance = followed(time, event).before(time)
     return np.asarray(np.where(np.asarray(event, bool) & (chance > 0), 1 / np.maximum(chance, 1e-12) ** 2, 0.0))

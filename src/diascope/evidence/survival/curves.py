@@ -72,6 +72,17 @@ def kaplan_meier(time: Floats, event: Flags) -> Curve:
     )
 
 
+def followed(time: Floats, event: Flags) -> Curve:
+    """The share that is still followed: being lost as the event; of one time, events come before losses."""
+    times, deaths, at_risk = counts(time, event)
+    _, lost, _ = counts(time, ~np.asarray(event, bool))
+    share = np.cumprod(1 - lost / np.maximum(at_risk - deaths, 1))
+    start = [0.0] if not times.size or times[0] > 0 else []
+    one = [1.0] * len(start)
+    whole = np.r_[one, share]
+    return Curve(np.r_[start, times], whole, whole, whole, np.r_[[len(time)] * len(start), at_risk].astype(np.intp))
+
+
 def counts(time: Floats, event: Flags) -> tuple[Floats, Floats, Floats]:
     """Times at which anything happens (T,), events at each, and cases that are followed until then."""
     times, where = np.unique(np.asarray(time, float), return_inverse=True)

@@ -23,17 +23,23 @@ def edges_of(quantiles: Sequence[float], intervals: int) -> list[float]:
     """
     places = np.linspace(0, 1, len(quantiles))
     wanted = np.interp(np.linspace(0, 1, intervals + 1)[1:], places, np.asarray(quantiles, float))
-    return [0.0, *(float(f"{edge:.6g}") for edge in np.unique(wanted[wanted > 0]))]
+    # The last edge is not rounded: an event just after it would count as none.
+    last = float(wanted[-1])
+    inner = {float(f"{edge:.6g}") for edge in wanted[:-1]}
+    return [0.0, *sorted(edge for edge in inner if 0 < edge < last), last]
 
 
 def told(time: npt.ArrayLike, event: npt.ArrayLike, edges: Sequence[float]) -> Floats:
     """(N, K) what each interval says of a case: 1 the event, 0 none, nan nothing (it was not seen so long).
 
-    Interval k is from `edges[k]`, exclusive, to `edges[k + 1]`, inclusive. An event after the last edge is none.
+    Interval k is from `edges[k]`, exclusive, to `edges[k + 1]`, inclusive. An event after the last edge is none. Of who
+    was lost within an interval it says none from its middle on.
     """
     when, seen = np.asarray(time, float)[:, None], np.asarray(event, bool)[:, None]
     low, high = np.asarray(edges, float)[:-1], np.asarray(edges, float)[1:]
-    found = np.where(when >= high, 0.0, np.nan)
+    # Who is lost in the second half of an interval counts as having lived through it (Gensheimer 2019): if only those
+    # who had the event counted there, hazards would be too high.
+    found = np.where(np.where(seen, when >= high, when >= (low + high) / 2), 0.0, np.nan)
     return np.asarray(np.where(seen & (when > low) & (when <= high), 1.0, found))
 
 

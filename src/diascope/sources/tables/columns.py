@@ -37,19 +37,20 @@ SPLIT = ("split", "subset", "partition")
 CASE = ("case", "case_id")
 """Columns that name the case in a manifest."""
 
-SURVIVAL = "survival"
-"""What a time and an event column make together."""
+SURVIVAL = "time_to_event"
+"""What a time and an event column make together: the name of the target."""
 
 TIME = (
     *("time", "survival_time", "survival_months", "survival_days", "os_time", "os_months", "os_days", "os", "duration"),
     *("followup", "follow_up", "followup_time", "follow_up_time", "follow_up_months", "futime", "survtime", "lenfol"),
-    *("time_to_event", "tte", "pfs_months", "pfs_days", "rfs_months", "dfs_months", "rfstime", "t"),
+    *("time_to_event", "tte", "pfs_months", "pfs_days", "rfs_months", "dfs_months", "rfstime"),
+    *("survival_in_days", "survival_in_months", "survival_in_years"),
 )
 """Columns that hold the time to an event, or to the end of follow-up."""
 
 EVENT = (
     *("event", "status", "os_status", "os_event", "vital_status", "death", "dead", "died", "deceased", "fustat"),
-    *("censored_event", "cens", "fstat", "pfs_status", "rfs_status", "dfs_status", "event_observed", "e"),
+    *("censored_event", "cens", "fstat", "pfs_status", "rfs_status", "dfs_status", "event_observed"),
 )
 """Columns that say whether the event was seen."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from diascope.core.case import Case, Scalar, Target
@@ -26,8 +26,8 @@ class Outcome:
         return Target(name=SURVIVAL, kind="time_to_event", columns=(self.time, self.event), unit=unit_of(self.time)[1])
 
 
-def outcome_of(sheet: Sheet, asked: str | None) -> Outcome | None:
-    """The columns of time and event: as asked (`survival`, or `TIME,EVENT`), else by their names; None without.
+def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -> Outcome | None:
+    """The columns of time and event: as asked (the target's name, or `TIME,EVENT`), else by their names; None without.
 
     Raises:
         UnknownName: When a column that was asked for is not there.
@@ -42,6 +42,8 @@ def outcome_of(sheet: Sheet, asked: str | None) -> Outcome | None:
     if asked not in (None, SURVIVAL):
         return None
     time, event = _named(sheet, TIME), _named(sheet, EVENT)
+    if {time, event} & set(without):
+        return None
     if time is not None and event is not None and _is_time(sheet, time) and _is_event(sheet, event):
         return Outcome(time, event)
     if asked == SURVIVAL and SURVIVAL not in sheet.columns:
