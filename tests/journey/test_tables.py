@@ -1,4 +1,4 @@
-"""A table goes the whole way: classes, numbers and grades; what is learnt, what is refused, what is said of a new row."""
+"""A table goes the whole way: classes, numbers and grades; what is learnt, what is refused, what is said of a row."""
 
 from __future__ import annotations
 

@@ -80,9 +80,9 @@ class Words:
         return f"{title} · {self.phrase(rest)}" if rest else title
 
     def metric_base(self, base: str) -> str:
-        """The title of the metric plug-in of that name; the name itself where there is none."""
+        """The title of the metric plug-in of that name; the name itself, as words, where there is none."""
         if base not in registry.names("metrics"):
-            return self.phrase(base)
+            return self.phrase(base.replace("_", " "))
         title: dict[str, str] = registry.get("metrics", base).title
         return title.get(self.lang) or title.get("en") or base
 
