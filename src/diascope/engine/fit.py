@@ -127,10 +127,13 @@ def _fit_once(plan: Plan, part: Part, folder: Path, fabric: Fabric, show: Show) 
     network = build_network(plan)
     if not isinstance(network, AnswerNetwork):
         raise DiascopeError(f"the model {plan['model']!r} is fitted at once but gives no answer")
-    stored = _pack(replace(part, train=(*part.train, *part.val)) if part.spare else part, folder, plan, fabric, show)
+    part = replace(part, train=(*part.train, *part.val)) if part.spare else part
+    stored = _pack(part, folder, plan, fabric, show)
     inputs = np.stack([one.arrays[f"input/{network.name}"] for one in stored])
     keys = [key for key in stored[0].arrays if key.startswith("target/")]
     target = {key[7:]: np.stack([one.arrays[key] for one in stored]) for key in keys}
+    # Inner folds of an estimator keep a patient on one side.
+    target["patient"] = np.unique([case.group or case.patient for case in part.train], return_inverse=True)[1]
     registry.get("models", plan["model"]).fit(network.estimator, inputs, target, plan["model_options"])
     return network.eval()
 

@@ -24,13 +24,14 @@ def row_of(case: Case, name: str, plan: Plan) -> npt.NDArray[np.float32]:
     All are missing where the case has no such input. A word that was not in the training part counts as missing.
 
     Raises:
-        DataRefused: When the row lacks a column, states another unit, or holds text where a number is expected.
+        DataRefused: When the row lacks a column, or states another unit.
     """
     columns: Sequence[str] = plan["columns"][name]
     ref = case.inputs.get(name)
     if not isinstance(ref, TableRef):
         return np.full(len(columns), np.nan, dtype=np.float32)
-    if lacking := [column for column in columns if column not in ref.values]:
+    keys = {column: column if column in ref.values else _alike(column, name, case, plan) for column in columns}
+    if lacking := [column for column, key in keys.items() if key is None]:
         raise DataRefused(
             f"case {case.id} lacks the columns {', '.join(map(repr, lacking))} of {name!r}",
             given=", ".join(ref.values) or "none",
@@ -38,24 +39,54 @@ def row_of(case: Case, name: str, plan: Plan) -> npt.NDArray[np.float32]:
         )
     words = plan["categories"][name] if "categories" in plan.choices else {}
     zeros = plan["zeros_missing"][name] if "zeros_missing" in plan.choices else ()
-    found = [_number(case, column, ref.values[column], words.get(column)) for column in columns]
+    found = [_number(ref.values[key or ""], words.get(column)) for column, key in keys.items()]
     row = np.array(found, dtype=np.float32)
     row[[column in zeros and value == 0 for column, value in zip(columns, found, strict=True)]] = np.nan
     return row
 
 
-def _number(case: Case, column: str, value: Scalar, words: Sequence[str] | None) -> float:
+def _alike(column: str, name: str, case: Case, plan: Plan) -> str | None:
+    """The column of a row that is called alike but for the unit; None without.
+
+    Raises:
+        DataRefused: When it is in another unit.
+    """
+    ref = case.inputs[name]
+    unit = plan["units"][name].get(column, "") if "units" in plan.choices else ""
+    if not isinstance(ref, TableRef):
+        return None
+    wanted = _bare(column, unit)
+    found = [one for one in ref.values if _bare(one, ref.units.get(one, "")) == wanted]
+    if len(found) != 1:
+        return None
+    theirs = ref.units.get(found[0], "")
+    if unit and theirs and unit != theirs:
+        raise DataRefused(
+            f"case {case.id} has {wanted!r} in {theirs}, and the release reads it in {unit}",
+            todo="Convert the column, and write its unit in brackets",
+        )
+    return found[0]
+
+
+def _bare(column: str, unit: str) -> str:
+    """A column's name without its unit."""
+    for brackets in ("[]", "()"):
+        column = column.replace(f"{brackets[0]}{unit}{brackets[1]}", "") if unit else column
+    return column.strip().lower()
+
+
+def _number(value: Scalar, words: Sequence[str] | None) -> float:
+    """A cell as the plan wants it; what it is not is missing, and `unknown_words` says so."""
     if value is None:
         return float("nan")
     if words is not None:
-        return float(words.index(str(value))) if str(value) in words else float("nan")
-    if isinstance(value, str):
-        raise DataRefused(
-            f"case {case.id} has text where a number is expected",
-            given=f"{column}: {value}",
-            todo="Write a number, or leave the cell empty",
-        )
-    return float(value)
+        word = _word(value)
+        return float(words.index(word)) if word in words else float("nan")
+    return float("nan") if isinstance(value, str) else float(value)
+
+
+def _word(value: Scalar) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def says_nothing(inputs: Mapping[str, npt.NDArray[np.float32]]) -> bool:
@@ -103,13 +134,15 @@ def broken_columns(gate: Gate, case: Case) -> list[str]:
 
 
 def unknown_words(case: Case, plan: Plan) -> list[str]:
-    """Words of a row that were not in the training part; they count as missing."""
+    """What a row holds that the plan cannot read, and that counts as missing: new words, words for numbers."""
     found = []
-    for name, columns in plan["categories"].items() if "categories" in plan.choices else ():
+    for name in plan["table_inputs"] if "categories" in plan.choices else ():
         ref = case.inputs.get(name)
         values = ref.values if isinstance(ref, TableRef) else {}
-        for column, words in columns.items():
-            value = values.get(column)
-            if value is not None and str(value) not in words:
-                found.append(f"{name}: {column} is {str(value)!r}, which was not in training and counts as missing")
+        for column in plan["columns"][name]:
+            value, words = values.get(column), plan["categories"][name].get(column)
+            if words is not None and value is not None and _word(value) not in words:
+                found.append(f"{name}: {column} is {_word(value)!r}, which was not in training and counts as missing")
+            elif words is None and isinstance(value, str):
+                found.append(f"{name}: {column} is {value!r}, which is no number and counts as missing")
     return found

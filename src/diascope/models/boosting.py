@@ -141,7 +141,7 @@ class Boosting:
 
         # Sums of several threads differ in their last bits, and with them the trees.
         with threadpool_limits(limits=1, user_api="openmp"):
-            dealt = deal(answer, truth, int(options["folds"]), int(options["seed"]))
+            dealt = deal(answer, truth, int(options["folds"]), int(options["seed"]), target.get("patient"))
             place = choose(answer, truth, dealt, held) if dealt else min(FEW_ITERATIONS, most) - 1
             forest = grown(slice(None), place + 1)
             *_, said = forest.staged(rows[:COMPARED])

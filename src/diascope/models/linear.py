@@ -115,7 +115,7 @@ class LinearModel:
                 weights, intercepts = solved(answer, varying[train], truth[train], strength)
                 yield varying[test] @ weights.T + intercepts
 
-        dealt = deal(answer, truth, int(options["folds"]), int(options["seed"]))
+        dealt = deal(answer, truth, int(options["folds"]), int(options["seed"]), target.get("patient"))
         place = choose(answer, truth, dealt, held) if dealt and len(strengths) > 1 else len(strengths) // 2
         weights, intercepts = solved(answer, varying, truth, strengths[place])
         module.weights.zero_()[:, torch.from_numpy(varies)] = torch.from_numpy(weights)

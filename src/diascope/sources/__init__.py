@@ -24,6 +24,8 @@ class SourceOptions(Record):
     """Name of the column that holds the site."""
     without: tuple[str, ...] = ()
     """Columns that are not looked at: neither learnt from, nor learnt, nor shown."""
+    columns: tuple[str, ...] = ()
+    """Columns of a table that a release reads: they are given whatever else they look like in this table."""
     seed: int = 0
 
 

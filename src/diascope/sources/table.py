@@ -10,7 +10,7 @@ from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import reason
-from diascope.sources.tables.cells import Values, usable, values_of
+from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
@@ -115,7 +115,9 @@ def _runs(sheet: Sheet, name: str) -> bool:
 def _values(sheet: Sheet, roles: Roles, options: SourceOptions) -> dict[str, Values]:
     out = {*roles.columns, *options.without, first_of(sheet.columns, CASE)}
     free = [name for name in sheet.columns if name not in out and plain(name) not in IDENTITY]
-    return {name: values_of(name, [row[name] for row in sheet.rows]) for name in free}
+    found = {name: values_of(name, [row[name] for row in sheet.rows]) for name in free}
+    read = {name: read_values([row[name] for row in sheet.rows]) for name in options.columns if name in sheet.columns}
+    return {**found, **read}
 
 
 def _case(case: str, values: dict[str, Scalar], units: dict[str, str]) -> Case:

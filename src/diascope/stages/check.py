@@ -22,6 +22,7 @@ from diascope.reports.html import render_check
 from diascope.reports.words import choose as choose_words
 from diascope.sources import Listing, Request, recognise
 from diascope.sources.publicsets.locating import located
+from diascope.sources.studies.unlabelled import columns_read
 from diascope.sources.tables.columns import likeliest, plain
 from diascope.sources.tables.targets import NO_CLASSES
 from diascope.store.workspace import Workspace, free_name
@@ -102,7 +103,7 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True, plans:
     name = recognise(place.location, request.source)
     tell({"event": "phase", "message": f"listing {request.location} as {name}"})
     ours = plans[0].target if plans else None
-    listing = _listing(name, place.location, request, ours)
+    listing = _listing(name, place.location, _reading(request, plans), ours)
     if not listing.cases:
         raise DataRefused(f"no case in {request.location}", todo="See docs/how-to/layouts.md")
     problems = [*listing.problems]
@@ -136,6 +137,12 @@ def _refuse_unknown(request: Request) -> None:
     for name in request.accept:
         if name not in known:
             raise UnknownName("check whose finding could be accepted", name, known)
+
+
+def _reading(request: Request, plans: Sequence[Plan]) -> Request:
+    """The request, with the columns that releases read."""
+    columns = tuple(dict.fromkeys(column for plan in plans for column in columns_read(plan)))
+    return request.model_copy(update={"options": request.options.model_copy(update={"columns": columns})})
 
 
 def _listing(source: str, location: str, request: Request, ours: Target | None) -> Listing:

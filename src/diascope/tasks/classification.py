@@ -225,7 +225,8 @@ def _threshold(label: Label, decision: Mapping[str, Any], plan: Plan) -> Thresho
     point = decision.get("point")
     if point is None:
         weights = decision.get("weights")
-        return Threshold(of=label.name, weight=weights[label.value] if weights else 1.0, rule="largest")
+        rule = "median" if plan.target.ordered else "largest"
+        return Threshold(of=label.name, weight=weights[label.value] if weights else 1.0, rule=rule)
     positive = next(label.name for label in plan.target.labels if label.value == _positive(plan.target))
     rule = point.get("rule", {})
     words = [str(rule[key]) for key in ("name", "value") if rule.get(key) is not None]

@@ -17,7 +17,9 @@ Held = Callable[[Rows, Rows], Iterable[Floats]]
 """Fits every candidate to the first rows, and gives its scores (n, R) of the second rows."""
 
 
-def deal(answer: Answer, truth: Floats, folds: int, seed: int) -> list[tuple[Rows, Rows]]:
+def deal(
+    answer: Answer, truth: Floats, folds: int, seed: int, patients: npt.NDArray[np.int64] | None = None
+) -> list[tuple[Rows, Rows]]:
     """Training and held-out rows of each fold; none where the cases are too few.
 
     Cases are sorted by class (or value) and dealt like cards: every fold has its share of each class, however few
@@ -28,15 +30,22 @@ def deal(answer: Answer, truth: Floats, folds: int, seed: int) -> list[tuple[Row
         truth: (N,) class numbers or values.
         folds: At most this many.
         seed: Of the order within a class.
+        patients: (N,) number of the patient of each case: all cases of one are in one fold. None: each case is its own.
     """
     folds = min(folds, len(truth) // 2)
     # A class of one case is held out once; two classes must be left to be told apart.
     enough = answer.kind == "number" or int((np.unique(truth, return_counts=True)[1] > 1).sum()) > 1
     if folds < 2 or not enough:
         return []
-    order = np.lexsort((np.random.default_rng(seed).permutation(len(truth)), truth))
-    fold = np.empty(len(truth), dtype=np.int64)
-    fold[order] = np.arange(len(truth)) % folds
+    numbers = np.arange(len(truth)) if patients is None else np.unique(patients, return_inverse=True)[1]
+    count = int(numbers.max()) + 1
+    if count < folds:
+        return []
+    mean = np.bincount(numbers, weights=truth) / np.bincount(numbers)
+    order = np.lexsort((np.random.default_rng(seed).permutation(count), mean))
+    dealt = np.empty(count, dtype=np.int64)
+    dealt[order] = np.arange(count) % folds
+    fold = dealt[numbers]
     scored = min(folds, math.ceil(ENOUGH * folds / len(truth)))
     return [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(scored)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from diascope.core import registry
 from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.plan import Plan
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import contents, images_in, without_masks
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, plain
@@ -38,14 +39,20 @@ def listed(location: str, source: str, opened: OpenRelease) -> Iterator[Incoming
 
 def _listing(location: str, source: str, opened: OpenRelease) -> Listing:
     plugin = registry.get("sources", source)
+    columns = columns_read(opened.plan)
     try:
-        found: Listing = plugin.list(location, SourceOptions())
+        found: Listing = plugin.list(location, SourceOptions(columns=columns))
     except BadUsage as ambiguous:
         try:
-            found = plugin.list(location, SourceOptions(target=opened.plan.target.name))
+            found = plugin.list(location, SourceOptions(target=opened.plan.target.name, columns=columns))
         except (BadUsage, DataRefused):
             raise ambiguous from None
     return found
+
+
+def columns_read(plan: Plan) -> tuple[str, ...]:
+    """Columns of tables that a release reads."""
+    return tuple(column for name in plan["table_inputs"] for column in plan["columns"][name])
 
 
 def _images_alone(root: Path, opened: OpenRelease, why: str) -> Iterator[Incoming]:

@@ -57,6 +57,12 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
     return Values(kind, ())
 
 
+def read_values(cells: Sequence[str | None]) -> Values:
+    """A column that a release reads: numbers where cells are numbers, words otherwise; the plan says which it wants."""
+    found = [None if cell is None else (class_name(cell) if _number(cell) is None else _number(cell)) for cell in cells]
+    return Values("category" if any(isinstance(value, str) for value in found) else "number", tuple(found))
+
+
 def _number(cell: str) -> Scalar:
     if number_of(cell) is not None:
         return scalar_of(cell)
