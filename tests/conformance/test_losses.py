@@ -35,12 +35,38 @@ def of_kind(kind: str) -> list[str]:
     return [name for name in NAMES if of(name).kind == kind]
 
 
+OF_CLASSES = [*of_kind("category"), *of_kind("mask")]
+OTHERS = [*of_kind("number"), *of_kind("hazards")]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_says_what_it_is(name):
-    assert of(name).kind in {"category", "mask"}
+    assert name in {*OF_CLASSES, *OTHERS}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OTHERS)
+def test_of_numbers_and_hazards_the_loss_falls_to_its_least_where_right(name):
+    loss, generator = of(name), torch.Generator().manual_seed(0)
+    if of(name).kind == "number":
+        target = torch.randn(8, generator=generator)
+        logits = torch.zeros((8, 1), requires_grad=True)
+    else:
+        target = torch.tensor([[0.0, 1.0, torch.nan], [0.0, 0.0, 0.0], [1.0, torch.nan, torch.nan]])
+        logits = torch.zeros((3, 3), requires_grad=True)
+    first = float(loss(logits, target, {}).detach())
+    optimiser = torch.optim.Adam([logits], lr=0.5)
+    for _ in range(80):
+        optimiser.zero_grad()
+        value = loss(logits, target, {})
+        value.backward()
+        optimiser.step()
+    assert value.dtype == torch.float32
+    assert 0 <= value < 0.05 < first
+    with pytest.raises(UnknownName, match="label_smoothing"):
+        loss(logits, target, {"label_smoothng": 0.1})
+
+
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_it_is_a_finite_scalar_and_lowest_when_right(name):
     loss, target = of(name), a_target(of(name).kind)
     guess, right = loss(a_guess(target), target, {}), loss(right_logits(target), target, {})
@@ -49,7 +75,7 @@ def test_it_is_a_finite_scalar_and_lowest_when_right(name):
     assert 0 <= right < 1e-3 < guess < wrong < float("inf")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_following_the_gradient_leads_to_the_minimum(name):
     loss, target = of(name), a_target(of(name).kind)
     logits = a_guess(target).requires_grad_()
@@ -63,7 +89,7 @@ def test_following_the_gradient_leads_to_the_minimum(name):
 
 
 @pytest.mark.parametrize("size", [1e4, 1e30])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_extreme_logits_have_a_finite_loss_and_gradient(name, size):
     loss, target = of(name), a_target(of(name).kind)
     for logits in (right_logits(target, size), right_logits((target + 1) % CLASSES, size)):
@@ -74,7 +100,7 @@ def test_extreme_logits_have_a_finite_loss_and_gradient(name, size):
         assert torch.isfinite(logits.grad).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_it_is_computed_in_float32_under_autocast(name):
     loss, target = of(name), a_target(of(name).kind)
     logits = a_guess(target).bfloat16()
@@ -93,7 +119,7 @@ def test_class_weights_count_as_repeats_do(name):
     assert weighted == pytest.approx(repeated.item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_an_unknown_option_or_a_wrong_number_of_weights_is_refused(name):
     loss, target = of(name), a_target(of(name).kind)
     with pytest.raises(UnknownName, match="label_smoothing"):
