@@ -41,6 +41,7 @@ class Outcome:
         better: Which way is better.
         folds: Of how many parts of the training cases each was left out once.
         reasons: Model to why it could not be fitted.
+        seconds: Model to what one fit took, reading included.
     """
 
     metric: str
@@ -48,6 +49,7 @@ class Outcome:
     better: str
     folds: int
     reasons: dict[str, str]
+    seconds: dict[str, float]
 
     @property
     def winner(self) -> str:
@@ -108,9 +110,11 @@ def compare(
     metric, better = "", "higher"
     scores: dict[str, float] = {}
     reasons: dict[str, str] = {}
+    took: dict[str, float] = {}
     began = time.monotonic()
     for name, plan in plans.items():
-        left = seconds - (time.monotonic() - began)
+        started = time.monotonic()
+        left = seconds - (started - began)
         try:
             rows = _rows(plan, cases, root, parts, left if scores else float("inf"))
         except DiascopeError as error:
@@ -122,7 +126,8 @@ def compare(
         statistic = next(one for one in scored.statistics if one.name == metric)
         better = statistic.better
         scores[name] = round(float(statistic.of(np.arange(len(decided)))), 4)
-    return Outcome(metric, scores, better, count, reasons)
+        took[name] = (time.monotonic() - started) / count
+    return Outcome(metric, scores, better, count, reasons, took)
 
 
 def _rows(

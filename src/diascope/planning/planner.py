@@ -33,6 +33,10 @@ from diascope.planning.timing import timed
 PROBE_CASES = 12
 OVER = 1.1
 """Times the budget that a plan may be predicted to take: below that, the loop shortens what it overruns."""
+ONE_FIT = 2.0
+"""Seconds that a model takes that is fitted at once, where nothing was measured."""
+REPORT = 10.0
+"""Seconds for evaluation, importance of columns and the report of a table."""
 NINETY = 3.29
 """Standard deviations between the 5 and the 95 % quantile of a normal distribution."""
 VIEWS = 3
@@ -92,12 +96,12 @@ def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
     return (plan["model"],)
 
 
-def _planned(draft: Draft, model: str, grid: Grid, setting: Setting) -> Plan:
-    """The whole plan with one model."""
+def _planned(draft: Draft, model: str, grid: Grid, setting: Setting, each: float = ONE_FIT) -> Plan:
+    """The whole plan with one model; `each` is what one fit of it takes, where it is fitted at once."""
     if draft.choices["model"].value != model:
         draft.choices["model"] = Choice(value=model, kind="rule", reason="reads tables, and answers for this target")
     if registry.get("models", model).fitted == "once":
-        return _at_once(draft, setting)
+        return _at_once(draft, setting, each)
     return _by_gradient(draft, grid, setting)
 
 
@@ -116,7 +120,8 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
     found = compare(
         plans, dataset.part("train"), Path(dataset.root), partial(task.stratum, target=dataset.target), seconds
     )
-    plan = _planned(draft, found.winner, grid, setting.later(time.monotonic() - began))
+    spent, each = time.monotonic() - began, found.seconds[found.winner]
+    plan = _planned(draft, found.winner, grid, setting.later(spent), each)
     scores = {name: value if math.isfinite(value) else None for name, value in found.scores.items()}
     plan = plan.with_choice("contest", scores, "measured", found.words)
     return plan.with_choice("model", found.winner, "measured", found.words)
@@ -346,7 +351,7 @@ def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budge
     draft.put("seconds_per_step", round(found.seconds_per_step, 4), "measured", "the fastest of the probe's steps")
 
 
-def _at_once(draft: Draft, setting: Setting) -> Plan:
+def _at_once(draft: Draft, setting: Setting, each: float) -> Plan:
     dataset, facts = setting.dataset, setting.facts
     reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
     model = registry.get("models", draft.choices["model"].value)
@@ -358,7 +363,8 @@ def _at_once(draft: Draft, setting: Setting) -> Plan:
     draft.put("steps", 0, "fixed", "fitted at once")
     draft.put("precision", "fp32", "fixed", "an estimator's arithmetic")
     draft.put("mirror_axes", [], "fixed", "no image")
-    minutes = round((setting.budget.spent_seconds + reads + 10) / 60, 2)
+    fits = each * max(1, len(dataset.folds))
+    minutes = round((setting.budget.spent_seconds + reads + fits + REPORT) / 60, 2)
     draft.put("predicted_minutes", minutes, "rule", "looking, reading, fitting and the report")
     draft.put("predicted_gb", 1.5, "rule", "libraries and one table")
     return _plan(draft, dataset, setting.seed)

@@ -11,7 +11,8 @@ from diascope.planning.contest import Outcome
 
 
 def outcome(better: str = "higher", **scores: float) -> Outcome:
-    return Outcome("auroc", scores, better, 5, {name: "no" for name, value in scores.items() if math.isnan(value)})
+    reasons = {name: "too slow" for name, value in scores.items() if math.isnan(value)}
+    return Outcome("auroc", scores, better, 5, reasons, dict.fromkeys(scores, 1.0))
 
 
 def test_the_best_wins_and_of_equals_the_first() -> None:
@@ -23,7 +24,7 @@ def test_the_best_wins_and_of_equals_the_first() -> None:
 def test_who_failed_cannot_win_and_is_not_shown() -> None:
     found = outcome(linear=math.nan, boosting=0.6)
     assert found.winner == "boosting"
-    assert found.words == "best auroc of 5 inner folds: boosting 0.600"
+    assert found.words == "best auroc of 5 inner folds: boosting 0.600; linear not, because too slow"
 
 
 def test_where_all_failed_the_reasons_are_given() -> None:
