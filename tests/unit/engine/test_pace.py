@@ -76,6 +76,27 @@ def test_steps_that_compilation_made_faster_lengthen_the_run_once_up_to_the_cap(
     assert total == 1500
 
 
+def test_a_run_that_was_shortened_comes_back_to_its_plan_when_what_slowed_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    pace, began = Pace(100.0, cap=5000, planned=1000), clock.now
+    short, found = changes(pace, clock, range(1, 60), 1000, 0.5)
+    assert found[0][0] == FIRST_LOOK
+    assert short < 300
+    total, found = changes(pace, clock, range(60, 2000), short, 0.05)
+    assert found
+    assert total == 1000
+    assert clock.now - began <= 100
+
+
+def test_it_is_not_lengthened_so_late_that_it_would_learn_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(100.0, planned=1000)
+    short, _ = changes(pace, clock, range(1, 180), 1000, 0.4)
+    assert changes(pace, clock, range(180, 2000), short, 0.05) == (short, [])
+
+
 def test_a_resumed_run_measures_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     for start in (1, 12, 499, 949, 990):
