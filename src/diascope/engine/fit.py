@@ -262,7 +262,8 @@ def score_quickly(
     for (example, masks), output in zip(watched, reader.read_all([one for one, _ in watched]), strict=True):
         truth = task.encode(example.case, masks, plan.target)
         rows.append(task.observe(output, example, truth, plan))
-    scores = task.score([task.decide(row, task.fit_decision(rows, plan), plan) for row in rows], plan)
+    decision = task.fit_decision(rows, plan)
+    scores = task.score([task.decide(row, decision, plan) for row in rows], plan)
     everything = np.arange(len(rows))
     chosen = {one.name: one for one in scores.statistics}
     return {name: round(float(chosen[name].of(everything)), 6) for name in scores.headline if name in chosen}
