@@ -62,16 +62,25 @@ class Pace:
         look = min(FIRST_LOOK, max(WARM_STEPS + 4, total // 10))
         if done < look or (done != look and done % max(1, total // 20)):
             return None
-        begin_step, begin = self._marks[min(WARM_STEPS, len(self._marks) - 2)]
-        each = (now - begin) / (step - begin_step)
+        each = self._each(look)
         expected = self.elapsed() + each * (total - step)
         fits = step + max(1, int((self.seconds - self.elapsed()) / each))
         if expected > OVERRUN * self.seconds and fits < total:
             return max(step + 1, fits), f"{each * 1000:.0f} ms a step is slower than planned"
-        return self._longer(step, total, look)
+        return self._longer(step, total, each)
 
-    def _longer(self, step: int, total: int, look: int) -> tuple[int, str] | None:
-        """A larger total where the last `look` steps were fast enough for it.
+    def _each(self, look: int) -> float:
+        """Seconds of a step: the mean of the later half of those that were timed, or of `look` where that is more.
+
+        What slowed the first steps may have ended, and one look alone would lengthen what the next one shortens.
+        """
+        last = len(self._marks) - 1
+        first = min(max(WARM_STEPS, last - max(look, last // 2)), last - 1)
+        (old_step, old), (step, now) = self._marks[max(0, first)], self._marks[last]
+        return (now - old) / max(1, step - old_step)
+
+    def _longer(self, step: int, total: int, each: float) -> tuple[int, str] | None:
+        """A larger total where the steps were fast enough for it.
 
         The same plan gives the same bytes twice: only what was not known when it was made may lengthen a run, or what
         was taken from it while something else slowed it down.
@@ -79,8 +88,6 @@ class Pace:
         most = self.cap if self._faster else min(self.cap, self.planned)
         if self.seconds is None or total >= most or step >= AHEAD * total:
             return None
-        (old_step, old), (_, now) = self._marks[-min(look, len(self._marks))], self._marks[-1]
-        each = (now - old) / max(1, step - old_step)
         left = self.seconds - self.elapsed()
         more = min(step + int(FILLED * left / max(each, 1e-9)), most)
         if self.elapsed() + each * (total - step) < UNDERRUN * self.seconds and more > total:
