@@ -34,22 +34,17 @@ class Pace:
     cap: int = 10**9
     used: float = 0.0
     planned: int = 0
-    _first_step: int = 0
     _began: float = field(default_factory=lambda: time.monotonic())
     _marks: list[tuple[int, float]] = field(default_factory=list)
     _faster: bool = False
-
-    def begin(self, step: int) -> None:
-        """This process starts at `step`."""
-        self._first_step = step
 
     def elapsed(self) -> float:
         """Seconds that the run has taken so far, without steps that a kill undid."""
         return self.used + time.monotonic() - self._began
 
-    def forget(self, step: int) -> None:
-        """From `step` on the steps take another time than was planned with; they are measured anew."""
-        self._first_step, self._faster = step, True
+    def forget(self) -> None:
+        """From here on the steps take another time than was planned with; they are measured anew."""
+        self._faster = True
         self._marks.clear()
 
     def propose(self, step: int, total: int) -> tuple[int, str] | None:
@@ -58,7 +53,7 @@ class Pace:
             return None
         now = time.monotonic()
         self._marks.append((step, now))
-        done = step - self._first_step
+        done = len(self._marks)
         look = min(FIRST_LOOK, max(WARM_STEPS + 4, total // 10))
         if done < look or (done != look and done % max(1, total // 20)):
             return None
@@ -75,9 +70,8 @@ class Pace:
         What slowed the first steps may have ended, and one look alone would lengthen what the next one shortens.
         """
         last = len(self._marks) - 1
-        first = min(max(WARM_STEPS, last - max(look, last // 2)), last - 1)
-        (old_step, old), (step, now) = self._marks[max(0, first)], self._marks[last]
-        return (now - old) / max(1, step - old_step)
+        (old_step, old), (step, now) = self._marks[max(WARM_STEPS, last - max(look, last // 2))], self._marks[last]
+        return (now - old) / (step - old_step)
 
     def _longer(self, step: int, total: int, each: float) -> tuple[int, str] | None:
         """A larger total where the steps were fast enough for it.
