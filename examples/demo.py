@@ -125,9 +125,10 @@ def where(made: list[Fitted], workspace: Path) -> None:
     say("\nLook at")
     for fitted in made:
         say(f"  report   {fitted.report}")
-    for path in sorted((workspace / "answers").rglob("*")):
-        if path.suffix in (".dcm", ".png", ".json"):
-            say(f"  answer   {path}")
+    for fitted in made:
+        for path in sorted((workspace / "answers" / fitted.release.name).rglob("*")):
+            if path.suffix in (".dcm", ".gz", ".png", ".json"):
+                say(f"  answer   {path}")
     say("Next: diascope fit YOUR-FOLDER, or make demo DATA=YOUR-FOLDER")
 
 

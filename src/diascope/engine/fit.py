@@ -152,7 +152,8 @@ def _fit_by_gradient(
     def validate(current: nn.Module) -> dict[str, float]:
         return score_quickly(current, watched, plan, task)
 
-    pace = Pace(plan["train_seconds"] and plan["train_seconds"] / max(1, plan["folds"]), plan["steps_cap"])
+    seconds = plan["train_seconds"] and plan["train_seconds"] / max(1, plan["folds"])
+    pace = Pace(seconds, plan["steps_cap"], planned=plan["steps"])
     resume, schedule = bool(options.get("resume")), options.get("schedule")
     training = Training(
         plan, network, task.phases(plan), feed, folder, validate, show, pace, resume, schedule, options.get("compiled")

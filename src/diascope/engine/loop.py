@@ -47,7 +47,6 @@ def run_loop(training: Training, fabric: Fabric) -> State:
     log = RunLog(training.folder, fabric.global_rank == 0)
     state = State(training, fabric)
     step = _resumed(training, state, fabric, log)
-    training.pace.begin(step)
     with Stopping() as stopping, own_stance():
         while step < state.total:
             for batch in training.feed.batches(step, state.total, ahead=fabric.device.type != "cpu"):
@@ -74,7 +73,7 @@ def _judge_compiling(training: Training, state: State, fabric: Fabric, took: tup
     state.trial.verdict = facts["faster"]
     log.decide(took[0] + 1, "compile", facts)
     training.show({"event": "compile", "message": words(facts)})
-    training.pace.forget(took[0] + 1)
+    training.pace.forget()
 
 
 def _stop(training: Training, state: State, fabric: Fabric, step: int, log: RunLog) -> None:

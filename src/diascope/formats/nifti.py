@@ -69,20 +69,22 @@ class Nifti:
         write_durably(path, gzip.compress(content, 1, mtime=0) if path.name.lower().endswith(".gz") else content)
 
 
+def _unpacked(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+
+
 @functools.lru_cache(maxsize=1)
-def _unpacked(path: Path, size: int, changed: int) -> bytes:
+def _kept(path: Path, size: int, changed: int) -> bytes:
     """The unpacked bytes of the last file: its channels are asked for one after the other."""
-    return gzip.decompress(path.read_bytes())
+    return _unpacked(path)
 
 
 def _content(path: Path, item: str | None) -> bytes:
-    with path.open("rb") as stream:
-        if stream.read(2) != b"\x1f\x8b":
-            return path.read_bytes()
     if item is None:
-        return gzip.decompress(path.read_bytes())
+        return _unpacked(path)
     facts = path.stat()
-    return _unpacked(path, facts.st_size, facts.st_mtime_ns)
+    return _kept(path, facts.st_size, facts.st_mtime_ns)
 
 
 def _read(path: Path, item: str | None) -> Image:
@@ -93,10 +95,9 @@ def _read(path: Path, item: str | None) -> Image:
     array = _channels_first(file, path)
     channel = numbered(item, "channel", array.shape[0], path)
     # A copy: one channel must not keep all of them in memory.
-    last = channel == array.shape[0] - 1
+    if channel == array.shape[0] - 1:
+        _kept.cache_clear()
     array = array if channel is None else array[channel : channel + 1].copy()
-    if last:
-        _unpacked.cache_clear()
     unit = next((word.removeprefix("unit=") for word in said if word.startswith("unit=")), "a.u.")
     if int(file.header["intent_code"]) == LABEL:
         unit = "label"

@@ -182,10 +182,10 @@ def _label_places(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, tup
 
 def _place(mask: MaskFacts, values: Sequence[int]) -> float | None:
     """Mean place of a structure across the image; None where the mask does not hold it."""
-    counts = [mask.counts.get(value, 0) for value in values if value in mask.across]
-    if not sum(counts):
+    held = [value for value in values if value in mask.across]
+    if not held:
         return None
-    return float(np.average([mask.across[value] for value in values if value in mask.across], weights=counts))
+    return float(np.average([mask.across[value] for value in held], weights=[mask.counts[value] for value in held]))
 
 
 def _whole(values: npt.NDArray[np.float64]) -> tuple[int, int, int]:

@@ -70,24 +70,49 @@ def test_steps_that_compilation_made_faster_lengthen_the_run_once_up_to_the_cap(
     clock = Clock(monkeypatch)
     pace = Pace(100.0, cap=1500)
     assert changes(pace, clock, range(1, 40), 1000, 0.1) == (1000, [])
-    pace.forget(39)
+    pace.forget()
     total, found = changes(pace, clock, range(40, 3000), 1000, 0.05)
     assert found == [(39 + FIRST_LOOK, 1500)]
     assert total == 1500
+
+
+def test_a_run_that_was_shortened_comes_back_to_its_plan_when_what_slowed_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    pace, began = Pace(100.0, cap=5000, planned=1000), clock.now
+    short, found = changes(pace, clock, range(1, 60), 1000, 0.5)
+    assert found[0][0] == FIRST_LOOK
+    assert short < 300
+    total, found = changes(pace, clock, range(60, 2000), short, 0.05)
+    assert found
+    assert total == 1000
+    assert clock.now - began <= 100
+
+
+def test_it_is_not_lengthened_so_late_that_it_would_learn_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(100.0, planned=1000)
+    short, _ = changes(pace, clock, range(1, 180), 1000, 0.4)
+    assert changes(pace, clock, range(180, 2000), short, 0.05) == (short, [])
 
 
 def test_a_resumed_run_measures_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     for start in (1, 12, 499, 949, 990):
         pace = Pace(100.0, used=start * 0.02)
-        pace.begin(start)
         assert changes(pace, clock, range(start + 1, 1000), 1000, 0.05) == (1000, [])
+
+
+def test_steps_of_which_the_clock_was_not_asked_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch)
+    # As after a kill, where a change of the schedule was decided beyond the checkpoint.
+    assert Pace(100.0).propose(400, 1000) is None
 
 
 def test_time_before_a_resume_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     pace = Pace(100.0, used=95.0)
-    pace.begin(500)
     total, found = changes(pace, clock, range(501, 1000), 1000, 0.1)
     assert found
     assert total < 560

@@ -67,9 +67,10 @@ def test_surface_dice_counts_what_lies_exactly_at_the_tolerance():
 
 
 def test_surface_dice_names_its_tolerance():
-    title = SurfaceDice(2.5).title
-    assert "2.5 mm;" in title["en"]
-    assert "2.5 mm；" in title["zh-CN"]
+    assert SurfaceDice(2.5).title == {
+        "en": "Surface Dice (2.5 mm; pixels where there are no mm)",
+        "zh-CN": "表面 Dice（2.5 mm；无毫米时为像素）",
+    }
 
 
 def test_volume_errors_of_both_signs_do_not_cancel():

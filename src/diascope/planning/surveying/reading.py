@@ -34,18 +34,19 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
         first = _first_image(case, root)
         masks = {name: _lying(formats.read(ref, root), first) for name, ref in _files(case.targets)}
         # Shapes and spacings are those of the axes that the network sees, whatever order a file stores them in.
-        masked = _masked((upright(mask) for mask, _ in masks.values()), ignore)
+        shown = {name: upright(mask) for name, (mask, _) in masks.items()}
+        masked = _masked(shown.values(), ignore)
         inputs: dict[str, InputFactsOfCase] = {}
         for name, ref in _files(case.inputs):
             if ref.kind != "image":
                 _must_exist(ref, root)
                 continue
             image = first[1] if first is not None and first[0] == name else formats.read(ref, root)
-            shown = upright(image)
-            inside = masked[1] if masked is not None and masked[0] == shown.shape else None
-            seen = measure(shown, *_of_bytes(ref, root), inside)
+            turned = upright(image)
+            inside = masked[1] if masked is not None and masked[0] == turned.shape else None
+            seen = measure(turned, *_of_bytes(ref, root), inside)
             inputs[name] = seen if first is None else replace(seen, apart=frames_apart(image, first[1]))
-        found = {name: _mask_facts(mask, apart) for name, (mask, apart) in masks.items()}
+        found = {name: _mask_facts(mask, shown[name].array, apart) for name, (mask, apart) in masks.items()}
     except (DataRefused, OSError, MemoryError) as error:
         return _reason(error)
     except DiascopeError:
@@ -103,21 +104,19 @@ def _lying(mask: Image, first: tuple[str, Image] | None) -> tuple[Image, str]:
     return (mask, "") if first is None else placed(mask, first[1])
 
 
-def _mask_facts(mask: Image, apart: str) -> MaskFacts:
-    values, counts = np.unique(mask.array, return_counts=True)
+def _mask_facts(mask: Image, shown: npt.NDArray[Any], apart: str) -> MaskFacts:
+    """Facts of a mask as it lies on its image; `shown` are its voxels (C, Z, Y, X) in the one order of axes."""
+    marked = np.flatnonzero(shown)
+    values, which = np.unique(shown.reshape(-1)[marked], return_inverse=True)
     fractional = [float(value) for value in values if value != int(value)]
     if fractional:
         raise DataRefused(
             "a mask must hold whole numbers", given=f"values such as {fractional[:3]}", todo="Write it as integers"
         )
-    found = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
-    return MaskFacts(found, mask.shape, apart, mask.history, _across(upright(mask).array[0]))
-
-
-def _across(mask: npt.NDArray[Any]) -> dict[int, float]:
-    """Mean place of each value but 0 along the last axis, as a share of its length from its middle."""
-    marked = np.flatnonzero(mask)
-    values, which = np.unique(mask.reshape(-1)[marked], return_inverse=True)
-    sums = np.bincount(which, weights=marked % mask.shape[-1] + 0.5)
-    shares = sums / np.bincount(which) / mask.shape[-1] - 0.5
-    return {int(value): float(share) for value, share in zip(values, shares, strict=True)}
+    names, counts = [int(value) for value in values], np.bincount(which, minlength=len(values))
+    width = shown.shape[-1]
+    places = np.bincount(which, weights=marked % width + 0.5, minlength=len(values)) / counts / width - 0.5
+    found = dict(zip(names, counts.tolist(), strict=True))
+    background = {0: shown.size - len(marked)} if len(marked) < shown.size else {}
+    across = dict(zip(names, places.tolist(), strict=True))
+    return MaskFacts(background | found, mask.shape, apart, mask.history, across)
