@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from diascope.core.errors import DataRefused
