@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from diascope.core.errors import DataRefused
 from diascope.core.geometry import Geometry
+from diascope.core.sequence import Sequence
+from diascope.core.signal import Signal
+from diascope.core.text import Text
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,23 +61,6 @@ class Image:
         return replace(self, array=array, geometry=geometry or self.geometry, history=history)
 
 
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """Samples × channels at a fixed rate (ECG, dynamic-contrast curves, vital signs).
-
-    Args:
-        samples: (T, C) float.
-        rate: Samples per second.
-        channels: Name of each channel.
-        unit: "mV", ...
-    """
-
-    samples: npt.NDArray[np.floating[Any]]
-    rate: float
-    channels: tuple[str, ...]
-    unit: str = "a.u."
-
-
 @dataclass(frozen=True)
 class Table:
     """One row of typed columns (laboratory results, clinical data); None is missing.
@@ -87,22 +72,6 @@ class Table:
 
     values: Mapping[str, float | str | None]
     units: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Text:
-    """A report; `language` is a BCP 47 tag ("en", "zh-CN")."""
-
-    content: str
-    language: str = "en"
-
-
-@dataclass(frozen=True)
-class Sequence:
-    """A string over an alphabet ("dna", "rna", "protein")."""
-
-    letters: str
-    alphabet: str = "dna"
 
 
 Input = Image | Signal | Table | Text | Sequence

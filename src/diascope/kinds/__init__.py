@@ -87,6 +87,10 @@ class Kind(Protocol):
         """Why the input is not what a release was made for; empty where it is, and where there is none."""
         ...
 
+    def remarks(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
+        """What of the input is read otherwise than it stands there, or not at all; for whoever reads the findings."""
+        ...
+
 
 def kind_of(settings: Mapping[str, Any]) -> Kind:
     """The plug-in that the settings of a reading are of."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,24 +13,15 @@ import numpy.typing as npt
 from diascope import formats
 from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import DataRefused
-from diascope.core.image import Sequence as Letters
 from diascope.core.plan import InputFacts
+from diascope.core.sequence import AMBIGUITY, LETTERS
+from diascope.core.sequence import Sequence as Letters
 from diascope.kinds import Floats, Kind, Look
 from diascope.models import InputSpec
 from diascope.store.files import file_digest
 
 LONGEST = 4096
 """Letters that a network is given at most."""
-ALPHABETS = MappingProxyType({"dna": "ACGT", "rna": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"})
-NUCLEOTIDES = MappingProxyType(
-    {
-        **{"R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC"},
-        **{"B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"},
-    }
-)
-"""Ambiguity codes and what each may stand for: IUPAC-IUB (Cornish-Bowden 1985, Nucleic Acids Research 13:3021)."""
-AMINO_ACIDS = MappingProxyType({"B": "DN", "Z": "EQ", "J": "IL", "X": ALPHABETS["protein"]})
-"""Likewise: IUPAC-IUB 1983."""
 AMBIGUOUS = 0.5
 """Share of ambiguous letters above which a sequence is not read."""
 
@@ -45,7 +35,7 @@ class Sequences:
 
     def look(self, ref: FileRef, root: Path) -> Look:
         letters = _read(ref, root)
-        facts = {"alphabet": letters.alphabet, "ambiguous": _ambiguous(letters.letters, letters.alphabet)}
+        facts = {"alphabet": letters.alphabet, "ambiguous": letters.ambiguous}
         digest = hashlib.sha256(letters.letters.encode()).hexdigest()
         return Look(digest, file_digest(root / path for path in ref.paths), len(letters.letters), facts)
 
@@ -57,8 +47,7 @@ class Sequences:
         sizes = np.quantile([look.size for look in seen], (0, 0.05, 0.5, 0.95, 1), method="nearest")
         return InputFacts.without_space(
             "sequence",
-            "sequence",
-            len(ALPHABETS[alphabets[0]]),
+            len(LETTERS[alphabets[0]]),
             dimensions=1,
             sizes=sizes.tolist(),
             details={"alphabet": alphabets[0]},
@@ -73,10 +62,10 @@ class Sequences:
         return f"{settings['alphabet']}, up to {settings['length']} letters"
 
     def spec(self, settings: Mapping[str, Any]) -> InputSpec:
-        return InputSpec("sequence", len(ALPHABETS[settings["alphabet"]]), 1, (1, 1, int(settings["length"])))
+        return InputSpec("sequence", len(LETTERS[settings["alphabet"]]), 1, (1, 1, int(settings["length"])))
 
     def array(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> Array:
-        alphabet = ALPHABETS[settings["alphabet"]]
+        alphabet = LETTERS[settings["alphabet"]]
         shape = (len(alphabet), int(settings["length"]))
         ref = case.inputs.get(name)
         if not isinstance(ref, FileRef):
@@ -102,8 +91,8 @@ class Sequences:
         read = _read(ref, root)
         if read.alphabet != settings["alphabet"]:
             return [f"{name}: {read.alphabet}, trained on {settings['alphabet']}"]
-        share = _ambiguous(read.letters, read.alphabet)
-        return [f"{name}: {share:.0%} of its letters are ambiguous"] if share > AMBIGUOUS or not read.letters else []
+        share = read.ambiguous / len(read.letters)
+        return [f"{name}: {share:.0%} of its letters are ambiguous"] if share > AMBIGUOUS else []
 
     def remarks(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
         ref = case.inputs.get(name)
@@ -114,22 +103,8 @@ class Sequences:
 
 
 def meanings(letter: str, alphabet: str) -> str:
-    """The letters of an alphabet that a letter may stand for; itself, where it is one.
-
-    Raises:
-        DataRefused: When the alphabet does not know it.
-    """
-    own = ALPHABETS[alphabet]
-    if letter in own:
-        return letter
-    codes = AMINO_ACIDS if alphabet == "protein" else NUCLEOTIDES
-    if letter not in codes:
-        raise DataRefused(f"the letter {letter!r} is not of the alphabet {alphabet}", given=f"it has {own} and {''.join(codes)}")
-    return codes[letter].replace("T", "U") if alphabet == "rna" else codes[letter]
-
-
-def _ambiguous(letters: str, alphabet: str) -> float:
-    return sum(len(meanings(one, alphabet)) > 1 for one in letters) / max(1, len(letters))
+    """The letters of an alphabet that a letter may stand for; itself, where it is one."""
+    return AMBIGUITY[alphabet].get(letter, letter)
 
 
 def _read(ref: FileRef, root: Path) -> Letters:

@@ -16,7 +16,7 @@ from scipy.signal import resample_poly
 from diascope import formats
 from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import DataRefused
-from diascope.core.image import Signal
+from diascope.core.signal import Signal
 from diascope.core.plan import InputFacts
 from diascope.kinds import Floats, Kind, Look
 from diascope.models import InputSpec
@@ -41,17 +41,17 @@ class Signals:
 
     def look(self, ref: FileRef, root: Path) -> Look:
         signal = _read(ref, root)
-        samples = np.asarray(signal.samples, np.float64)
+        samples = np.asarray(signal.values, np.float64)
         known = np.isfinite(samples)
         facts = {
             "rate": signal.rate,
             "channels": list(signal.channels),
-            "unit": signal.unit,
+            "units": list(signal.units),
             "missing": [float(share) for share in 1 - known.mean(axis=0)],
             **{key: [_of(samples[:, c], key) for c in range(samples.shape[1])] for key in ("mean", "std", "low", "high")},
         }
-        digest = hashlib.sha256(repr(samples.shape).encode() + samples.astype("<f4").tobytes()).hexdigest()
-        return Look(digest, file_digest(root / path for path in ref.paths), len(samples), facts)
+        digest = hashlib.sha256(repr(samples.shape).encode() + signal.values.astype("<f4").tobytes()).hexdigest()
+        return Look(digest, file_digest(root / path for path in ref.paths), len(samples), facts, signal.history)
 
     def facts(self, refs: Sequence[FileRef | TableRef], looks: Sequence[Look | None]) -> InputFacts:
         seen = [look for look in looks if look is not None]
@@ -68,14 +68,13 @@ class Signals:
         sizes = np.array([look.size for look in seen])
         return InputFacts.without_space(
             "signal",
-            "signal",
             len(names),
             dimensions=1,
             sizes=np.quantile(sizes, (0, 0.05, 0.5, 0.95, 1), method="nearest").tolist(),
             details={
                 "channels": names,
                 "rate": float(np.median([look.facts["rate"] for look in seen])),
-                "unit": max((look.facts["unit"] for look in seen), key=[look.facts["unit"] for look in seen].count),
+                "units": [_usual([look.facts["units"][at[c]] for look, at in zip(seen, places, strict=True)]) for c in range(len(names))],
                 "seconds": _seconds(seen),
                 "mean": [float(f"{one:.6g}") for one in mean],
                 "std": [float(f"{one:.6g}") for one in np.where(std > 0, std, 1.0)],
@@ -85,13 +84,13 @@ class Signals:
         )
 
     def settings(self, facts: InputFacts) -> dict[str, Any]:
-        """`rate` (Hz, 0: samples without time), `length` (samples), `channels`, `unit`, `mean`, `std`, `low`, `high`."""
+        """`rate` (Hz, 0: samples without time), `length` (samples), `channels`, `units`, `mean`, `std`, `low`, `high`."""
         details = facts.details
         rate, usual = details["rate"], facts.shapes[3][2]
         length = math.ceil(details["seconds"] * rate) if rate else usual
         while length > LONGEST and rate:
             rate, length = rate / 2, -(-length // 2)
-        keys = ("channels", "unit", "mean", "std", "low", "high")
+        keys = ("channels", "units", "mean", "std", "low", "high")
         return {
             "kind": "signal",
             "rate": rate,
@@ -118,7 +117,7 @@ class Signals:
                 given=", ".join(signal.channels),
                 todo="Give the channels that the release was trained on",
             )
-        samples = np.asarray(signal.samples, np.float64)[:, [signal.channels.index(one) for one in channels]]
+        samples = np.stack([signal.channel(one) for one in channels], axis=1).astype(np.float64)
         samples = (samples - settings["mean"]) / settings["std"]
         valid = np.isfinite(samples)
         values, valid = _at_rate(np.where(valid, samples, 0.0), valid, signal.rate, settings["rate"])
@@ -141,12 +140,16 @@ class Signals:
             return []
         signal = _read(ref, root)
         found = [f"{name}: lacks the channel {one}" for one in settings["channels"] if one not in signal.channels]
-        if signal.unit != settings["unit"]:
-            found.append(f"{name}: in {signal.unit}, trained on {settings['unit']}")
+        units = dict(zip(settings["channels"], settings["units"], strict=True))
+        found += [
+            f"{name}: {one} is in {unit}, trained on {units[one]}"
+            for one, unit in zip(signal.channels, signal.units, strict=True)
+            if unit and units.get(one) and unit != units[one]
+        ]
         if bool(signal.rate) != bool(settings["rate"]):
             found.append(f"{name}: {'a' if signal.rate else 'no'} sampling rate is known, in training it was otherwise")
         if _length(signal, settings) < SHORTEST * settings["length"]:
-            found.append(f"{name}: {len(signal.samples)} samples are too few")
+            found.append(f"{name}: {signal.length} samples are too few")
         return [*found, *_beyond(signal, name, settings)]
 
     def remarks(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
@@ -174,6 +177,10 @@ def _of(values: Array, what: str) -> float:
     return float({"mean": np.mean, "std": np.std, "low": np.min, "high": np.max}[what](known))
 
 
+def _usual(words: Sequence[str]) -> str:
+    return max(sorted(set(words)), key=words.count)
+
+
 def _common(channels: Sequence[Sequence[str]]) -> list[str]:
     """Channels that every signal has, in the order of the first."""
     return [name for name in channels[0] if all(name in one for one in channels)] if channels else []
@@ -196,7 +203,7 @@ def _at_rate(values: Floats, valid: Array, have: float, want: float) -> tuple[Fl
 
 def _length(signal: Signal, settings: Mapping[str, Any]) -> float:
     """Samples at the rate of the plan."""
-    return len(signal.samples) * (settings["rate"] / signal.rate if signal.rate and settings["rate"] else 1.0)
+    return signal.length * (settings["rate"] / signal.rate if signal.rate and settings["rate"] else 1.0)
 
 
 def _beyond(signal: Signal, name: str, settings: Mapping[str, Any]) -> list[str]:
@@ -204,14 +211,14 @@ def _beyond(signal: Signal, name: str, settings: Mapping[str, Any]) -> list[str]
     for low, high, channel in zip(settings["low"], settings["high"], settings["channels"], strict=True):
         if channel not in signal.channels:
             continue
-        values = signal.samples[:, signal.channels.index(channel)]
+        values = signal.channel(channel)
         values = values[np.isfinite(values)]
         span = BEYOND * (high - low)
         if not values.size or float(np.ptp(values)) == 0:
             found.append(f"{name}: {channel} says nothing (flat, or without samples)")
         elif values.min() < low - span or values.max() > high + span:
             found.append(
-                f"{name}: {channel} reaches from {values.min():.4g} to {values.max():.4g} {signal.unit}, "
+                f"{name}: {channel} reaches from {values.min():.4g} to {values.max():.4g}, "
                 f"in training from {low:.4g} to {high:.4g}"
             )
     return found

@@ -14,7 +14,7 @@ from diascope.core.errors import DataRefused
 from diascope.core.plan import ColumnFacts, InputFacts
 from diascope.kinds import Floats, Kind, Look
 from diascope.kinds.tables.columns import column_facts, values_by_column
-from diascope.kinds.tables.rows import row_of
+from diascope.kinds.tables.rows import row_of, unknown_words
 from diascope.models import InputSpec
 
 NINETY = 3.29
@@ -35,7 +35,7 @@ class Table:
         found = [column_facts(key, values, units.get(key, "")) for key, values in values_by_column(rows).items()]
         table = tuple(sorted((one for one in found if one is not None), key=lambda one: one.name))
         names = tuple(one.name for one in table)
-        return InputFacts.without_space("table", "table", len(table), columns=names, table=table)
+        return InputFacts.without_space("table", len(table), columns=names, table=table)
 
     def settings(self, facts: InputFacts) -> dict[str, Any]:
         """`columns` that say something, `categories` (words of each; another one counts as missing), `zeros_missing`
@@ -73,6 +73,9 @@ class Table:
 
     def describe(self, array: npt.NDArray[Any], settings: Mapping[str, Any]) -> Floats:
         return np.asarray(array, float)
+
+    def remarks(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
+        return unknown_words(case, name, settings)
 
     def refusals(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
         """None: what a number must be stands in the gate's column rules."""

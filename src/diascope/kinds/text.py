@@ -14,7 +14,7 @@ import numpy.typing as npt
 from diascope import formats
 from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import DataRefused
-from diascope.core.image import Text
+from diascope.core.text import Text
 from diascope.core.plan import InputFacts
 from diascope.kinds import Floats, Kind, Look
 from diascope.models import InputSpec
@@ -38,9 +38,9 @@ class Texts:
 
     def look(self, ref: FileRef, root: Path) -> Look:
         text = _read(ref, root)
-        facts = {"language": text.language, "letters": dict(Counter(text.content)), "empty": not text.content.strip()}
-        digest = hashlib.sha256(" ".join(text.content.split()).encode()).hexdigest()
-        return Look(digest, file_digest(root / path for path in ref.paths), len(text.content), facts)
+        facts = {"language": text.language, "letters": dict(Counter(text.text)), "empty": text.is_empty}
+        digest = hashlib.sha256(" ".join(text.text.split()).encode()).hexdigest()
+        return Look(digest, file_digest(root / path for path in ref.paths), len(text.text), facts)
 
     def facts(self, refs: Sequence[FileRef | TableRef], looks: Sequence[Look | None]) -> InputFacts:
         seen = [look for look in looks if look is not None]
@@ -51,7 +51,6 @@ class Texts:
         sizes = np.quantile([look.size for look in seen], (0, 0.05, 0.5, 0.95, 1), method="nearest")
         alphabet = [ord(one) for one, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
         return InputFacts.without_space(
-            "text",
             "text",
             1,
             dimensions=1,
@@ -74,7 +73,7 @@ class Texts:
         found = np.zeros(int(settings["length"]), np.int32)
         ref = case.inputs.get(name)
         if isinstance(ref, FileRef):
-            letters = [ord(one) for one in _read(ref, root).content[: len(found)]]
+            letters = [ord(one) for one in _read(ref, root).text[: len(found)]]
             found[: len(letters)] = letters
         return found
 
@@ -94,8 +93,9 @@ class Texts:
         ref = case.inputs.get(name)
         if not isinstance(ref, FileRef):
             return []
-        content = _read(ref, root).content
-        if not content.strip():
+        text = _read(ref, root)
+        content = text.text
+        if text.is_empty:
             return [f"{name}: the text is empty"]
         unknown = _unknown(np.array([ord(one) for one in content]), settings)
         if unknown > UNKNOWN or content.count(REPLACED) > UNKNOWN * len(content):
@@ -106,7 +106,7 @@ class Texts:
         ref = case.inputs.get(name)
         if not isinstance(ref, FileRef):
             return []
-        size = len(_read(ref, root).content)
+        size = len(_read(ref, root).text)
         return [f"{name}: only the first {settings['length']} of {size} characters are read"] * (size > settings["length"])
 
 
