@@ -136,7 +136,7 @@ def broken_columns(gate: Gate, case: Case) -> list[str]:
 def unknown_words(case: Case, plan: Plan) -> list[str]:
     """What a row holds that the plan cannot read, and that counts as missing: new words, words for numbers."""
     found = []
-    for name in plan["table_inputs"] if "categories" in plan.choices else ():
+    for name in plan["columns"] if "categories" in plan.choices else ():
         ref = case.inputs.get(name)
         values = ref.values if isinstance(ref, TableRef) else {}
         for column in plan["columns"][name]:
