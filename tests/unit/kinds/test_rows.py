@@ -45,24 +45,24 @@ def test_a_word_for_a_number_is_missing_and_that_is_said() -> None:
 
 
 def test_a_column_may_state_its_unit_otherwise_but_not_another_one() -> None:
-    plan = a_plan().with_choice("units", {"table": {"pressure": "mm[Hg]"}}, "rule", "")
+    settings = {**SETTINGS, "units": {"pressure": "mm[Hg]"}}
     row = {"age": 61, "sex": "m", "pressure (kPa)": 11}
     case = Case(id="a", patient="a", inputs={"table": TableRef(values=row, units={"pressure (kPa)": "kPa"})})
     with pytest.raises(DataRefused, match=r"'pressure' in kPa, and the release reads it in mm\[Hg\]"):
-        row_of(case, "table", plan)
+        row_of(case, "table", settings)
     same = {"age": 61, "sex": "m", "Pressure [mm[Hg]]": 80}
     case = Case(id="a", patient="a", inputs={"table": TableRef(values=same, units={"Pressure [mm[Hg]]": "mm[Hg]"})})
-    assert row_of(case, "table", plan)[2] == 80
+    assert row_of(case, "table", settings)[2] == 80
 
 
 def test_a_class_that_lost_its_type_beside_empty_cells_is_known() -> None:
-    plan = a_plan().with_choice("categories", {"table": {"sex": ["1", "2"]}}, "rule", "")
-    assert row_of(a_row(sex=2.0), "table", plan)[1] == 1
+    settings = {**SETTINGS, "categories": {"sex": ["1", "2"]}}
+    assert row_of(a_row(sex=2.0), "table", settings)[1] == 1
 
 
 def test_a_word_that_training_did_not_hold_is_said() -> None:
-    assert unknown_words(a_row(), a_plan()) == []
-    (said,) = unknown_words(a_row(sex="x"), a_plan())
+    assert unknown_words(a_row(), "table", SETTINGS) == []
+    (said,) = unknown_words(a_row(sex="x"), "table", SETTINGS)
     assert "'x'" in said
     assert "counts as missing" in said
 
