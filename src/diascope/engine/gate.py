@@ -220,13 +220,20 @@ def refusals(gate: Gate) -> str:
     return f"of images like those it refuses {100 * rate:.1f} %{most}, by {gate.fitted_on} cases"
 
 
-def broken_rules(gate: Gate, images: Mapping[str, Image]) -> list[str]:
-    """Why these images are not what the release was made for; empty where they are."""
+def broken_rules(gate: Gate, images: Mapping[str, Image], may_lack: bool = False) -> list[str]:
+    """Why these images are not what the release was made for; empty where they are.
+
+    Args:
+        gate: Of the release.
+        images: By input.
+        may_lack: Whether the case has inputs of another kind, and no image is needed.
+    """
     found = []
     for rule in gate.rules:
         image = images.get(rule.input)
-        if image is None:
+        if image is None and not may_lack:
             found.append(f"the input {rule.input!r} is missing")
+        if image is None:
             continue
         found += _broken(rule, image)
     return found

@@ -115,7 +115,7 @@ class Predictor:
         if needs is not None:  # the windows get what is left beside the images (F5)
             self.ready.reader.memory_bytes = needs.buffers(self.memory - self.own)
         images = read_images(one.case, one.root, tuple(plan["image_inputs"]))
-        reasons = [*broken_rules(release.gate, images), *broken_columns(release.gate, one.case)]
+        reasons = [*broken_rules(release.gate, images, not images), *broken_columns(release.gate, one.case)]
         for name, settings in plan["readings"].items():
             reasons += kind_of(settings).refusals(one.case, name, one.root, settings)
         if reasons:
