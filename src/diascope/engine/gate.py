@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from diascope.core.evaluation import Gate, GateRule
+from diascope.core.evaluation import ColumnRule, Gate, GateRule
 from diascope.core.image import Image
 from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.batch import Example, Output
@@ -90,7 +90,7 @@ def fit_gate(
         The gate, and the arrays of the distance (`mean`, `scale`, `axes`, `variance`); none below 20 cases.
     """
     rules = tuple(_rule(name, plan, facts) for name in plan["image_inputs"])
-    columns = tuple(rule for name in plan["table_inputs"] for rule in column_rules(name, facts.inputs[name]))
+    columns = tuple(rule for name in plan["table_inputs"] for rule in _rules_of(name, facts))
     if len(rows) < FEWEST:
         return Gate(rules=rules, columns=columns), {}
     table = np.stack(rows)
@@ -115,10 +115,14 @@ def fit_gate(
     return gate, _fit_distance(table, least)
 
 
+def _rules_of(name: str, facts: Fingerprint) -> tuple[ColumnRule, ...]:
+    return column_rules(name, facts.inputs[name]) if name in facts.inputs else ()
+
+
 def _least_scales(plan: Plan, width: int) -> Floats:
     """(D,) what the scale of a feature is at least: a rare 1 in a column of zeros must not be infinitely far."""
     found = np.zeros(width)
-    if plan["image_inputs"] or "scales" not in plan.choices:
+    if plan["image_inputs"] or not plan["table_inputs"] or "scales" not in plan.choices:
         return found
     columns = [(name, column) for name in sorted(plan["table_inputs"]) for column in plan["columns"][name]]
     spreads = [plan["scales"][name][column][1] for name, column in columns]

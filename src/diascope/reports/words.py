@@ -80,9 +80,10 @@ class Words:
         return f"{title} · {self.phrase(rest)}" if rest else title
 
     def metric_base(self, base: str) -> str:
-        """The title of the metric plug-in of that name; the name itself, as words, where there is none."""
+        """The title of the metric plug-in of that name, or of a measure that a task brings; else the name itself."""
         if base not in registry.names("metrics"):
-            return self.phrase(base.replace("_", " "))
+            words = self
+            return words(f"metric.{base}") if f"metric.{base}" in self._words else self.phrase(base)
         title: dict[str, str] = registry.get("metrics", base).title
         return title.get(self.lang) or title.get("en") or base
 

@@ -259,12 +259,20 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
         yield from of_dicom(path, name or "image", opened)
         return
     try:
-        source = recognise(location)
+        source = _own_source(location, opened) or recognise(location)
     except DiascopeError as error:
         files = list(of_files(path, contents(path)[1], opened)) if path.is_dir() else []
         yield from files or _as_trained(location, opened, error)
         return
     yield from of_dicom(path, name or "image", opened) if source == TREE else listed(location, source, opened)
+
+
+def _own_source(location: str, opened: OpenRelease) -> str | None:
+    """The source of the training data, where it held rows and recognises this as well: another one may read no rows."""
+    own = opened.release.source
+    if not opened.plan["table_inputs"] or own not in registry.names("sources"):
+        return None
+    return own if registry.get("sources", own).recognises(location) else None
 
 
 def _as_trained(location: str, opened: OpenRelease, why: DiascopeError) -> Iterator[Incoming]:
