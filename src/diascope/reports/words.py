@@ -66,7 +66,8 @@ class Words:
         `auroc` is the title of that metric, and so is the end of `Validation: auroc`.
         """
         before, colon, last = text.rpartition(": ")
-        is_metric = last.partition("/")[0] in registry.names("metrics")
+        base = last.partition("/")[0]
+        is_metric = base in registry.names("metrics") or f"metric.{base}" in self._words
         return self.phrase(before + colon + self.metric(last)) if is_metric else self.phrase(text)
 
     def field(self, name: str) -> str:

@@ -125,7 +125,7 @@ class Predictor:
         """What the release says about a case that was read.
 
         Raises:
-            OutOfScope: When it looks unlike the training images.
+            OutOfScope: When it is unlike the training cases.
         """
         release, plan, example = self.opened.release, self.opened.plan, one.example
         limit = release.gate.distance_limit
@@ -133,7 +133,7 @@ class Predictor:
             apart = distance(features(example, output), self.distance)
             if not apart <= limit:
                 reason = (
-                    f"it looks unlike the training images: distance {apart:.1f}, limit {limit:.1f} "
+                    f"it is unlike the training cases: distance {apart:.1f}, limit {limit:.1f} "
                     f"({refusals(release.gate)})"
                 )
                 raise OutOfScope(example.case.id, [reason])
