@@ -245,5 +245,5 @@ def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:
         times = "once" if previous == 1 else f"{previous} times"
         found.append(f"this test part was evaluated {times} before: choices made since may be fitted to it")
     if not all(case.patient_known for case in dataset.cases):
-        found.append("the source names no patients: several images of one patient may lie on both sides of a split")
+        found.append("the source names no patients: several cases of one patient may lie on both sides of a split")
     return tuple(found)
