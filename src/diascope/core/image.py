@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from diascope.core.errors import DataRefused
 from diascope.core.geometry import Geometry
 from diascope.core.sequence import Sequence
+from diascope.core.signal import Signal
 from diascope.core.text import Text
 
 
@@ -59,23 +59,6 @@ class Image:
         """The same image with other voxels (and geometry), remembering `note`."""
         history = (*self.history, note) if note else self.history
         return replace(self, array=array, geometry=geometry or self.geometry, history=history)
-
-
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """Samples × channels at a fixed rate (ECG, dynamic-contrast curves, vital signs).
-
-    Args:
-        samples: (T, C) float.
-        rate: Samples per second.
-        channels: Name of each channel.
-        unit: "mV", ...
-    """
-
-    samples: npt.NDArray[np.floating[Any]]
-    rate: float
-    channels: tuple[str, ...]
-    unit: str = "a.u."
 
 
 @dataclass(frozen=True)
