@@ -54,7 +54,6 @@ class InputFacts(Record):
     modality_reason: str = ""
     """Why images of which no file says the modality are taken for one; empty where files say it, or nothing does."""
 
-
     details: dict[str, Any] = Field(default_factory=dict)
     """What a kind of input that is no image knows beside, such as rate and channels of signals; JSON types."""
 
@@ -91,6 +90,8 @@ class Fingerprint(Record):
     order: tuple[str, ...] = ()
     """Names of the inputs in the order of the source: masks lie on the grid of the first image, and the others are
     brought to it. (A file does not keep the order of `inputs`.)"""
+    lacking: dict[str, int] = Field(default_factory=dict)
+    """Training cases that lack an input; only inputs that some lack."""
     strata: dict[str, int]
     """Cases in each stratum (class, or which structures are present) in the training part."""
     label_volumes: dict[str, float] = Field(default_factory=dict)

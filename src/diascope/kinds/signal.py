@@ -16,8 +16,8 @@ from scipy.signal import resample_poly
 from diascope import formats
 from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import DataRefused
-from diascope.core.signal import Signal
 from diascope.core.plan import InputFacts
+from diascope.core.signal import Signal
 from diascope.kinds import Floats, Kind, Look
 from diascope.models import InputSpec
 from diascope.store.files import file_digest
@@ -48,7 +48,10 @@ class Signals:
             "channels": list(signal.channels),
             "units": list(signal.units),
             "missing": [float(share) for share in 1 - known.mean(axis=0)],
-            **{key: [_of(samples[:, c], key) for c in range(samples.shape[1])] for key in ("mean", "std", "low", "high")},
+            **{
+                key: [_of(samples[:, c], key) for c in range(samples.shape[1])]
+                for key in ("mean", "std", "low", "high")
+            },
         }
         digest = hashlib.sha256(repr(samples.shape).encode() + signal.values.astype("<f4").tobytes()).hexdigest()
         return Look(digest, file_digest(root / path for path in ref.paths), len(samples), facts, signal.history)
@@ -74,7 +77,10 @@ class Signals:
             details={
                 "channels": names,
                 "rate": float(np.median([look.facts["rate"] for look in seen])),
-                "units": [_usual([look.facts["units"][at[c]] for look, at in zip(seen, places, strict=True)]) for c in range(len(names))],
+                "units": [
+                    _usual([look.facts["units"][at[c]] for look, at in zip(seen, places, strict=True)])
+                    for c in range(len(names))
+                ],
                 "seconds": _seconds(seen),
                 "mean": [float(f"{one:.6g}") for one in mean],
                 "std": [float(f"{one:.6g}") for one in np.where(std > 0, std, 1.0)],
@@ -84,7 +90,11 @@ class Signals:
         )
 
     def settings(self, facts: InputFacts) -> dict[str, Any]:
-        """`rate` (Hz, 0: samples without time), `length` (samples), `channels`, `units`, `mean`, `std`, `low`, `high`."""
+        """One rate and length for all, and what the channels hold.
+
+        `rate` (Hz, 0: samples without time), `length` (samples), `channels`, `units`, and of each channel in training
+        `mean`, `std`, `low`, `high`.
+        """
         details = facts.details
         rate, usual = details["rate"], facts.shapes[3][2]
         length = math.ceil(details["seconds"] * rate) if rate else usual
@@ -174,7 +184,8 @@ def _of(values: Array, what: str) -> float:
     known = values[np.isfinite(values)]
     if not known.size:
         return float("nan")
-    return float({"mean": np.mean, "std": np.std, "low": np.min, "high": np.max}[what](known))
+    numbers = {"mean": known.mean(), "std": known.std(), "low": known.min(), "high": known.max()}
+    return float(numbers[what])
 
 
 def _usual(words: Sequence[str]) -> str:

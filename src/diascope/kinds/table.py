@@ -38,8 +38,11 @@ class Table:
         return InputFacts.without_space("table", len(table), columns=names, table=table)
 
     def settings(self, facts: InputFacts) -> dict[str, Any]:
-        """`columns` that say something, `categories` (words of each; another one counts as missing), `zeros_missing`
-        (columns in which a 0 stands for a missing value), `units`, `scales` (middle and spread of each column)."""
+        """What its columns mean.
+
+        `columns` that say something, `categories` (words of each; another one counts as missing), `zeros_missing`
+        (columns in which a 0 stands for a missing value), `units`, `scales` (middle and spread of each column).
+        """
         if not facts.columns:
             raise DataRefused(
                 "no column of the table says anything: each is empty, or alike for all training cases",

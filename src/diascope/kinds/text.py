@@ -14,8 +14,8 @@ import numpy.typing as npt
 from diascope import formats
 from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import DataRefused
-from diascope.core.text import Text
 from diascope.core.plan import InputFacts
+from diascope.core.text import Text
 from diascope.kinds import Floats, Kind, Look
 from diascope.models import InputSpec
 from diascope.store.files import file_digest
@@ -107,7 +107,9 @@ class Texts:
         if not isinstance(ref, FileRef):
             return []
         size = len(_read(ref, root).text)
-        return [f"{name}: only the first {settings['length']} of {size} characters are read"] * (size > settings["length"])
+        return [f"{name}: only the first {settings['length']} of {size} characters are read"] * (
+            size > settings["length"]
+        )
 
 
 def _read(ref: FileRef, root: Path) -> Text:
