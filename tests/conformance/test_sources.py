@@ -119,6 +119,11 @@ def dicom_tree(root: Path) -> str:
     return str(root)
 
 
+def values_of_laboratory(root: Path) -> str:
+    table(root / "labs.csv", "patient,sodium,sex,label", ["p1,140,f,x", "p2,131,m,y", "p3,138,m,x", "p4,127,f,y"])
+    return str(root / "labs.csv")
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -137,6 +142,7 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         phantom,
     )
 }
+FACTORIES["table"] = values_of_laboratory
 NAMES = registry.names("sources")
 OF_FOLDERS = [name for name in NAMES if name != "phantom"]
 

@@ -52,7 +52,7 @@ def test_classes_by_the_model_that_is_best_on_training_cases(
     plan = json.loads(Path(made["plan"]).read_text())["choices"]
     assert set(plan["contest"]["value"]) >= {"linear", "boosting", "table_mlp"}
     assert plan["model"]["kind"] == "measured"
-    assert plan["zeros_missing"]["value"] == {"table": ["pressure"]}
+    assert plan["readings"]["value"]["table"]["zeros_missing"] == ["pressure"]
     bars = next(one for one in made["evaluation"]["figures"] if "shuffled" in one["title"])
     assert bars["names"][0] == "marker [mmol/L]"
     assert bars["low"][0] > 0

@@ -26,9 +26,13 @@ def same_pixels(survey: Survey) -> list[list[Case]]:
     """Groups of cases all of whose images agree; constant images are left to another check."""
     groups: dict[tuple[tuple[str, str], ...], list[Case]] = {}
     for case in survey.cases:
-        inputs = survey.facts[case.id].inputs if case.id in survey.facts else {}
-        if inputs and any(facts.minimum != facts.maximum for facts in inputs.values()):
-            key = tuple(sorted((name, facts.digest) for name, facts in inputs.items()))
+        facts = survey.facts.get(case.id)
+        if facts is None or any(ref.kind == "table" for ref in case.inputs.values()):
+            continue
+        inputs = facts.inputs
+        if facts.looks or any(one.minimum != one.maximum for one in inputs.values()):
+            digests = {name: one.digest for name, one in inputs.items()}
+            key = tuple(sorted({**digests, **{name: one.digest for name, one in facts.looks.items()}}.items()))
             groups.setdefault(key, []).append(case)
     return [group for group in groups.values() if len(group) > 1]
 

@@ -10,7 +10,7 @@ from diascope.checks import Check
 from diascope.checks.judging.words import share, some
 from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.problem import Problem
-from diascope.planning.columns import columns_of
+from diascope.kinds.tables.columns import columns_of
 from diascope.planning.survey import Survey
 
 GAP = 5.0

@@ -8,7 +8,7 @@ from diascope.checks import Check
 from diascope.checks.judging.words import bars, count
 from diascope.core.case import TableRef
 from diascope.core.problem import Problem
-from diascope.planning.columns import columns_of, zeros_stand_apart
+from diascope.kinds.tables.columns import columns_of, zeros_stand_apart
 from diascope.planning.survey import Survey
 
 

@@ -12,7 +12,7 @@ from diascope.checks import Check
 from diascope.checks.judging.words import bars
 from diascope.core.case import Scalar, TableRef
 from diascope.core.problem import Problem
-from diascope.planning.columns import columns_of
+from diascope.kinds.tables.columns import columns_of
 from diascope.planning.survey import Survey
 
 SURE = 0.999

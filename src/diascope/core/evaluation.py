@@ -77,7 +77,7 @@ class GateRule(Record):
 
     input: str
     modality: str
-    dimensions: Literal[0, 2, 3]
+    dimensions: Literal[0, 1, 2, 3]
     channels: int
     spacing_low: tuple[float, float, float] | None = None
     spacing_high: tuple[float, float, float] | None = None

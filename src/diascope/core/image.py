@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from diascope.core.errors import DataRefused
 from diascope.core.geometry import Geometry
+from diascope.core.sequence import Sequence
 from diascope.core.signal import Signal
+from diascope.core.text import Text
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,22 +72,6 @@ class Table:
 
     values: Mapping[str, float | str | None]
     units: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Text:
-    """A report; `language` is a BCP 47 tag ("en", "zh-CN")."""
-
-    content: str
-    language: str = "en"
-
-
-@dataclass(frozen=True)
-class Sequence:
-    """A string over an alphabet ("dna", "rna", "protein")."""
-
-    letters: str
-    alphabet: str = "dna"
 
 
 Input = Image | Signal | Table | Text | Sequence

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
 
 from diascope.core.case import Target
 from diascope.core.errors import UnknownName
@@ -32,8 +33,8 @@ class InputFacts(Record):
     kind: str
     modality: str
     channels: int
-    dimensions: Literal[0, 2, 3]
-    """2 where every case has Z = 1; 0 for inputs without space (tables)."""
+    dimensions: Literal[0, 1, 2, 3]
+    """2 where every case has Z = 1; 1 for signals, texts and sequences, 0 for rows of tables."""
     physical: bool
     shapes: tuple[tuple[int, int, int], ...]
     """Minimum, 5th percentile, median, 95th percentile, maximum of (Z, Y, X), each axis apart."""
@@ -53,6 +54,29 @@ class InputFacts(Record):
     modality_reason: str = ""
     """Why images of which no file says the modality are taken for one; empty where files say it, or nothing does."""
 
+    details: dict[str, Any] = Field(default_factory=dict)
+    """What a kind of input that is no image knows beside, such as rate and channels of signals; JSON types."""
+
+    @classmethod
+    def without_space(cls, kind: str, channels: int, sizes: Sequence[int] = (1,) * 5, **others: Any) -> Self:
+        """Facts of an input that lies nowhere in a patient.
+
+        Args:
+            kind: Of input.
+            channels: Columns, channels, letters of the alphabet.
+            sizes: The five quantiles (see `shapes`) of how many samples or letters it has.
+            others: Further fields; `dimensions` is 0 where it is not given.
+        """
+        place: dict[str, Any] = {
+            "dimensions": 0,
+            "physical": False,
+            "shapes": tuple((1, 1, size) for size in sizes),
+            "spacings": ((1.0, 1.0, 1.0),) * len(sizes),
+            "intensity": {},
+            "per_case": {},
+        }
+        return cls(kind=kind, modality=kind, channels=channels, **{**place, **others})
+
 
 class Fingerprint(Record):
     """What the data is."""
@@ -66,6 +90,8 @@ class Fingerprint(Record):
     order: tuple[str, ...] = ()
     """Names of the inputs in the order of the source: masks lie on the grid of the first image, and the others are
     brought to it. (A file does not keep the order of `inputs`.)"""
+    lacking: dict[str, int] = Field(default_factory=dict)
+    """Training cases that lack an input; only inputs that some lack."""
     strata: dict[str, int]
     """Cases in each stratum (class, or which structures are present) in the training part."""
     label_volumes: dict[str, float] = Field(default_factory=dict)

@@ -20,6 +20,7 @@ from diascope.core.errors import DiascopeError, UnknownName
 FAMILIES = MappingProxyType(
     {
         "tasks": "TASK",
+        "kinds": "KIND",
         "modalities": "MODALITY",
         "models": "MODEL",
         "formats": "FORMAT",

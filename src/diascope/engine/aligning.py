@@ -110,7 +110,7 @@ def input_names(case: Case, plan: Plan) -> dict[str, str]:
     Raises:
         DataRefused: When the data has no such input; names it.
     """
-    wanted = [*plan["image_inputs"], *plan["table_inputs"]]
+    wanted = [*plan["image_inputs"], *plan["readings"]]
     missing = [name for name in wanted if name not in case.inputs]
     if not missing:
         return {name: name for name in wanted}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -11,35 +12,29 @@ from diascope.core import registry
 from diascope.core.errors import BadUsage
 from diascope.core.plan import Plan
 from diascope.engine.network import AnswerNetwork
+from diascope.kinds import kind_of
 from diascope.models import InputSpec
 
 
 def input_specs(plan: Plan) -> dict[str, InputSpec]:
-    """What each encoder is built for: `image` for all stacked image inputs, and each table by its name."""
+    """What each encoder is built for: `image` for all stacked image inputs, and each other input by its name."""
     specs = {}
     if plan["image_inputs"]:
         channels = sum(count * _views(plan["intensity"][name]) for name, count in plan["channels"].items())
         z, y, x = plan["patch"]
         steps = tuple(plan["spacing"])
         specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
-    for name in plan["table_inputs"]:
-        specs[name] = table_spec(name, plan)
+    for name, settings in plan["readings"].items():
+        spec = kind_of(settings).spec(settings)
+        outputs = plan["outputs"] if "outputs" in plan.choices else max(1, len(plan.target.labels))
+        specs[name] = replace(spec, outputs=outputs)
     return specs
 
 
-def table_spec(name: str, plan: Plan) -> InputSpec:
-    """What an encoder of a table input is built for."""
-    columns = plan["columns"][name]
-    known = "categories" in plan.choices
-    words, scales = (plan["categories"][name], plan["scales"][name]) if known else ({}, {})
-    return InputSpec(
-        "table",
-        len(columns),
-        0,
-        outputs=plan["outputs"] if "outputs" in plan.choices else max(1, len(plan.target.labels)),
-        categories=tuple(len(words.get(column, ())) for column in columns) if words else (),
-        scales=tuple((scales[column][0], scales[column][1]) for column in columns) if scales else (),
-    )
+def encoder_of(name: str, plan: Plan) -> tuple[str, dict[str, Any]]:
+    """Model and options that encode an input."""
+    own = plan["encoders"].get(name) if "encoders" in plan.choices else None
+    return (own["model"], own["options"]) if own else (plan["model"], plan["model_options"])
 
 
 def _views(intensity: Mapping[str, Any]) -> int:
@@ -54,9 +49,11 @@ def build_network(plan: Plan) -> nn.Module:
         BadUsage: When the model does not suit the task or the inputs.
     """
     refuse_misfit(plan)
-    model = registry.get("models", plan["model"])
-    encoders = {name: model.build(spec, plan["model_options"]) for name, spec in input_specs(plan).items()}
-    if model.gives == "answer":
+    encoders = {}
+    for name, spec in input_specs(plan).items():
+        model, options = encoder_of(name, plan)
+        encoders[name] = registry.get("models", model).build(spec, options)
+    if registry.get("models", plan["model"]).gives == "answer":
         ((name, estimator),) = encoders.items()
         return AnswerNetwork(name, estimator)
     network: nn.Module = registry.get("tasks", plan.task).network(plan, encoders)
@@ -69,23 +66,31 @@ def refuse_misfit(plan: Plan) -> None:
     Raises:
         BadUsage: Says which, and what the model does.
     """
-    model, needs = registry.get("models", plan["model"]), registry.get("tasks", plan.task).needs
-    kinds = ["image"] * bool(plan["image_inputs"]) + ["table"] * len(plan["table_inputs"])
-    strange = [kind for kind in kinds if kind not in model.takes]
+    kinds = {"image": "image"} if plan["image_inputs"] else {}
+    kinds |= {name: settings["kind"] for name, settings in plan["readings"].items()}
+    for name, kind in kinds.items():
+        own = plan["encoders"].get(name) if "encoders" in plan.choices else None
+        _refuse_model(own["model"] if own else plan["model"], kind, len(kinds), plan)
+    if not kinds:
+        _refuse_model(plan["model"], "", 0, plan)
+
+
+def _refuse_model(name: str, kind: str, inputs: int, plan: Plan) -> None:
+    model, needs = registry.get("models", name), registry.get("tasks", plan.task).needs
     wrong = given = ""
-    if strange:
-        wrong, given = f"does not read inputs of kind {strange[0]!r}", f"it reads {', '.join(sorted(model.takes))}"
-    elif model.gives == "answer" and len(kinds) != 1:
-        wrong, given = "answers from one input alone", f"inputs: {', '.join(kinds) or 'none'}"
+    if kind and kind not in model.takes:
+        wrong, given = f"does not read inputs of kind {kind!r}", f"it reads {', '.join(sorted(model.takes))}"
+    elif model.gives == "answer" and inputs != 1:
+        wrong, given = "answers from one input alone", f"{inputs} inputs"
     elif model.gives == "answer" and model.fitted == "once":
         if plan.target.kind not in model.target_kinds:
             wrong = f"does not answer for a target of kind {plan.target.kind!r}"
             given = f"it answers for {', '.join(sorted(model.target_kinds))}"
     elif model.gives != needs:
-        wrong, given = f"gives {model.gives!r}, and the task {plan.task!r} needs {needs!r}", f"model {plan['model']!r}"
+        wrong, given = f"gives {model.gives!r}, and the task {plan.task!r} needs {needs!r}", f"model {name!r}"
     if wrong:
         raise BadUsage(
-            f"the model {plan['model']!r} {wrong}",
+            f"the model {name!r} {wrong}",
             given=given,
             todo="Choose another model: --set model=NAME (diascope list models)",
         )

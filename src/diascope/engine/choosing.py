@@ -42,7 +42,7 @@ def choose_backend(networks: Sequence[nn.Module], plan: Plan, examples: Sequence
         return {"backend": plan["backend"], "precision": plan["read_precision"], "agreement": "chosen by hand"}
     reference = Reader(networks[:1], plan, "torch", "fp32")
     images = [reference_image(example, plan) for example in examples if "image" in example.inputs]
-    if not images or plan["table_inputs"] or reference.output == "image":
+    if not images or plan["readings"] or reference.output == "image":
         return {"backend": "torch", "precision": "fp32", "agreement": "the reference itself"}
     batch = images[:1] if reference.output == "dense" else [torch.cat(images)]
     expected, slowest = _timed(reference, images, batch[0])

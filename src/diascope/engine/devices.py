@@ -132,19 +132,19 @@ def capabilities() -> Capabilities:
     )
 
 
-def candidates(machine: Capabilities, dimensions: Literal[0, 2, 3]) -> tuple[Arithmetic, ...]:
+def candidates(machine: Capabilities, dimensions: Literal[0, 1, 2, 3]) -> tuple[Arithmetic, ...]:
     """What is worth measuring before a plan is made, the likely fastest first.
 
     Args:
         machine: From `capabilities`.
-        dimensions: Of the images; 0 for inputs without space, which have no channels to put last.
+        dimensions: Of the images; fewer than 2 for inputs without space, which have no channels to put last.
     """
     plain = Arithmetic("fp32", channels_last=False, threads=machine.cores)
     if machine.mps:
         return (plain,)
     # Small work is sometimes done before other threads are awake.
     alone = machine.cores > 1 and not machine.cuda
-    if dimensions == 0:
+    if dimensions < 2:
         return (plain, Arithmetic("fp32", channels_last=False, threads=1)) if alone else (plain,)
     last = Arithmetic("fp32", channels_last=True, threads=machine.cores)
     half = Arithmetic("bf16", channels_last=True, threads=machine.cores)

@@ -14,8 +14,9 @@ from diascope.core.evaluation import Gate, GateRule
 from diascope.core.image import Image
 from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.batch import Example, Output
-from diascope.engine.rows import column_rules
 from diascope.evidence.proportions import proportion
+from diascope.kinds import kind_of
+from diascope.kinds.tables.rows import column_rules
 
 Floats = npt.NDArray[np.float64]
 FALSE_REFUSALS = 0.01
@@ -37,22 +38,20 @@ LEAST_SCALE = 0.3
 """Of a table column's spread in training: what its scale in the distance is at least."""
 
 
-def features(example: Example, output: Output) -> Floats:
+def features(example: Example, output: Output, plan: Plan) -> Floats:
     """What the distance is measured on: how grey values are distributed and change, and the encoder's features.
 
-    Without an image: the values of the tables, nan where one is missing.
+    Of inputs that are no images what their kind says of them; nan where one is missing.
     """
-    image = example.inputs.get("image")
-    if image is None:
-        values = [np.ravel(array) for _, array in sorted(example.inputs.items())]
-        return np.concatenate([*values, np.asarray(output.features, float)]).astype(float)
-    parts = [_descriptor(channel) for channel in image]
+    parts = [_descriptor(channel) for channel in example.inputs.get("image", ())]
+    readings: Mapping[str, Mapping[str, Any]] = plan["readings"]
+    parts += [kind_of(one).describe(example.inputs[name], one) for name, one in sorted(readings.items())]
     return np.concatenate([*parts, np.asarray(output.features, float)]).astype(float)
 
 
-def described(example: Example) -> Floats:
+def described(example: Example, plan: Plan) -> Floats:
     """The first part of `features`, which nothing was learnt for: it may be taken from training cases."""
-    return features(example, Output(np.zeros(0)))
+    return features(example, Output(np.zeros(0)), plan)
 
 
 def _descriptor(channel: npt.NDArray[np.float32]) -> Floats:
@@ -90,7 +89,7 @@ def fit_gate(
         The gate, and the arrays of the distance (`mean`, `scale`, `axes`, `variance`); none below 20 cases.
     """
     rules = tuple(_rule(name, plan, facts) for name in plan["image_inputs"])
-    columns = tuple(rule for name in plan["table_inputs"] for rule in column_rules(name, facts.inputs[name]))
+    columns = tuple(rule for name in _tables(plan) for rule in column_rules(name, facts.inputs[name]))
     if len(rows) < FEWEST:
         return Gate(rules=rules, columns=columns), {}
     table = np.stack(rows)
@@ -118,12 +117,18 @@ def fit_gate(
 def _least_scales(plan: Plan, width: int) -> Floats:
     """(D,) what the scale of a feature is at least: a rare 1 in a column of zeros must not be infinitely far."""
     found = np.zeros(width)
-    if plan["image_inputs"] or "scales" not in plan.choices:
+    tables = _tables(plan)
+    if plan["image_inputs"] or len(tables) < len(plan["readings"]):
         return found
-    columns = [(name, column) for name in sorted(plan["table_inputs"]) for column in plan["columns"][name]]
-    spreads = [plan["scales"][name][column][1] for name, column in columns]
+    settings = [plan["readings"][name] for name in tables]
+    spreads = [one["scales"][column][1] for one in settings for column in one["columns"]]
     found[: len(spreads)] = LEAST_SCALE * np.asarray(spreads)
     return found
+
+
+def _tables(plan: Plan) -> list[str]:
+    """Names of the rows of tables that are read."""
+    return sorted(name for name, settings in plan["readings"].items() if settings["kind"] == "table")
 
 
 def _folds(patients: Sequence[str]) -> npt.NDArray[np.intp]:

@@ -58,14 +58,15 @@ def importance(
     Returns:
         A bar chart with 95 % intervals by patient; none where no table is read.
     """
-    if not plan["table_inputs"] or not cases:
+    tables = {name: one["columns"] for name, one in plan["readings"].items() if one["kind"] == "table"}
+    if not tables or not cases:
         return ()
     read = _read(cases[:: max(1, len(cases) // MOST_CASES)][:MOST_CASES], root, plan)
     before = _headline(reader, read, plan, decision, read.examples)
     sign = -1.0 if before.better == "lower" else 1.0
     found: dict[str, Measure] = {}
-    for name in plan["table_inputs"]:
-        for place, column in enumerate(plan["columns"][name]):
+    for name, columns in tables.items():
+        for place, column in enumerate(columns):
             after = [
                 _headline(reader, read, plan, decision, _shuffled(read.examples, (name, place), plan.seed, number))
                 for number in range(SHUFFLES)

@@ -12,8 +12,50 @@ OutputShape = Literal["vector", "dense", "image"]
 Reduce = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
+PRESENT = "present"
+"""Name of the numbers (B, inputs) that say which inputs a case has, in the order of their sorted names."""
+FUSED = 128
+"""Numbers that every input is brought to before they are weighed."""
+LEFT_OUT = 0.2
+"""Share of the inputs of a case that training leaves out."""
+
+
+class Fusion(nn.Module):
+    """Gated late fusion: each input brought to one width, weighed by gates that see all of them, and added.
+
+    What a case lacks has no weight. In training inputs are left out at random (modality dropout, Neverova et al. 2016),
+    so that no input is relied upon alone; a case keeps one at least.
+
+    Args:
+        widths: D of each input, in the order of their sorted names.
+        width: Of what comes out.
+        dropout: Share of inputs left out in training.
+    """
+
+    def __init__(self, widths: Sequence[int], width: int = FUSED, dropout: float = LEFT_OUT) -> None:
+        super().__init__()
+        self.brought = nn.ModuleList(nn.Sequential(nn.Linear(one, width), nn.LayerNorm(width)) for one in widths)
+        self.gates = nn.Linear(width * len(widths), len(widths))
+        self.dropout = dropout
+
+    def forward(self, vectors: Sequence[Tensor], present: Tensor) -> Tensor:
+        """Vectors (B, D) of each input and (B, N) which are there, to (B, width)."""
+        kept = self._kept(present) if self.training else present
+        brought = [
+            layer(one) * kept[:, n, None] for n, (layer, one) in enumerate(zip(self.brought, vectors, strict=True))
+        ]
+        stacked = torch.stack(brought, dim=1)
+        weights = torch.sigmoid(self.gates(stacked.flatten(1))) * kept
+        weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(1e-6)
+        return (weights[..., None] * stacked).sum(dim=1)
+
+    def _kept(self, present: Tensor) -> Tensor:
+        kept = present * (torch.rand_like(present) >= self.dropout)
+        return torch.where(kept.sum(dim=1, keepdim=True) > 0, kept, present)
+
+
 class VectorNetwork(nn.Module):
-    """Encoders that give vectors, joined end to end, then one linear layer.
+    """Encoders that give vectors, fused where there are several, then one linear layer.
 
     Args:
         encoders: Input name to a module that maps it to (B, D).
@@ -25,19 +67,25 @@ class VectorNetwork(nn.Module):
 
     def __init__(self, encoders: Mapping[str, nn.Module], outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict(encoders)
-        width = sum(encoder.channels[0] for encoder in encoders.values())  # type: ignore[index,misc]
+        self.encoders = nn.ModuleDict({name: encoders[name] for name in sorted(encoders)})
+        widths: list[int] = [encoder.channels[0] for encoder in self.encoders.values()]  # type: ignore[index,misc]
+        self.fusion = Fusion(widths) if len(widths) > 1 else None
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width, outputs)
+        self.head = nn.Linear(FUSED if self.fusion else widths[0], outputs)
         self.outputs = outputs
 
     def features(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """(B, D): what the encoders give, in the order of their names."""
-        return torch.cat([encoder(inputs[name]) for name, encoder in self.encoders.items()], dim=1)
+        """(B, D): what the encoders give."""
+        vectors = [encoder(inputs[name]) for name, encoder in self.encoders.items()]
+        if self.fusion is None:
+            return vectors[0]
+        fused: Tensor = self.fusion(vectors, inputs[PRESENT])
+        return fused
 
     def answer(self, features: Tensor) -> Tensor:
         """(B, D) to (B, K) outputs, before any calibration."""
-        return self.head(self.dropout(features))  # type: ignore[no-any-return]
+        answer: Tensor = self.head(self.dropout(features))
+        return answer
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(B, K) outputs, before any calibration."""

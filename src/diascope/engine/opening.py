@@ -49,7 +49,7 @@ def ready(opened: OpenRelease, backend: str | None = None, memory_gb: float | No
     networks = [load_weights(plan, opened.folder / member) for member in release.members]
     memory = buffer_bytes(memory_gb or plan["memory_gb"])
     reasons: list[str] = []
-    for name, precision in dict.fromkeys(_ways(own, backend, bool(plan["table_inputs"]))):
+    for name, precision in dict.fromkeys(_ways(own, backend, bool(plan["readings"]))):
         reader, why = _tried(opened, networks, (name, precision), memory)
         if reader is not None:
             notes = [f"read with {name} {precision}: {reason}" for reason in reasons]
@@ -66,7 +66,7 @@ def _ways(own: tuple[str, str], wanted: str | None, tables: bool) -> list[tuple[
     if wanted is None:
         return [own, PLAIN]
     if tables and wanted != "torch":
-        raise BadUsage("rows of tables are read by torch only", given=f"--backend {wanted}")
+        raise BadUsage("inputs that are no images are read by torch only", given=f"--backend {wanted}")
     if not registry.get("backends", wanted).is_available():
         raise BadUsage(f"the back end {wanted!r} is not installed here", todo="pip install 'diascope[fast]'")
     return [own, (wanted, "fp32")] if wanted == own[0] else [(wanted, "fp32")]

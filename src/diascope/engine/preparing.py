@@ -18,11 +18,13 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
+from diascope.engine.building import input_specs
 from diascope.engine.feeding import Stored
+from diascope.engine.network import PRESENT
 from diascope.engine.orienting import Turn
 from diascope.engine.placing import frames_apart, placed
-from diascope.engine.rows import row_of
 from diascope.formats.dicomio.placing import place_on
+from diascope.kinds import arrays_of, is_missing
 from diascope.store.files import changed_file
 from diascope.transforms.intensity import POINTWISE
 from diascope.transforms.resampling.volume import onto
@@ -34,13 +36,18 @@ SLAB = 1 << 24
 def read_images(case: Case, root: Path, names: tuple[str, ...]) -> dict[str, Image]:
     """The image inputs of a case, as they are in the files, in the order of `names`."""
     images: dict[str, Image] = {}
-    for name in names:
+    for name in () if may_lack(case, names) else names:
         ref = case.inputs.get(name)
         if not isinstance(ref, FileRef):
             raise DataRefused(f"case {case.id} has no image input {name!r}", given=", ".join(case.inputs) or "none")
         unchanged(case, ref, root)
         images[name] = formats.read(ref, root)
     return images
+
+
+def may_lack(case: Case, names: tuple[str, ...]) -> bool:
+    """Whether a case has none of the images, but other inputs: it is read without."""
+    return bool(case.inputs) and not any(name in case.inputs for name in names)
 
 
 def unchanged(case: Case, ref: FileRef, root: Path) -> None:
@@ -113,26 +120,31 @@ def _scaled(image: Image, channels: int, params: Mapping[str, Any]) -> torch.Ten
     return volume
 
 
-def prepare(case: Case, images: Mapping[str, Image], plan: Plan) -> Example:
-    """A case as the network sees it.
+def prepare(case: Case, images: Mapping[str, Image], plan: Plan, root: Path) -> Example:
+    """A case as the network sees it; with several inputs, `present` says which of them it has (by sorted names).
 
     Args:
         case: The manifest row.
         images: What `read_images` gave.
+        root: Folder that relative paths start at.
         plan: Its `prepare` choice lists the transforms of the image inputs, in order.
     """
     inputs: dict[str, npt.NDArray[Any]] = {}
     geometry, original = None, None
     names = tuple(plan["image_inputs"])
-    if names:
+    if names and not images:
+        inputs["image"] = np.zeros((input_specs(plan)["image"].channels, *plan["patch"]), np.float32)
+    elif names:
         volume, geometry = stack(images, plan)
         original = (geometry, images[names[0]].shape)
         volume, geometry = _upright(volume, original)
         for name, params in plan["prepare"]:
             volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, False)
         inputs["image"] = np.ascontiguousarray(volume.numpy(), dtype=np.float32)
-    for name in plan["table_inputs"]:
-        inputs[name] = row_of(case, name, plan)
+    inputs |= arrays_of(case, root, plan)
+    if len(inputs) > 1:
+        has = [bool(images) if name == "image" else not is_missing(inputs[name]) for name in sorted(inputs)]
+        inputs[PRESENT] = np.array(has, np.float32)
     return Example(case, inputs, {}, geometry, original)
 
 
@@ -140,9 +152,9 @@ def prepared(case: Case, root: Path, plan: Plan) -> tuple[Example, dict[str, npt
     """One case read and prepared, with its masks on the grid of the image as it was read."""
     names = tuple(plan["image_inputs"])
     images = read_images(case, root, names)
-    first = images[names[0]] if names else None
+    first = images[names[0]] if images else None
     masks = read_masks(case, root, plan.target.columns, first)
-    return prepare(case, images, plan), masks
+    return prepare(case, images, plan, root), masks
 
 
 def stored_cases(cases: Sequence[Case], root: Path, plan: Plan) -> list[Stored]:

@@ -14,7 +14,7 @@ from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import UnreadableFile
 from diascope.core.geometry import Geometry
-from diascope.core.image import Image
+from diascope.core.image import Image, Input
 from diascope.formats.files.union import UNION, read_union
 
 
@@ -123,6 +123,18 @@ def read(ref: FileRef, root: Path) -> Image:
     if ref.modality is not None and image.modality == "unknown":
         image = Image(image.array, image.geometry, ref.modality, image.unit, image.attributes, image.history)
     return image
+
+
+def read_input(ref: FileRef, root: Path) -> Input:
+    """Read what a `FileRef` of any kind points to, relative to `root`.
+
+    Raises:
+        UnreadableFile: When a file is missing or broken.
+    """
+    if ref.kind == "image":
+        return read(ref, root)
+    found: Input = registry.get("formats", ref.format).read(_paths(ref, root), ref.item)
+    return found
 
 
 def _paths(ref: FileRef, root: Path) -> list[Path]:

@@ -20,8 +20,9 @@ class InputSpec:
     Args:
         kind: "image", "table", ...; "none" for a generator, which reads no input of a case but (B, channels) noise.
         channels: Channels of an image (all image inputs of a case stacked), columns of a table, numbers of noise.
-        dimensions: 2, 3, or 0 for inputs without space.
-        shape: (Z, Y, X) of one training example, or of what a generator makes; (1, 1, 1) without space.
+        dimensions: 2, 3; 1 for signals, sequences and texts, 0 for inputs without any order.
+        shape: (Z, Y, X) of one training example, or of what a generator makes; (1, 1, T) with one dimension,
+            (1, 1, 1) without.
         spacing: Steps (z, y, x) of the working grid, to choose anisotropic kernels by.
         categories: For each column of a table, how many different values a category has, 0 for a number; empty where
             all are numbers. A category is given as the index of its value, nan where it is missing or was never seen.
@@ -29,16 +30,18 @@ class InputSpec:
             empty where nothing is known.
         outputs: How many numbers a model that is fitted at once may answer with: classes, or 1 where there are none.
             For a generator: channels of what it makes.
+        alphabet: Of a text, the code points of the training part, the most frequent first.
     """
 
     kind: str
     channels: int
-    dimensions: Literal[0, 2, 3]
+    dimensions: Literal[0, 1, 2, 3]
     shape: tuple[int, int, int] = (1, 1, 1)
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     outputs: int = 0
     categories: tuple[int, ...] = ()
     scales: tuple[tuple[float, float], ...] = ()
+    alphabet: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

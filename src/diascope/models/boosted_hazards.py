@@ -54,7 +54,7 @@ class TreeHazards(nn.Module):
         number = torch.arange(intervals, dtype=torch.float64, device=rows.device).repeat(len(rows))
         many = torch.cat([rows.double().repeat_interleave(intervals, dim=0), number[:, None]], dim=1)
         scores = self.boosted.trees(cleaned(many, self.boosted.categories))
-        logit = scores[:, 1] - scores[:, 0]
+        logit: Tensor = scores[:, 1] - scores[:, 0]
         return logit.reshape(len(rows), intervals).clamp(-FURTHEST, FURTHEST).float()
 
 

@@ -46,7 +46,8 @@ class ProportionalHazards(nn.Module):
         """(B, D) to (B, K) logits."""
         score = self.design(rows) @ self.weights - self.middle
         hazard = (self.baseline * score.clamp(-30, 30).exp()[:, None]).clamp(LEAST, MOST)
-        return (hazard + torch.log(-torch.expm1(-hazard))).float()
+        logits: Tensor = hazard + torch.log(-torch.expm1(-hazard))
+        return logits.float()
 
 
 class Cox:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from diascope.core import registry
 from diascope.core.case import Case
 from diascope.core.errors import BadUsage, DiascopeError, MissingPackage
 from diascope.core.plan import Plan
-from diascope.engine.building import refuse_misfit
+from diascope.engine.building import input_specs, refuse_misfit
 from diascope.engine.fit import Part, fit_network, load_weights
 from diascope.engine.reading import Reader
 from diascope.engine.scoring import cross_decided, observe
@@ -82,13 +83,14 @@ def entrants(plan: Plan) -> tuple[str, ...]:
         except (BadUsage, MissingPackage):
             continue
         found.append(name)
-    return tuple(sorted(found, key=_eagerness))
+    spec = next(iter(input_specs(plan).values()))
+    return tuple(sorted(found, key=partial(_eagerness, spec=spec)))
 
 
-def _eagerness(name: str) -> tuple[bool, int, str]:
+def _eagerness(name: str, spec: InputSpec) -> tuple[bool, int, str]:
     """Models that are fitted at once first, those with fewer options (hence the simpler ones) before others."""
     model = registry.get("models", name)
-    return model.fitted != "once", len(model.options(InputSpec("table", 1, 0, outputs=2))), name
+    return model.fitted != "once", len(model.options(spec)), name
 
 
 def compare(

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from diascope.core.case import Case, Dataset, TableRef
+from diascope.core import registry
+from diascope.core.case import Case, Dataset
 from diascope.core.errors import DataRefused
 from diascope.core.plan import Fingerprint, InputFacts
-from diascope.planning.columns import column_facts, columns_of
 from diascope.planning.survey import CaseFacts, InputFactsOfCase, MaskFacts, Survey
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -36,9 +36,7 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
         raise DataRefused("no training case could be read", todo="Run diascope check")
     facts = [survey.facts[case.id] for case in training]
     inputs = {name: _image_facts(name, facts) for name in _image_names(training, facts)}
-    inputs |= {
-        name: _table_facts(training, name) for name, ref in training[0].inputs.items() if isinstance(ref, TableRef)
-    }
+    inputs |= {name: _facts_of_kind(name, kind, training, facts) for name, kind in _others(training).items()}
     voxels = sum(
         int(np.prod(one.shape)) * one.channels
         for case_facts in survey.facts.values()
@@ -49,7 +47,10 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
         cases=len(dataset.cases),
         patients=len({case.patient for case in dataset.cases}),
         inputs=inputs,
-        order=tuple(name for name in training[0].inputs if name in inputs),
+        order=tuple(
+            name for name in dict.fromkeys(name for case in training for name in case.inputs) if name in inputs
+        ),
+        lacking={name: lacking for name in inputs if (lacking := sum(name not in case.inputs for case in training))},
         strata=dict(Counter(stratum(case) for case in training)),
         label_volumes=_label_volumes(dataset, facts),
         label_places=_label_places(dataset, facts),
@@ -61,11 +62,27 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
 
 
 def _image_names(cases: Sequence[Case], facts: Sequence[CaseFacts]) -> list[str]:
-    return [name for name in cases[0].inputs if all(name in one.inputs for one in facts)]
+    """Images that every case has which has an image at all."""
+    names = dict.fromkeys(name for case in cases for name in case.inputs)
+    some = [one for one in facts if one.inputs]
+    return [name for name in names if some and all(name in one.inputs for one in some)]
+
+
+def _others(cases: Sequence[Case]) -> dict[str, str]:
+    """Inputs that are no images, with their kind."""
+    return {name: ref.kind for case in cases for name, ref in case.inputs.items() if ref.kind != "image"}
+
+
+def _facts_of_kind(name: str, kind: str, cases: Sequence[Case], facts: Sequence[CaseFacts]) -> InputFacts:
+    having = [
+        (case.inputs[name], one.looks.get(name)) for case, one in zip(cases, facts, strict=True) if name in case.inputs
+    ]
+    found: InputFacts = registry.get("kinds", kind).facts([ref for ref, _ in having], [look for _, look in having])
+    return found
 
 
 def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
-    seen = [one.inputs[name] for one in facts]
+    seen = [one.inputs[name] for one in facts if name in one.inputs]
     flat = {one.shape[0] == 1 for one in seen}
     dimensions: Literal[2, 3] = 2 if flat == {True} else 3
     modality, reason = _modality(seen, dimensions)
@@ -109,30 +126,6 @@ def _intensity(seen: Sequence[InputFactsOfCase], channels: int) -> dict[str, tup
         "low": tuple(map(float, np.median(table[..., 2], axis=0))),
         "high": tuple(map(float, np.median(table[..., 3], axis=0))),
     }
-
-
-def _table_facts(cases: Sequence[Case], name: str) -> InputFacts:
-    units = {
-        key: unit
-        for case in cases
-        if isinstance(ref := case.inputs.get(name), TableRef)
-        for key, unit in ref.units.items()
-    }
-    found = [column_facts(key, values, units.get(key, "")) for key, values in columns_of(cases, name).items()]
-    table = tuple(sorted((one for one in found if one is not None), key=lambda one: one.name))
-    return InputFacts(
-        kind="table",
-        modality="table",
-        channels=len(table),
-        dimensions=0,
-        physical=False,
-        shapes=((1, 1, 1),) * 5,
-        spacings=((1.0, 1.0, 1.0),) * 5,
-        intensity={},
-        per_case={},
-        columns=tuple(one.name for one in table),
-        table=table,
-    )
 
 
 def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, float]:

@@ -14,8 +14,8 @@ from torch import nn
 
 from diascope.core import registry
 from diascope.core.case import Dataset
-from diascope.core.errors import BadUsage, DataRefused, DoesNotFit, UnknownName
-from diascope.core.plan import Choice, ColumnFacts, Fingerprint, InputFacts, Plan
+from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
+from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
 from diascope.engine.building import build_network, input_specs, refuse_misfit
 from diascope.engine.devices import Capabilities, candidates, capabilities, prepare_process
 from diascope.engine.preparing import stored_cases
@@ -37,8 +37,6 @@ ONE_FIT = 2.0
 """Seconds that a model takes that is fitted at once, where nothing was measured."""
 REPORT = 10.0
 """Seconds for evaluation, importance of columns and the report of a table."""
-NINETY = 3.29
-"""Standard deviations between the 5 and the 95 % quantile of a normal distribution."""
 VIEWS = 3
 """Display windows that a whole image without a mask is shown in."""
 
@@ -80,11 +78,14 @@ def make_plan(
 
 
 def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
-    """The task's model, or the one set by hand, where it reads the inputs; of tables all that do, to be compared.
+    """The task's model, or the one set by hand, where it reads the inputs; else all that do, to be compared.
 
     Raises:
         BadUsage: When none does.
     """
+    encoders = draft.choices["encoders"].value if "encoders" in draft.choices else {}
+    if encoders and not draft.choices["image_inputs"].value:
+        draft.put("model", next(iter(encoders.values()))["model"], "rule", "of the first input; see `encoders`")
     plan = _plan(draft, setting.dataset, setting.seed)
     try:
         refuse_misfit(plan)
@@ -157,15 +158,8 @@ def _plan(draft: Draft, dataset: Dataset, seed: int) -> Plan:
 def _inputs(draft: Draft, facts: Fingerprint) -> None:
     order = facts.order or tuple(facts.inputs)
     images = [name for name in order if facts.inputs[name].kind == "image"]
-    tables = [name for name in order if facts.inputs[name].kind == "table"]
     draft.put("image_inputs", images, "rule", "all image inputs, stacked as channels on the grid of the first")
-    draft.put("table_inputs", tables, "rule", "all table inputs")
-    if not images and tables and not any(facts.inputs[name].columns for name in tables):
-        raise DataRefused(
-            "no column of the table says anything: each is empty, or alike for all training cases",
-            todo="Bring a column to learn from",
-        )
-    _columns(draft, {name: facts.inputs[name] for name in tables})
+    _readings(draft, {name: facts.inputs[name] for name in order if facts.inputs[name].kind != "image"})
     draft.put(
         "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"
     )
@@ -174,35 +168,20 @@ def _inputs(draft: Draft, facts: Fingerprint) -> None:
     draft.put("intensity", rules, "rule", words or "no image input")
 
 
-def _columns(draft: Draft, tables: Mapping[str, InputFacts]) -> None:
-    draft.put(
-        "columns",
-        {name: list(facts.columns) for name, facts in tables.items()},
-        "rule",
-        "columns that say something in the training part",
-    )
-    if not tables:
+def _readings(draft: Draft, others: Mapping[str, InputFacts]) -> None:
+    """How inputs that are no images become numbers, and by what each is encoded where several are read together."""
+    plugins = {name: registry.get("kinds", facts.kind) for name, facts in others.items()}
+    settings = {name: plugin.settings(others[name]) for name, plugin in plugins.items()}
+    reasons = "; ".join(f"{name}: {plugin.reason(settings[name])}" for name, plugin in plugins.items())
+    draft.put("readings", settings, "rule", reasons or "images alone")
+    if len(others) + bool(draft.choices["image_inputs"].value) < 2:
         return
-    categories = {
-        name: {one.name: list(one.values) for one in facts.table if one.kind == "category"}
-        for name, facts in tables.items()
-    }
-    zeros = {name: [one.name for one in facts.table if one.zeros_missing] for name, facts in tables.items()}
-    units = {name: {one.name: one.unit for one in facts.table if one.unit} for name, facts in tables.items()}
-    scales = {name: {one.name: _scale(one) for one in facts.table} for name, facts in tables.items()}
-    draft.put("scales", scales, "measured", "middle and spread of each column, by which networks standardise it")
-    draft.put("categories", categories, "rule", "words of the training part; another one counts as missing")
-    draft.put("zeros_missing", zeros, "rule", "columns in which a 0 stands for a missing value: no other comes near it")
-    draft.put("units", units, "rule", "as the table states them")
+    encoders = {name: _encoder(plugin.encoder, plugin.spec(settings[name])) for name, plugin in plugins.items()}
+    draft.put("encoders", encoders, "rule", "each input by what suits its kind; images by the model")
 
 
-def _scale(facts: ColumnFacts) -> list[float]:
-    """Median, and the standard deviation of a normal distribution with the same 5 and 95 % quantiles."""
-    if facts.kind == "category":
-        return [0.0, 1.0]
-    least, low, middle, high, most = facts.quantiles
-    spread = (high - low) / NINETY or (most - least) / NINETY or 1.0
-    return [float(f"{middle:.6g}"), float(f"{spread:.6g}")]
+def _encoder(name: str, spec: InputSpec) -> dict[str, Any]:
+    return {"model": name, "options": registry.get("models", name).options(spec)}
 
 
 def _what(facts: InputFacts) -> str:
@@ -326,12 +305,12 @@ def _probe(plan: Plan, root: Path, cases: Sequence[Any], machine: Capabilities, 
     torch.manual_seed(plan.seed)
     network: nn.Module = build_network(plan)
     stored = stored_cases(cases, root, plan)
-    dimensions: Literal[0, 2, 3] = _dimensions(plan)
+    dimensions = _dimensions(plan)
     seconds = min(MOST_SECONDS, MOST_SHARE * budget.minutes * 60)
     return probe(network, task.phases(plan), plan, stored, candidates(machine, dimensions), seconds)
 
 
-def _dimensions(plan: Plan) -> Literal[0, 2, 3]:
+def _dimensions(plan: Plan) -> Literal[0, 1, 2, 3]:
     spec: InputSpec = next(iter(input_specs(plan).values()))
     return spec.dimensions
 

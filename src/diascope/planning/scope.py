@@ -15,7 +15,7 @@ from diascope.core.image import Image
 from diascope.core.problem import Problem
 from diascope.engine.aligning import input_names, measurable
 from diascope.engine.gate import broken_rules
-from diascope.engine.rows import broken_columns
+from diascope.kinds.tables.rows import broken_columns
 from diascope.planning.looked import Looked
 from diascope.planning.survey import CaseFacts, InputFactsOfCase
 from diascope.store.releases import OpenRelease

@@ -6,7 +6,7 @@ Throughput is first guessed from the cores; the probe then measures the size tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from diascope.core import registry
 from diascope.core.errors import DoesNotFit
 from diascope.core.plan import Fingerprint
 from diascope.engine.devices import Capabilities
+from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
 from diascope.planning.grid import Grid, fitted_patch
@@ -58,7 +59,7 @@ BASE_GB = 0.9
 class Size:
     """What was chosen."""
 
-    dimensions: Literal[0, 2, 3]
+    dimensions: Literal[0, 1, 2, 3]
     gflop: float
     """Of one step, forward and backward."""
 
@@ -203,9 +204,10 @@ def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[C
         cut = np.maximum(np.array(shape) * rung.part, np.minimum(shape, 16))
         shape = fitted_patch(cut, spec.dimensions, steps)
     one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, (steps[0], steps[1], steps[2]))
+    one = one if spec.dimensions > 1 else spec
     options = narrowed(model.options(one), rung.lean)
-    shape = _divisible(shape, model.stride(options), one.dimensions)
-    one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, one.spacing)
+    if spec.dimensions > 1:
+        one = replace(one, shape=_divisible(shape, model.stride(options), one.dimensions))
     cost = model.cost(one, options)
     gflop = cost.gflop * rung.batch
     need = BASE_GB + (16 * cost.parameters + 1.3 * rung.batch * cost.activation_bytes) / 1e9
@@ -269,7 +271,7 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
         floor: Voxels of the smallest structure, which must not vanish on a coarser grid; how coarse that is at least.
     """
     smallest, first = floor
-    if spec.dimensions == 0:
+    if spec.dimensions < 2:
         return [Rung(1.0, int(np.clip(cases // 80, 1, 16)) * 8)]
     if whole:
         most = 32 if spec.dimensions == 3 or max(grid.shape) > 64 else 128
@@ -298,8 +300,8 @@ def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:
     if images:
         dimensions = facts.inputs[images[0]].dimensions
         return InputSpec("image", _channels(draft), dimensions, grid.shape, grid.steps)
-    name = draft.choices["table_inputs"].value[0]
-    return InputSpec("table", facts.inputs[name].channels, 0)
+    settings = next(iter(draft.choices["readings"].value.values()))
+    return kind_of(settings).spec(settings)
 
 
 def _channels(draft: Any) -> int:

@@ -15,9 +15,9 @@ from diascope.core.errors import DiascopeError, UnreadableFile
 from diascope.core.finding import Finding, Findings
 from diascope.core.image import Image
 from diascope.engine.progress import Tell, silent
-from diascope.engine.rows import unknown_words
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import headers
+from diascope.kinds import kind_of
 from diascope.reports.pictures import slice_picture
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease
@@ -61,7 +61,8 @@ class Answers:
         """Write everything that a reading gave."""
         asked.folder.mkdir(parents=True, exist_ok=True)
         history = [line for image in images.values() for line in image.history]
-        history += unknown_words(asked.case, self.opened.plan)
+        for name, settings in self.opened.plan["readings"].items():
+            history += kind_of(settings).remarks(asked.case, name, asked.root, settings)
         files: dict[str, str] = {}
         if prediction.mask is not None:
             files, missing = _mask_files(self.opened, prediction.mask, asked)

@@ -24,7 +24,7 @@ from diascope.sources import Listing, Request, recognise
 from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.unlabelled import columns_read
 from diascope.sources.tables.columns import likeliest, plain
-from diascope.sources.tables.targets import NO_CLASSES
+from diascope.sources.tables.targets import NO_CLASSES, number_of
 from diascope.store.workspace import Workspace, free_name
 
 OF_TARGET = "target"
@@ -206,7 +206,10 @@ def _without_answer(case: Case, target: Target | None) -> Case:
     inputs = {
         name: ref.without(target.columns) if isinstance(ref, TableRef) else ref for name, ref in case.inputs.items()
     }
-    return case.model_copy(update={"covariates": kept, "inputs": inputs})
+    targets = dict(case.targets)
+    if target.kind == "number" and isinstance(cell := targets.get(target.columns[0]), str):
+        targets[target.columns[0]] = number_of(cell)  # listed as a class, as a few counts are
+    return case.model_copy(update={"covariates": kept, "inputs": inputs, "targets": targets})
 
 
 def _no_target(error: Exception) -> Problem:

@@ -162,6 +162,10 @@ def _digested(case: Case, survey: Survey) -> Case:
             inputs[name] = ref.model_copy(
                 update={"digest": getattr(seen, "file_digest", None) or None, "modality": ref.modality or seen.modality}
             )
+    for name, look in facts.looks.items():
+        ref = inputs[name]
+        if isinstance(ref, FileRef):
+            inputs[name] = ref.model_copy(update={"digest": look.file_digest})
     targets = {
         name: ref.model_copy(update={"digest": file_digest(survey.root / path for path in ref.paths)})
         if isinstance(ref, FileRef)

@@ -112,7 +112,7 @@ def _like_training(watch: Watch, inside: Sequence[Observed]) -> tuple[list[Any],
     if len(rows) < FEWEST:
         known = {one.example.case.id for one in inside}
         more = _spread([case for case in watch.dataset.part("train") if case.id not in known], GATE_CASES)
-        rows += [described(prepared(case, Path(watch.dataset.root), watch.plan)[0]) for case in more]
+        rows += [described(prepared(case, Path(watch.dataset.root), watch.plan)[0], watch.plan) for case in more]
         patients += [case.patient for case in more]
     return rows, patients
 
@@ -154,15 +154,15 @@ class Watch:
 
         found = []
         for one in observe(self.reader(networks), cases, Path(self.dataset.root), self.plan, each):
-            kept = _described(one) if gated else {}
+            kept = _described(one, self.plan) if gated else {}
             light = Example(one.example.case, kept, {}, one.example.geometry, one.example.original)
             found.append(Observed(light, Output(np.zeros(0)), one.row))
         return found
 
 
-def _described(one: Observed) -> Mapping[str, Any]:
+def _described(one: Observed, plan: Plan) -> Mapping[str, Any]:
     """Features in place of pixels: what the gate needs, a thousandth of the memory."""
-    all_of_it = features(one.example, one.output).astype(np.float32)
+    all_of_it = features(one.example, one.output, plan).astype(np.float32)
     return {"features": all_of_it, "described": all_of_it[: len(all_of_it) - len(one.output.features)]}
 
 

@@ -38,7 +38,7 @@ def explain_cases(
         root: Folder that relative paths start at.
         setting: Name of the explainer, seed of the randomised weights.
     """
-    if str(network.output) != "vector" or not plan["image_inputs"] or plan["table_inputs"] or not cases:
+    if str(network.output) != "vector" or not plan["image_inputs"] or plan["readings"] or not cases:
         return ()
     name, seed = setting
     explainer = registry.get("explainers", name)

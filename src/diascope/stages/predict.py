@@ -20,9 +20,10 @@ from diascope.engine.opening import ready
 from diascope.engine.preparing import prepare, read_images
 from diascope.engine.progress import Tell, silent
 from diascope.engine.room import Need, address_space_left, bounded, need
-from diascope.engine.rows import broken_columns, says_nothing
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import is_dicom
+from diascope.kinds import is_missing, kind_of
+from diascope.kinds.tables.rows import broken_columns
 from diascope.reports.answers import Answers, Asked, folder_names
 from diascope.sources import recognise
 from diascope.sources.folders.files import contents
@@ -114,11 +115,14 @@ class Predictor:
         if needs is not None:  # the windows get what is left beside the images (F5)
             self.ready.reader.memory_bytes = needs.buffers(self.memory - self.own)
         images = read_images(one.case, one.root, tuple(plan["image_inputs"]))
-        if reasons := [*broken_rules(release.gate, images), *broken_columns(release.gate, one.case)]:
+        reasons = [*broken_rules(release.gate, images), *broken_columns(release.gate, one.case)]
+        for name, settings in plan["readings"].items():
+            reasons += kind_of(settings).refusals(one.case, name, one.root, settings)
+        if reasons:
             raise OutOfScope(one.case.id, reasons)
-        example = prepare(one.case, images, plan)
-        if says_nothing(example.inputs):
-            raise OutOfScope(one.case.id, ["every value of the row is missing"])
+        example = prepare(one.case, images, plan, one.root)
+        if not images and all(is_missing(example.inputs[name]) for name in plan["readings"]):
+            raise OutOfScope(one.case.id, ["every value of its inputs is missing"])
         return Prepared(example, images)
 
     def said(self, one: Prepared, output: Output) -> Prediction:
@@ -130,7 +134,7 @@ class Predictor:
         release, plan, example = self.opened.release, self.opened.plan, one.example
         limit = release.gate.distance_limit
         if limit is not None:
-            apart = distance(features(example, output), self.distance)
+            apart = distance(features(example, output, plan), self.distance)
             if not apart <= limit:
                 reason = (
                     f"it looks unlike the training images: distance {apart:.1f}, limit {limit:.1f} "

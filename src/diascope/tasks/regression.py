@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -30,6 +31,8 @@ COVERED = 0.9
 """Share of new cases whose truth lies in the interval."""
 SHOWN = 400
 """Points of a chart."""
+AS_NUMBER = {"kind": "number", "labels": (), "positive": None}
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?$")
 Floats = npt.NDArray[np.float64]
 
 
@@ -63,7 +66,11 @@ class Regression:
     writes = ("findings", "picture")
 
     def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
-        return tuple(target for target in targets if target.kind == "number")
+        return tuple(
+            target if target.kind == "number" else target.model_copy(update=AS_NUMBER)
+            for target in targets
+            if target.kind == "number" or _counts(target)
+        )
 
     def problems(self, cases: Sequence[Case], target: Target) -> list[Problem]:
         values = {case.id: _value(case, target) for case in cases}
@@ -207,6 +214,12 @@ class Regression:
             concept=plan.target.name, status="measured", measures={"value": measure}, rule=str(decision["rule"])
         )
         return Prediction((finding,))
+
+
+def _counts(target: Target) -> bool:
+    """Whether classes are numbers all of them, as a few counts are: learnt as such only where the user says so."""
+    names = [label.name for label in target.labels]
+    return target.kind == "category" and bool(names) and all(NUMBER.match(name) for name in names)
 
 
 def _value(case: Case, target: Target) -> float | None:

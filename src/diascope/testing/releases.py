@@ -43,7 +43,7 @@ def a_plan(target: Target = CLASSES, patch: tuple[int, int, int] = (1, 16, 16), 
     dense = target.kind == "mask"
     plain: dict[str, Any] = {
         "image_inputs": ["image"],
-        "table_inputs": [],
+        "readings": {},
         "columns": {},
         "channels": {"image": 1},
         "intensity": {"image": {"rule": "z-score"}},

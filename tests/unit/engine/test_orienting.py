@@ -89,7 +89,7 @@ def reduce(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 def a_plan() -> Plan:
     values: dict[str, Any] = {
-        "image_inputs": ["image"], "table_inputs": [], "channels": {"image": 1},
+        "image_inputs": ["image"], "readings": {}, "channels": {"image": 1},
         "intensity": {"image": {"rule": "z-score"}}, "patch": [8, 12, 12], "overlap": 0.5, "mirror_reading": False,
         "mirror_axes": [], "skip_empty": False, "read_batch": 1,
         "prepare": [["resample", {"spacing": [2.0, 1.2, 1.5], "order": 1}]],

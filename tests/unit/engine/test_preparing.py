@@ -26,8 +26,7 @@ MASK = Target(name="mask", kind="mask", columns=("mask",), labels=(Label(name="o
 def a_plan(names: tuple[str, ...] = ("image",), target: Target = MASK, **changes: Any) -> Plan:
     plain: dict[str, Any] = {
         "image_inputs": list(names),
-        "table_inputs": [],
-        "columns": {},
+        "readings": {},
         "channels": dict.fromkeys(names, 1),
         "intensity": {name: {"rule": "z-score"} for name in names},
         "prepare": [["resample", {"spacing": [1.5, 0.7, 1.1], "order": 1}]],

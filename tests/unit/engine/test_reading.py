@@ -23,7 +23,7 @@ from diascope.testing import a_case
 def a_plan(**changes: Any) -> Plan:
     plain: dict[str, Any] = {
         "image_inputs": ["image"],
-        "table_inputs": [],
+        "readings": {},
         "patch": [1, 8, 8],
         "whole": True,
         "overlap": 0.5,

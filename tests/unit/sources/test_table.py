@@ -80,3 +80,13 @@ def test_a_table_of_images_is_no_table_of_values(tmp_path: Path) -> None:
     assert recognise(str(a_table(tmp_path))) == "table"
     path = a_table(tmp_path, "image,label\na.png,1\n", "manifest.csv")
     assert SOURCE.recognises(str(path)) is None
+
+
+def test_a_target_with_limits_of_detection_is_a_number(tmp_path: Path) -> None:
+    rows = "".join(f"{number},{'<0.5' if number % 3 == 0 else f'{number / 7:.2f}'}\n" for number in range(30))
+    found = SOURCE.list(str(a_table(tmp_path, f"x,crp\n{rows}")), SourceOptions(target="crp"))
+    assert found.targets[0].kind == "number"
+    assert [case.targets["crp"] for case in found.cases[:3]] == [0.5, 0.14, 0.29]
+    rows = "".join(f"{number},{'<5' if number % 3 else '>=5'}\n" for number in range(30))
+    found = SOURCE.list(str(a_table(tmp_path, f"x,crp\n{rows}")), SourceOptions(target="crp"))
+    assert [label.name for label in found.targets[0].labels] == ["<5", ">=5"]

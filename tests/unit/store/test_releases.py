@@ -41,7 +41,7 @@ def a_plan(model: str = "resnet") -> Plan:
     plain: dict[str, Any] = {
         "model": model,
         "image_inputs": ["image"],
-        "table_inputs": [],
+        "readings": {},
         "channels": {"image": 1},
         "intensity": {"image": {"rule": "grey"}},
         "patch": [1, 8, 8],

@@ -40,7 +40,7 @@ def a_plan(target: Target) -> Plan:
             "features": [4, 8], "strides": [[1, 1, 1], [2, 2, 2]], "kernels": [[3, 3, 3]] * 2, "blocks": [1, 1],
             "decoder_blocks": [1], "levels": 2,
         },
-        "image_inputs": ["image"], "table_inputs": [], "channels": {"image": 1},
+        "image_inputs": ["image"], "readings": {}, "channels": {"image": 1},
         "intensity": {"image": {"rule": "z-score"}}, "patch": list(SHAPE), "spacing": [1.0, 1.0, 1.0],
         "loss": "dice_cross_entropy",
     }  # fmt: skip

@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from diascope.core.case import Target
+from diascope.core.case import Label, Target
 from diascope.core.plan import Choice, Plan
 from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.sources import Listing, Request
+from diascope.stages.check import choose_target
 from diascope.tasks.regression import COVERED, TASK, NumberNetwork
 from diascope.testing import a_case
 
@@ -35,6 +37,18 @@ def rows(errors: np.ndarray) -> list[Row]:
 def test_it_claims_numbers_alone() -> None:
     other = Target(name="y", kind="category", columns=("y",))
     assert TASK.claim([TARGET, other]) == (TARGET,)
+
+
+def test_a_few_counts_are_learnt_as_numbers_where_the_user_says_so(tmp_path: Any) -> None:
+    def classes(*names: str) -> Target:
+        labels = tuple(Label(name=name, value=number) for number, name in enumerate(names))
+        return Target(name="mass", kind="category", columns=("mass",), labels=labels)
+
+    listing = Listing(tmp_path, (), (classes("0", "1", "2.5"),))
+    assert choose_target(listing, Request(location="x"))[0] == "classification"
+    task, target = choose_target(listing, Request(location="x", task="regression", options={"target": "mass"}))
+    assert (task, target.kind, target.labels) == ("regression", "number", ())
+    assert TASK.claim([classes("0", "1", "many")]) == ()
 
 
 def test_cases_without_a_number_are_left_out_and_a_constant_is_refused() -> None:

@@ -39,7 +39,7 @@ def a_plan(target: Target | None = None, patch: tuple[int, int, int] = (8, 8, 8)
             "decoder_blocks": [1], "levels": 2,
         },
         "image_inputs": ["image"],
-        "table_inputs": [],
+        "readings": {},
         "channels": {"image": 1},
         "intensity": {"image": {"rule": "z-score"}},
         "patch": list(patch),

@@ -41,7 +41,7 @@ def a_plan(target: str, inputs: list[str]) -> Plan:
         "model": "resnet",
         "model_options": {"depth": [1] * 4, "width": 8, "stem": [1, 3, 3], "strides": [[1, 1, 1]] * 6},
         "image_inputs": inputs,
-        "table_inputs": [],
+        "readings": {},
         "channels": dict.fromkeys(inputs, 1),
         "intensity": {name: {"rule": "z-score"} for name in inputs},
         "prepare": [["crop_pad", {"shape": [1, 8, 8]}]],

@@ -87,9 +87,9 @@ def counts(time: Floats, event: Flags) -> tuple[Floats, Floats, Floats]:
     """Times at which anything happens (T,), events at each, and cases that are followed until then."""
     times, where = np.unique(np.asarray(time, float), return_inverse=True)
     deaths = np.bincount(where, weights=np.asarray(event, float), minlength=len(times))
-    leaving = np.bincount(where, minlength=len(times))
+    leaving = np.bincount(where, minlength=len(times)).astype(np.float64)
     at_risk = len(where) - np.r_[0, np.cumsum(leaving)[:-1]] if len(times) else np.zeros(0)
-    return times, deaths, np.asarray(at_risk, float)
+    return times, deaths.astype(np.float64), np.asarray(at_risk, float)
 
 
 def log_rank(time: Floats, event: Flags, group: npt.NDArray[np.intp]) -> tuple[float, float]:

@@ -21,11 +21,11 @@ def spatial(spec: InputSpec, name: str) -> Literal[2, 3]:
     Raises:
         BadUsage: When the input is no image of two or three dimensions.
     """
-    if spec.kind != "image" or spec.dimensions == 0:
+    if spec.kind != "image" or spec.dimensions < 2:
         raise BadUsage(f"the model {name} encodes images", given=f"an input of kind {spec.kind!r}")
     if spec.dimensions == 2 and spec.shape[0] != 1:
         raise BadUsage("a 2-D model takes images with Z = 1", given=f"shape {spec.shape}")
-    return spec.dimensions
+    return 2 if spec.dimensions == 2 else 3
 
 
 def halvings(spec: InputSpec) -> tuple[list[list[int]], list[list[int]]]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from diascope.kinds import Look
+
 
 @dataclass(frozen=True)
 class InputFactsOfCase:
@@ -83,8 +85,9 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What was seen of one case; `seconds` is what reading and measuring it took."""
+    """What was seen of one case; `seconds` is what reading and measuring it took, `looks` are inputs without space."""
 
     inputs: Mapping[str, InputFactsOfCase]
     masks: Mapping[str, MaskFacts]
     seconds: float
+    looks: Mapping[str, Look] = field(default_factory=dict)

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope import formats
+from diascope.core import registry
 from diascope.core.case import Case, FileRef, Target
-from diascope.core.errors import DataRefused, DiascopeError, UnreadableFile
+from diascope.core.errors import DataRefused, DiascopeError
 from diascope.core.image import Image
 from diascope.engine.orienting import upright
 from diascope.engine.placing import frames_apart, placed
+from diascope.kinds import Look
 from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
 from diascope.planning.surveying.measuring import measure
 from diascope.store.files import file_digest
@@ -37,9 +39,10 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
         shown = {name: upright(mask) for name, (mask, _) in masks.items()}
         masked = _masked(shown.values(), ignore)
         inputs: dict[str, InputFactsOfCase] = {}
+        looks: dict[str, Look] = {}
         for name, ref in _files(case.inputs):
             if ref.kind != "image":
-                _must_exist(ref, root)
+                looks[name] = registry.get("kinds", ref.kind).look(ref, root)
                 continue
             image = first[1] if first is not None and first[0] == name else formats.read(ref, root)
             turned = upright(image)
@@ -53,7 +56,7 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
         raise
     except Exception as error:  # a plug-in's fault must name its case, not lose the other thousands
         return f"the reader failed with {type(error).__name__}: {error}"
-    return CaseFacts(inputs, found, time.perf_counter() - start)
+    return CaseFacts(inputs, found, time.perf_counter() - start, looks)
 
 
 def _of_bytes(ref: FileRef, root: Path) -> tuple[int, str]:
@@ -63,12 +66,6 @@ def _of_bytes(ref: FileRef, root: Path) -> tuple[int, str]:
 
 def _files(named: Any) -> Iterable[tuple[str, FileRef]]:
     return ((name, ref) for name, ref in named.items() if isinstance(ref, FileRef))
-
-
-def _must_exist(ref: FileRef, root: Path) -> None:
-    for path in ref.paths:
-        if not (root / path).is_file():
-            raise UnreadableFile(root / path, "no such file")
 
 
 def _reason(error: BaseException) -> str:

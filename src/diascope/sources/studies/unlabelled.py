@@ -28,7 +28,7 @@ def listed(location: str, source: str, opened: OpenRelease) -> Iterator[Incoming
     try:
         listing = _listing(location, source, opened)
     except BadUsage as error:
-        alone = [] if opened.plan["table_inputs"] else list(_images_alone(Path(location), opened, error.wrong))
+        alone = [] if opened.plan["readings"] else list(_images_alone(Path(location), opened, error.wrong))
         if not alone:
             raise
         yield from alone
@@ -52,7 +52,7 @@ def _listing(location: str, source: str, opened: OpenRelease) -> Listing:
 
 def columns_read(plan: Plan) -> tuple[str, ...]:
     """Columns of tables that a release reads."""
-    return tuple(column for name in plan["table_inputs"] for column in plan["columns"][name])
+    return tuple(column for one in plan["readings"].values() for column in one.get("columns", ()))
 
 
 def _images_alone(root: Path, opened: OpenRelease, why: str) -> Iterator[Incoming]:

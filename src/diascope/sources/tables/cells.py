@@ -47,10 +47,12 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
     present = [cell for cell in cells if cell is not None]
     if present and len(set(present)) == len(present) and plain(name) in RUNNING:
         return Values("running", ())
-    numbers = [_number(cell) for cell in present]
+    numbers = [number_in(cell) for cell in present]
     known = sum(number is not None for number in numbers)
     if present and known >= MOSTLY * len(present) and known:
-        return Values("number", tuple(None if cell is None else _number(cell) for cell in cells), _said(name, present))
+        return Values(
+            "number", tuple(None if cell is None else number_in(cell) for cell in cells), _said(name, present)
+        )
     kind = kind_of(cells)
     if kind == "category":
         return Values("category", tuple(class_name(cell) for cell in cells))
@@ -59,11 +61,14 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
 
 def read_values(cells: Sequence[str | None]) -> Values:
     """A column that a release reads: numbers where cells are numbers, words otherwise; the plan says which it wants."""
-    found = [None if cell is None else (class_name(cell) if _number(cell) is None else _number(cell)) for cell in cells]
+    found = [
+        None if cell is None else (class_name(cell) if number_in(cell) is None else number_in(cell)) for cell in cells
+    ]
     return Values("category" if any(isinstance(value, str) for value in found) else "number", tuple(found))
 
 
-def _number(cell: str) -> Scalar:
+def number_in(cell: str) -> Scalar:
+    """A cell as a number, a limit of detection as its limit; None where it is neither."""
     if number_of(cell) is not None:
         return scalar_of(cell)
     limit = LIMIT.match(cell)
@@ -71,8 +76,8 @@ def _number(cell: str) -> Scalar:
 
 
 def _said(name: str, present: Sequence[str]) -> str:
-    limits = sorted({cell for cell in present if number_of(cell) is None and _number(cell) is not None})
-    words = [cell for cell in present if _number(cell) is None]
+    limits = sorted({cell for cell in present if number_of(cell) is None and number_in(cell) is not None})
+    words = [cell for cell in present if number_in(cell) is None]
     found = []
     if limits:
         found.append(f"limits of detection count as the limit ({_some(limits)})")

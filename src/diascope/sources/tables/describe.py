@@ -9,6 +9,7 @@ from diascope.core.case import Case, Scalar, Split, Target
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
+from diascope.sources.tables.cells import number_in, values_of
 from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.sheet import Cells
@@ -70,7 +71,7 @@ def describe(
     free = tuple(name for name in rows.columns if name not in left_out)
     if options.target is not None and options.target not in {*of_layout, *rows.columns}:
         raise UnknownName("target column", options.target, {*of_layout, *free})
-    kinds = {name: kind_of(rows.values(name, cases)) for name in free}
+    kinds = {name: _kind_of(name, rows.values(name, cases)) for name in free}
     found = [*targets, *_targets(cases, rows, kinds, options.target if options.target not in of_layout else None)]
     meant = options.target or likeliest(target.name for target in found)
     found.sort(key=lambda target: target.name != meant)
@@ -137,8 +138,18 @@ def _targets(cases: Sequence[Case], rows: Rows, kinds: Mapping[str, ColumnKind],
     return [_target(name, rows.values(name, cases), name == asked) for name in (*named, *others)]
 
 
-def _target(name: str, values: Sequence[str | None], asked: bool) -> Target:
+def _kind_of(name: str, values: Sequence[str | None]) -> ColumnKind:
+    """As `kind_of`; what is measured in a unit, or has a limit of detection among numbers, is a number."""
     kind = kind_of(values)
+    known = [cell for cell in values if cell is not None]
+    if kind not in ("category", "text") or values_of(name, known).kind != "number":
+        return kind
+    texts = [str(number) for cell in known if (number := number_in(cell)) is not None]
+    return "number" if kind_of(texts) == "number" or unit_of(name)[1] else kind
+
+
+def _target(name: str, values: Sequence[str | None], asked: bool) -> Target:
+    kind = _kind_of(name, values)
     present = [class_name(value) for value in values if value is not None]
     if kind == "category" or (kind == "text" and 2 * len(set(present)) <= len(present)):
         return category(name, present)
@@ -234,7 +245,7 @@ def _answer(cell: str | None, target: Target) -> Scalar:
     """A cell as what is learnt from it; what is no target is not copied."""
     if target.kind == "category":
         return class_name(cell)
-    return scalar_of(cell) if target.kind == "number" else None
+    return number_in(cell) if target.kind == "number" and cell is not None else None
 
 
 def _split(case: Case, row: Cells, column: str | None) -> Split | None:

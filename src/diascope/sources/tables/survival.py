@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from diascope.core.case import Case, Scalar, Target
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of
+from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.sheet import Cells, Sheet
 from diascope.sources.tables.targets import number_of
-from diascope.sources.tables.units import unit_of
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -
         return Outcome(time, event)
     if asked not in (None, SURVIVAL):
         return None
-    time, event = _named(sheet, TIME), _named(sheet, EVENT)
-    if {time, event} & set(without):
+    named = _named(sheet, TIME), _named(sheet, EVENT)
+    if set(named) & set(without):
         return None
-    if time is not None and event is not None and _is_time(sheet, time) and _is_event(sheet, event):
-        return Outcome(time, event)
+    if (found := _sound(sheet, *named)) is not None:
+        return found
     if asked == SURVIVAL and SURVIVAL not in sheet.columns:
         raise DataRefused(
             f"no columns of {sheet.path.name} are named like a time and an event",
@@ -53,6 +53,13 @@ def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -
             todo="Name them: --target TIME,EVENT",
         )
     return None
+
+
+def _sound(sheet: Sheet, time: str | None, event: str | None) -> Outcome | None:
+    """The two columns where their cells are what their names say."""
+    if time is None or event is None or not _is_time(sheet, time) or not _is_event(sheet, event):
+        return None
+    return Outcome(time, event)
 
 
 def _named(sheet: Sheet, names: tuple[str, ...]) -> str | None:

@@ -23,7 +23,8 @@ def groups_chart(
     time: Floats, event: Flags, group: npt.NDArray[np.intp], names: Sequence[str], unit: str
 ) -> tuple[Chart, Grid]:
     """Kaplan-Meier curves of the risk groups with their log-rank test, and a table of cases, events and median."""
-    lines, cells = [], []
+    lines: list[Line] = []
+    cells: list[tuple[str | int | float | None, ...]] = []
     ticks = [float(f"{value:.2g}") for value in np.linspace(0, float(time.max()) if len(time) else 1.0, TICKS)]
     for number, name in enumerate(names):
         mine = group == number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diascope.planning.columns import column_facts, zeros_stand_apart
+from diascope.kinds.tables.columns import column_facts, zeros_stand_apart
 
 RNG = np.random.default_rng(0)
 PRESSURE = RNG.normal(72, 12, 300).round()

@@ -21,7 +21,11 @@ QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
 def columns_of(cases: Sequence[Case], name: str) -> dict[str, list[Scalar]]:
     """Column to one value a case, of those cases that have the table input `name`."""
-    rows = [ref for case in cases if isinstance(ref := case.inputs.get(name), TableRef)]
+    return values_by_column([ref for case in cases if isinstance(ref := case.inputs.get(name), TableRef)])
+
+
+def values_by_column(rows: Sequence[TableRef]) -> dict[str, list[Scalar]]:
+    """Column to one value a row."""
     names = dict.fromkeys(column for row in rows for column in row.values)
     return {column: [row.values.get(column) for row in rows] for column in names}
 

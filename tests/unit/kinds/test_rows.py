@@ -11,19 +11,12 @@ from diascope.core.case import Case, Label, TableRef, Target
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import Gate
 from diascope.core.plan import Choice, ColumnFacts, InputFacts, Plan
-from diascope.engine.rows import broken_columns, column_rules, row_of, unknown_words
+from diascope.kinds.tables.rows import broken_columns, column_rules, row_of, unknown_words
 
 TARGET = Target(name="y", kind="category", columns=("y",), labels=(Label(name="a", value=0), Label(name="b", value=1)))
 
 
-def a_plan() -> Plan:
-    fields: dict[str, Any] = {
-        "columns": {"table": ["age", "sex", "pressure"]},
-        "categories": {"table": {"sex": ["f", "m"]}},
-        "zeros_missing": {"table": ["pressure"]},
-    }
-    choices = {name: Choice(value=value, kind="rule", reason="") for name, value in fields.items()}
-    return Plan(dataset="d", task="classification", target=TARGET, seed=0, choices=choices)
+SETTINGS = {"columns": ["age", "sex", "pressure"], "categories": {"sex": ["f", "m"]}, "zeros_missing": ["pressure"]}
 
 
 def a_row(units: dict[str, str] | None = None, **values: Any) -> Case:
@@ -32,44 +25,44 @@ def a_row(units: dict[str, str] | None = None, **values: Any) -> Case:
 
 
 def test_numbers_words_and_what_is_missing() -> None:
-    np.testing.assert_array_equal(row_of(a_row(), "table", a_plan()), np.float32([61, 1, 80]))
-    np.testing.assert_array_equal(row_of(a_row(age=None, sex="x", pressure=0), "table", a_plan()), [np.nan] * 3)
+    np.testing.assert_array_equal(row_of(a_row(), "table", SETTINGS), np.float32([61, 1, 80]))
+    np.testing.assert_array_equal(row_of(a_row(age=None, sex="x", pressure=0), "table", SETTINGS), [np.nan] * 3)
     empty = Case(id="a", patient="a", inputs={})
-    np.testing.assert_array_equal(row_of(empty, "table", a_plan()), [np.nan] * 3)
+    np.testing.assert_array_equal(row_of(empty, "table", SETTINGS), [np.nan] * 3)
 
 
 def test_a_row_without_a_column_is_refused() -> None:
     case = Case(id="a", patient="a", inputs={"table": TableRef(values={"age": 1, "sex": "f"})})
     with pytest.raises(DataRefused, match="'pressure'"):
-        row_of(case, "table", a_plan())
+        row_of(case, "table", SETTINGS)
 
 
 def test_a_word_for_a_number_is_missing_and_that_is_said() -> None:
-    assert np.isnan(row_of(a_row(age="old"), "table", a_plan())[0])
-    assert unknown_words(a_row(age="old"), a_plan()) == [
+    assert np.isnan(row_of(a_row(age="old"), "table", SETTINGS)[0])
+    assert unknown_words(a_row(age="old"), "table", SETTINGS) == [
         "table: age is 'old', which is no number and counts as missing"
     ]
 
 
 def test_a_column_may_state_its_unit_otherwise_but_not_another_one() -> None:
-    plan = a_plan().with_choice("units", {"table": {"pressure": "mm[Hg]"}}, "rule", "")
+    settings = {**SETTINGS, "units": {"pressure": "mm[Hg]"}}
     row = {"age": 61, "sex": "m", "pressure (kPa)": 11}
     case = Case(id="a", patient="a", inputs={"table": TableRef(values=row, units={"pressure (kPa)": "kPa"})})
     with pytest.raises(DataRefused, match=r"'pressure' in kPa, and the release reads it in mm\[Hg\]"):
-        row_of(case, "table", plan)
+        row_of(case, "table", settings)
     same = {"age": 61, "sex": "m", "Pressure [mm[Hg]]": 80}
     case = Case(id="a", patient="a", inputs={"table": TableRef(values=same, units={"Pressure [mm[Hg]]": "mm[Hg]"})})
-    assert row_of(case, "table", plan)[2] == 80
+    assert row_of(case, "table", settings)[2] == 80
 
 
 def test_a_class_that_lost_its_type_beside_empty_cells_is_known() -> None:
-    plan = a_plan().with_choice("categories", {"table": {"sex": ["1", "2"]}}, "rule", "")
-    assert row_of(a_row(sex=2.0), "table", plan)[1] == 1
+    settings = {**SETTINGS, "categories": {"sex": ["1", "2"]}}
+    assert row_of(a_row(sex=2.0), "table", settings)[1] == 1
 
 
 def test_a_word_that_training_did_not_hold_is_said() -> None:
-    assert unknown_words(a_row(), a_plan()) == []
-    (said,) = unknown_words(a_row(sex="x"), a_plan())
+    assert unknown_words(a_row(), "table", SETTINGS) == []
+    (said,) = unknown_words(a_row(sex="x"), "table", SETTINGS)
     assert "'x'" in said
     assert "counts as missing" in said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import ColumnRule, Gate
-from diascope.core.plan import InputFacts, Plan
+from diascope.core.plan import InputFacts
 
 TAIL = 2.0
 """A positive column whose maximum is so many times its 95 % quantile has a long tail, as liver enzymes have."""
@@ -18,7 +19,7 @@ BEYOND_TAIL = 5.0
 """Of such a column a value may be so many times the maximum; of another one, one range beyond its ends."""
 
 
-def row_of(case: Case, name: str, plan: Plan) -> npt.NDArray[np.float32]:
+def row_of(case: Case, name: str, settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """(D,) values of a table input: numbers, and for a category the index of its word; nan where one is missing.
 
     All are missing where the case has no such input. A word that was not in the training part counts as missing.
@@ -26,33 +27,32 @@ def row_of(case: Case, name: str, plan: Plan) -> npt.NDArray[np.float32]:
     Raises:
         DataRefused: When the row lacks a column, or states another unit.
     """
-    columns: Sequence[str] = plan["columns"][name]
+    columns: Sequence[str] = settings["columns"]
     ref = case.inputs.get(name)
     if not isinstance(ref, TableRef):
         return np.full(len(columns), np.nan, dtype=np.float32)
-    keys = {column: column if column in ref.values else _alike(column, name, case, plan) for column in columns}
+    keys = {column: column if column in ref.values else _alike(column, name, case, settings) for column in columns}
     if lacking := [column for column, key in keys.items() if key is None]:
         raise DataRefused(
             f"case {case.id} lacks the columns {', '.join(map(repr, lacking))} of {name!r}",
             given=", ".join(ref.values) or "none",
             todo="Add the columns; a cell may be empty where a value is not known",
         )
-    words = plan["categories"][name] if "categories" in plan.choices else {}
-    zeros = plan["zeros_missing"][name] if "zeros_missing" in plan.choices else ()
+    words, zeros = settings.get("categories", {}), settings.get("zeros_missing", ())
     found = [_number(ref.values[key or ""], words.get(column)) for column, key in keys.items()]
     row = np.array(found, dtype=np.float32)
     row[[column in zeros and value == 0 for column, value in zip(columns, found, strict=True)]] = np.nan
     return row
 
 
-def _alike(column: str, name: str, case: Case, plan: Plan) -> str | None:
+def _alike(column: str, name: str, case: Case, settings: Mapping[str, Any]) -> str | None:
     """The column of a row that is called alike but for the unit; None without.
 
     Raises:
         DataRefused: When it is in another unit.
     """
     ref = case.inputs[name]
-    unit = plan["units"][name].get(column, "") if "units" in plan.choices else ""
+    unit = settings.get("units", {}).get(column, "")
     if not isinstance(ref, TableRef):
         return None
     wanted = _bare(column, unit)
@@ -87,11 +87,6 @@ def _number(value: Scalar, words: Sequence[str] | None) -> float:
 
 def _word(value: Scalar) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def says_nothing(inputs: Mapping[str, npt.NDArray[np.float32]]) -> bool:
-    """Whether every value of every input is missing: nothing is known of such a case."""
-    return bool(inputs) and all(bool(np.isnan(values).all()) for values in inputs.values())
 
 
 def column_rules(name: str, facts: InputFacts) -> tuple[ColumnRule, ...]:
@@ -133,16 +128,15 @@ def broken_columns(gate: Gate, case: Case) -> list[str]:
     return found
 
 
-def unknown_words(case: Case, plan: Plan) -> list[str]:
-    """What a row holds that the plan cannot read, and that counts as missing: new words, words for numbers."""
+def unknown_words(case: Case, name: str, settings: Mapping[str, Any]) -> list[str]:
+    """What a row holds that cannot be read, and that counts as missing: new words, words for numbers."""
     found = []
-    for name in plan["table_inputs"] if "categories" in plan.choices else ():
-        ref = case.inputs.get(name)
-        values = ref.values if isinstance(ref, TableRef) else {}
-        for column in plan["columns"][name]:
-            value, words = values.get(column), plan["categories"][name].get(column)
-            if words is not None and value is not None and _word(value) not in words:
-                found.append(f"{name}: {column} is {_word(value)!r}, which was not in training and counts as missing")
-            elif words is None and isinstance(value, str):
-                found.append(f"{name}: {column} is {value!r}, which is no number and counts as missing")
+    ref = case.inputs.get(name)
+    values = ref.values if isinstance(ref, TableRef) else {}
+    for column in settings["columns"]:
+        value, words = values.get(column), settings.get("categories", {}).get(column)
+        if words is not None and value is not None and _word(value) not in words:
+            found.append(f"{name}: {column} is {_word(value)!r}, which was not in training and counts as missing")
+        elif words is None and isinstance(value, str):
+            found.append(f"{name}: {column} is {value!r}, which is no number and counts as missing")
     return found

@@ -1,0 +1,1 @@
+"""Rows of tables: what their columns hold, and how a row becomes numbers."""

@@ -1,0 +1,126 @@
+"""A report or a note, as characters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diascope import formats
+from diascope.core.case import Case, FileRef, TableRef
+from diascope.core.errors import DataRefused
+from diascope.core.plan import InputFacts
+from diascope.core.text import Text
+from diascope.kinds import Floats, Kind, Look
+from diascope.models import InputSpec
+from diascope.store.files import file_digest
+
+LONGEST = 4096
+"""Characters that a network is given at most."""
+MOST_LETTERS = 6000
+"""Characters of the training part that have a meaning of their own, the most frequent first."""
+UNKNOWN = 0.2
+"""Share of characters that training has not seen, above which a text is in another language or encoding."""
+REPLACED = "\N{REPLACEMENT CHARACTER}"
+
+Array = npt.NDArray[Any]
+
+
+class Texts:
+    """Unicode code points in a row, 0 after the end."""
+
+    encoder = "text_cnn"
+
+    def look(self, ref: FileRef, root: Path) -> Look:
+        text = _read(ref, root)
+        facts = {"language": text.language, "letters": dict(Counter(text.text)), "empty": text.is_empty}
+        digest = hashlib.sha256(" ".join(text.text.split()).encode()).hexdigest()
+        return Look(digest, file_digest(root / path for path in ref.paths), len(text.text), facts)
+
+    def facts(self, refs: Sequence[FileRef | TableRef], looks: Sequence[Look | None]) -> InputFacts:
+        seen = [look for look in looks if look is not None]
+        letters: Counter[str] = Counter()
+        for look in seen:
+            letters.update(look.facts["letters"])
+        languages = Counter(look.facts["language"] for look in seen)
+        sizes = np.quantile([look.size for look in seen], (0, 0.05, 0.5, 0.95, 1), method="nearest")
+        alphabet = [ord(one) for one, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
+        return InputFacts.without_space(
+            "text",
+            1,
+            dimensions=1,
+            sizes=sizes.tolist(),
+            details={"alphabet": alphabet[:MOST_LETTERS], "language": languages.most_common(1)[0][0]},
+        )
+
+    def settings(self, facts: InputFacts) -> dict[str, Any]:
+        """`length` (characters), `alphabet` (code points, the most frequent first), `language` (BCP 47)."""
+        length = max(8, min(LONGEST, facts.shapes[4][2]))
+        return {"kind": "text", "length": int(length), **facts.details}
+
+    def reason(self, settings: Mapping[str, Any]) -> str:
+        return f"up to {settings['length']} characters, {len(settings['alphabet'])} different ones in training"
+
+    def spec(self, settings: Mapping[str, Any]) -> InputSpec:
+        return InputSpec("text", 1, 1, (1, 1, int(settings["length"])), alphabet=tuple(settings["alphabet"]))
+
+    def array(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> Array:
+        found = np.zeros(int(settings["length"]), np.int32)
+        ref = case.inputs.get(name)
+        if isinstance(ref, FileRef):
+            letters = [ord(one) for one in _read(ref, root).text[: len(found)]]
+            found[: len(letters)] = letters
+        return found
+
+    def describe(self, array: Array, settings: Mapping[str, Any]) -> Floats:
+        """Length, and the shares of letters, digits, spaces, Chinese characters and of what training has not seen."""
+        codes = array[array > 0]
+        if not codes.size:
+            return np.full(6, np.nan)
+        words = [chr(code) for code in codes.tolist()]
+        shares = [
+            sum(test(one) for one in words) / len(words)
+            for test in (str.isalpha, str.isdigit, str.isspace, lambda one: "\u4e00" <= one <= "\u9fff")
+        ]
+        return np.array([np.log(len(words)), *shares, _unknown(codes, settings)])
+
+    def refusals(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
+        ref = case.inputs.get(name)
+        if not isinstance(ref, FileRef):
+            return []
+        text = _read(ref, root)
+        content = text.text
+        if text.is_empty:
+            return [f"{name}: the text is empty"]
+        unknown = _unknown(np.array([ord(one) for one in content]), settings)
+        if unknown > UNKNOWN or content.count(REPLACED) > UNKNOWN * len(content):
+            return [f"{name}: {unknown:.0%} of its characters were not in training (another language or encoding?)"]
+        return []
+
+    def remarks(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
+        ref = case.inputs.get(name)
+        if not isinstance(ref, FileRef):
+            return []
+        size = len(_read(ref, root).text)
+        return [f"{name}: only the first {settings['length']} of {size} characters are read"] * (
+            size > settings["length"]
+        )
+
+
+def _read(ref: FileRef, root: Path) -> Text:
+    text = formats.read_input(ref, root)
+    if not isinstance(text, Text):
+        raise DataRefused(f"{', '.join(ref.paths)} is no text")
+    return text
+
+
+def _unknown(codes: Array, settings: Mapping[str, Any]) -> float:
+    return float(1 - np.isin(codes, settings["alphabet"]).mean())
+
+
+KIND: Kind = Texts()
