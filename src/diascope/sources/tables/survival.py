@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from diascope.core.case import Case, Scalar, Target
 from diascope.core.errors import DataRefused, UnknownName
+from diascope.formats.tables.words import number_of
 from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of, plain
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.sheet import Cells, Sheet
-from diascope.sources.tables.targets import number_of
 
 UNITS = MappingProxyType({"days": "d", "day": "d", "weeks": "wk", "months": "mo", "month": "mo", "years": "a"})
 """Words in the name of a time, and their units (UCUM)."""
