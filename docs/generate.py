@@ -27,6 +27,7 @@ FAMILY_TITLES = {
     "tasks": "Tasks: what can be learnt",
     "sources": "Sources: layouts of data",
     "formats": "Formats: files that are read and written",
+    "kinds": "Kinds: inputs that are no images",
     "modalities": "Modalities: kinds of images",
     "models": "Models: networks and estimators",
     "transforms": "Transforms: preprocessing and augmentation",
@@ -40,6 +41,7 @@ ROWS = {
     "en": {
         "formats": "Files",
         "sources": "Layouts",
+        "kinds": "Inputs, beside images",
         "modalities": "Modalities",
         "checks": "Looks for, before training",
         "tasks": "Learns",
@@ -51,6 +53,7 @@ ROWS = {
     "zh": {
         "formats": "文件格式",
         "sources": "数据布局",
+        "kinds": "图像以外的输入",
         "modalities": "影像模态",
         "checks": "训练前的数据检查",
         "tasks": "学习任务",

@@ -46,8 +46,9 @@ def read_images(case: Case, root: Path, names: tuple[str, ...]) -> dict[str, Ima
 
 
 def may_lack(case: Case, names: tuple[str, ...]) -> bool:
-    """Whether a case has none of the images, but other inputs: it is read without."""
-    return bool(case.inputs) and not any(name in case.inputs for name in names)
+    """Whether a case has none of the images, but inputs of another kind: it is read without."""
+    kinds = {ref.kind for ref in case.inputs.values()}
+    return bool(kinds - {"image"}) and not any(name in case.inputs for name in names)
 
 
 def unchanged(case: Case, ref: FileRef, root: Path) -> None:

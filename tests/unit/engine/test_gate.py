@@ -98,10 +98,13 @@ def test_numbers_on_another_scale_are_refused(add: float, times: float, refused:
 
 
 class Nothing(dict[str, Any]):
-    """A plan of one that reads no image."""
+    """A plan of one that reads no input."""
 
     def __missing__(self, key: str) -> Any:
-        return ()
+        return {}
+
+
+PLAN: Any = Nothing()
 
 
 def pictures(count: int, kind: str = "like", seed: int = 0) -> list[np.ndarray]:
@@ -119,7 +122,7 @@ def pictures(count: int, kind: str = "like", seed: int = 0) -> list[np.ndarray]:
             "dark": body * 0.05,
         }[kind]
         example = Example(a_case(number), {"image": image[None, None].astype(np.float32)}, {})
-        found.append(features(example, Output(np.zeros(2), {}, np.zeros(0, np.float32))))
+        found.append(features(example, Output(np.zeros(2), {}, np.zeros(0, np.float32)), PLAN))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def a_plan() -> Plan:
 def labels_of(image: Image) -> npt.NDArray[Any]:
     torch.manual_seed(0)
     network = DenseNetwork(Slope(), 3, 1, reduce).eval()
-    example = prepare(a_case(), {"image": image}, a_plan())
+    example = prepare(a_case(), {"image": image}, a_plan(), Path())
     return Reader([network], a_plan(), "torch", "fp32").read(example).values
 
 
@@ -111,8 +112,8 @@ def test_the_network_sees_the_same_bits_and_its_answer_lies_on_the_file(axes: Ax
     image = a_volume()
     stored = stored_as(image, axes)
     case = a_case()
-    expected = prepare(case, {"image": image}, a_plan())
-    found = prepare(case, {"image": stored}, a_plan())
+    expected = prepare(case, {"image": image}, a_plan(), Path())
+    found = prepare(case, {"image": stored}, a_plan(), Path())
     np.testing.assert_allclose(found.inputs["image"], expected.inputs["image"], atol=1e-5)
     assert found.original is not None
     assert found.original[1] == stored.shape

@@ -134,7 +134,7 @@ def test_another_frame_of_reference_is_refused_also_where_the_grids_agree(size: 
         for name, frame in (("ct", "1.2.3"), ("pt", "1.2.4"))
     }
     with pytest.raises(UnsoundGeometry, match="'pt' and 'ct': different frames of reference"):
-        prepare(a_case(), images, a_plan(("ct", "pt"), prepare=[]))
+        prepare(a_case(), images, a_plan(("ct", "pt"), prepare=[]), Path())
 
 
 def test_other_data_is_brought_to_the_names_of_a_release() -> None:

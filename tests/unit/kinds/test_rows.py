@@ -10,7 +10,7 @@ import pytest
 from diascope.core.case import Case, Label, TableRef, Target
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import Gate
-from diascope.core.plan import Choice, ColumnFacts, InputFacts, Plan
+from diascope.core.plan import ColumnFacts, InputFacts
 from diascope.kinds.tables.rows import broken_columns, column_rules, row_of, unknown_words
 
 TARGET = Target(name="y", kind="category", columns=("y",), labels=(Label(name="a", value=0), Label(name="b", value=1)))
