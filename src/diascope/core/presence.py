@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from diascope.core.errors import BadUsage
 
 LABELS = "labels"
 """`Target.kind` of several columns that each say of one label whether it is present."""
-UNCERTAIN = "uncertain"
+UNCERTAIN: Final = "uncertain"
 """Who labelled the case looked and could not tell."""
 FEWEST_CASES = 10
 """Cases with a label, and cases without it, below which nothing is learnt about it that could be relied on."""
@@ -26,3 +30,22 @@ def presence(value: object) -> Presence:
     if isinstance(value, int | float) and value in (0, 1):
         return 1 if value else 0
     return None
+
+
+CODES: Mapping[Presence, float] = MappingProxyType({1: 1.0, 0: 0.0, UNCERTAIN: -1.0, None: float("nan")})
+"""A presence as a number in an array."""
+POLICIES: Mapping[str, float] = MappingProxyType({"ignore": float("nan"), "positive": 1.0, "negative": 0.0})
+"""What may be made of an uncertain label, and the number that it then has."""
+
+
+def made_of_uncertain(policy: str) -> float:
+    """The number that stands for an uncertain label: 1, 0, or nan where it counts as not said.
+
+    Raises:
+        BadUsage: When there is no such policy.
+    """
+    if policy not in POLICIES:
+        raise BadUsage(
+            "uncertain labels cannot be counted in this way", given=policy, todo=f"Choose one of {', '.join(POLICIES)}"
+        )
+    return POLICIES[policy]

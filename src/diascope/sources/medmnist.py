@@ -175,9 +175,7 @@ def _columns(width: int, named: Mapping[int, str], path: Path) -> list[str]:
     return [named[column] for column in range(width)]
 
 
-def _together(
-    parts: Iterable[npt.NDArray[np.int64] | None], names: Sequence[str], asked: str | None
-) -> Target | None:
+def _together(parts: Iterable[npt.NDArray[np.int64] | None], names: Sequence[str], asked: str | None) -> Target | None:
     """The columns that are learnt together: those asked for, else all where each says 0 or 1; None for one alone.
 
     Raises:
