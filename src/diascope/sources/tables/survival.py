@@ -52,10 +52,10 @@ def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -
         return Outcome(*named)
     if asked not in (None, SURVIVAL):
         return None
-    named = _named(sheet, TIME), _named(sheet, EVENT)
-    if set(named) & set(without):
+    time, event = _named(sheet, TIME), _named(sheet, EVENT)
+    if {time, event} & set(without):
         return None
-    if (found := _sound(sheet, *named)) is not None:
+    if (found := _sound(sheet, time, event)) is not None:
         return found
     if asked == SURVIVAL and SURVIVAL not in sheet.columns:
         raise DataRefused(
