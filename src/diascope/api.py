@@ -44,6 +44,10 @@ class DataOptions(TypedDict, total=False):
     """Column that holds the site."""
     without: Sequence[str]
     """Columns that are not looked at."""
+    read: Sequence[str]
+    """Columns that describe cases and that the model reads beside the images."""
+    inputs: Sequence[str]
+    """Inputs that are used, of several."""
     folds: int
     """Cross-validate with this many folds."""
     seed: int
@@ -342,7 +346,8 @@ def request(location: Location, options: Mapping[str, Any]) -> Request:
             raise UnknownName("option", name, known)
     of_source = {name: options[name] for name in ("target", "patient", "site", "seed") if name in options}
     of_request = {name: options[name] for name in ("source", "task", "folds", "seed") if name in options}
-    of_source["without"] = tuple(options.get("without", ()))
+    for name, field in {"without": "without", "read": "reads", "inputs": "inputs"}.items():
+        of_source[field] = tuple(options.get(name, ()))
     accept = tuple(options.get("accept", ()))
     return Request(location=str(location), options=SourceOptions(**of_source), accept=accept, **of_request)
 

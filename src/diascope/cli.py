@@ -57,6 +57,10 @@ MemoryOption = Annotated[float | None, typer.Option("--memory", help="Peak memor
 FoldsOption = Annotated[
     int | None, typer.Option("--folds", help="Cross-validate with this many folds; 1: one split.", min=1)
 ]
+ReadOption = Annotated[
+    str | None, typer.Option("--read", help="Columns that the model reads beside the images: age,sex.")
+]
+InputsOption = Annotated[str | None, typer.Option("--inputs", help="Inputs that are used, of several: image,table.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Set a plan field by hand: batch=8.")]
 Here = Path("diascope-workspace")
 INTERRUPTED = 130
@@ -73,6 +77,8 @@ def check(
     patient: PatientOption = None,
     site: SiteOption = None,
     without: WithoutOption = None,
+    read: ReadOption = None,
+    inputs: InputsOption = None,
     accept: AcceptOption = None,
     lang: LangOption = "en",
     as_json: JsonOption = False,
@@ -83,7 +89,7 @@ def check(
     from diascope.stages.check import check as run_check
 
     console = Console(quiet, as_json)
-    request = _request(source_folder, source, task, (target, patient, site, without), None, seed, accept)
+    request = _request(source_folder, source, task, (target, patient, site, without, read, inputs), None, seed, accept)
     found = run_check(_workspace(workspace), request, console.tell, lang)
     console.finish(found.to_json(), lambda: console.show_check(found))
     if found.refusing:
@@ -102,6 +108,8 @@ def fit(
     patient: PatientOption = None,
     site: SiteOption = None,
     without: WithoutOption = None,
+    read: ReadOption = None,
+    inputs: InputsOption = None,
     minutes: MinutesOption = 15.0,
     memory: MemoryOption = None,
     folds: FoldsOption = None,
@@ -118,7 +126,7 @@ def fit(
     from diascope.workflows.fit import fit as run_fit
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
+    request = _request(source_folder, source, task, (target, patient, site, without, read, inputs), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
         made = run_fit(place, request, budget, parse_settings(settings or []), console.tell, lang)
@@ -135,6 +143,8 @@ def plan(
     patient: PatientOption = None,
     site: SiteOption = None,
     without: WithoutOption = None,
+    read: ReadOption = None,
+    inputs: InputsOption = None,
     minutes: MinutesOption = 15.0,
     memory: MemoryOption = None,
     folds: FoldsOption = None,
@@ -150,7 +160,7 @@ def plan(
     from diascope.workflows.prepare import prepare
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
+    request = _request(source_folder, source, task, (target, patient, site, without, read, inputs), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
         made, path = prepare(place, request, budget, parse_settings(settings or []), console.tell)
@@ -199,6 +209,8 @@ def evaluate(
     patient: PatientOption = None,
     site: SiteOption = None,
     without: WithoutOption = None,
+    read: ReadOption = None,
+    inputs: InputsOption = None,
     accept: AcceptOption = None,
     lang: LangOption = "en",
     as_json: JsonOption = False,
@@ -209,7 +221,9 @@ def evaluate(
     from diascope.workflows.external import evaluate_release
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
+    request = _request(
+        source_folder, source, "auto", (target, patient, site, without, read, inputs), None, seed, accept
+    )
     made = evaluate_release(place, release, request, console.tell, lang)
     console.finish(made.to_json(), lambda: console.show_evaluation(made))
 
@@ -266,6 +280,8 @@ def compare(
     patient: PatientOption = None,
     site: SiteOption = None,
     without: WithoutOption = None,
+    read: ReadOption = None,
+    inputs: InputsOption = None,
     accept: AcceptOption = None,
     as_json: JsonOption = False,
     seed: SeedOption = 0,
@@ -275,7 +291,9 @@ def compare(
     from diascope.workflows.external import compare_releases
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
+    request = _request(
+        source_folder, source, "auto", (target, patient, site, without, read, inputs), None, seed, accept
+    )
     found = compare_releases(place, (one, other), request, console.tell)
     console.finish(found, lambda: console.show_comparison(found))
 
@@ -349,18 +367,30 @@ def _request(
     location: str,
     source: str | None,
     task: str,
-    columns: tuple[str | None, str | None, str | None, list[str] | None],
+    columns: tuple[str | None, str | None, str | None, list[str] | None, str | None, str | None],
     folds: int | None,
     seed: int,
     accept: list[str] | None,
 ) -> Any:
     from diascope.sources import Request, SourceOptions
 
-    target, patient, site, without = columns
-    options = SourceOptions(target=target, patient=patient, site=site, without=tuple(without or ()), seed=seed)
+    target, patient, site, without, read, inputs = columns
+    options = SourceOptions(
+        target=target,
+        patient=patient,
+        site=site,
+        without=tuple(without or ()),
+        reads=_listed(read),
+        inputs=_listed(inputs),
+        seed=seed,
+    )
     return Request(
         location=location, source=source, task=task, options=options, folds=folds, seed=seed, accept=tuple(accept or ())
     )
+
+
+def _listed(names: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
 
 
 def _workspace(root: Path) -> Any:

@@ -6,19 +6,23 @@ from collections import Counter
 
 from diascope.checks import Check
 from diascope.checks.judging.words import share, some
-from diascope.core.case import Case, FileRef
+from diascope.core.case import Case
 from diascope.core.problem import Problem
 from diascope.planning.survey import Survey
 
 
 class MissingInputs:
-    """A model reads all of its image inputs: a case that lacks one can neither teach nor test it."""
+    """A model reads all of its image inputs: a case that lacks one of them can neither teach nor test it.
+
+    One without any image, but with inputs of other kinds, is read without.
+    """
 
     title = "Cases that lack an image input which others have"
 
     def look(self, survey: Survey) -> list[Problem]:
         names = Counter(name for case in survey.cases for name in _images(case))
-        lacking = {case.id: [name for name in names if name not in case.inputs] for case in survey.cases}
+        needing = [case for case in survey.cases if _images(case) or not case.inputs]
+        lacking = {case.id: [name for name in names if name not in case.inputs] for case in needing}
         lacking = {key: missing for key, missing in lacking.items() if missing}
         if not lacking:
             return []
@@ -37,7 +41,7 @@ class MissingInputs:
 
 
 def _images(case: Case) -> list[str]:
-    return [name for name, ref in case.inputs.items() if isinstance(ref, FileRef)]
+    return [name for name, ref in case.inputs.items() if ref.kind == "image"]
 
 
 CHECK: Check = MissingInputs()

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection
 from typing import ClassVar, Literal
 
 from diascope.core.record import Field, Record
 
+LIMIT = re.compile(r"^\s*(?:<=?|>=?|≤|≥)\s*(?P<number>[-+0-9.eE]+)\s*$")
+"""`<0.5`: beyond what the method could measure."""
 Scalar = str | float | int | bool | None
 Split = Literal["train", "val", "test"]
+
+
+def number_of(value: Scalar) -> float | None:
+    """A cell as a finite number, `<0.5` as its limit; None where it is neither."""
+    if isinstance(value, str):
+        limit = LIMIT.match(value)
+        try:
+            value = float(limit["number"] if limit else value)
+        except ValueError:
+            return None
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 class FileRef(Record):

@@ -70,7 +70,8 @@ def aligned(cases: Sequence[Case], target: Target, plan: Plan) -> list[Case]:
     """
     _same_labels(target, plan.target)
     renamed = dict(zip(plan.target.columns, target.columns, strict=True))
-    names = input_names(cases[0], plan) if cases else {}
+    having = Case(id="", patient="", inputs={name: ref for case in cases for name, ref in case.inputs.items()})
+    names = input_names(having, plan) if cases else {}
     found = []
     for case in cases:
         targets = {ours: case.targets.get(theirs) for ours, theirs in renamed.items()}
@@ -114,6 +115,8 @@ def input_names(case: Case, plan: Plan) -> dict[str, str]:
     missing = [name for name in wanted if name not in case.inputs]
     if not missing:
         return {name: name for name in wanted}
+    if len(missing) < len(wanted) and (len(plan["readings"]) + bool(plan["image_inputs"])) > 1:
+        return {name: name for name in wanted if name in case.inputs}
     images = [name for name, ref in case.inputs.items() if isinstance(ref, FileRef)]
     if len(wanted) == 1 and len(images) == 1 and wanted[0] in plan["image_inputs"]:
         return {wanted[0]: images[0]}

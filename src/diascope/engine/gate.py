@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from diascope.core.evaluation import Gate, GateRule
+from diascope.core.evaluation import ColumnRule, Gate, GateRule
 from diascope.core.image import Image
 from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.batch import Example, Output
@@ -89,7 +89,7 @@ def fit_gate(
         The gate, and the arrays of the distance (`mean`, `scale`, `axes`, `variance`); none below 20 cases.
     """
     rules = tuple(_rule(name, plan, facts) for name in plan["image_inputs"])
-    columns = tuple(rule for name in _tables(plan) for rule in column_rules(name, facts.inputs[name]))
+    columns = tuple(rule for name in _tables(plan) for rule in _rules_of(name, facts))
     if len(rows) < FEWEST:
         return Gate(rules=rules, columns=columns), {}
     table = np.stack(rows)
@@ -112,6 +112,10 @@ def fit_gate(
         fitted_on=len(table),
     )
     return gate, _fit_distance(table, least)
+
+
+def _rules_of(name: str, facts: Fingerprint) -> tuple[ColumnRule, ...]:
+    return column_rules(name, facts.inputs[name]) if name in facts.inputs else ()
 
 
 def _least_scales(plan: Plan, width: int) -> Floats:
@@ -220,13 +224,20 @@ def refusals(gate: Gate) -> str:
     return f"of images like those it refuses {100 * rate:.1f} %{most}, by {gate.fitted_on} cases"
 
 
-def broken_rules(gate: Gate, images: Mapping[str, Image]) -> list[str]:
-    """Why these images are not what the release was made for; empty where they are."""
+def broken_rules(gate: Gate, images: Mapping[str, Image], may_lack: bool = False) -> list[str]:
+    """Why these images are not what the release was made for; empty where they are.
+
+    Args:
+        gate: Of the release.
+        images: By input.
+        may_lack: Whether the case has inputs of another kind, and no image is needed.
+    """
     found = []
     for rule in gate.rules:
         image = images.get(rule.input)
-        if image is None:
+        if image is None and not may_lack:
             found.append(f"the input {rule.input!r} is missing")
+        if image is None:
             continue
         found += _broken(rule, image)
     return found

@@ -28,6 +28,7 @@ RESAMPLES = 200
 MOST_CASES = 500
 SHOWN = 15
 """Columns that are drawn, the most important ones."""
+NOTE = "with 95 % intervals by patient, on cases that were not trained on; the loss of"
 SHUFFLING = 9
 """Key of the draws."""
 
@@ -124,13 +125,13 @@ def _shuffled(examples: Sequence[Example], where: tuple[str, int], seed: int, nu
 def _bars(found: Mapping[str, Measure], metric: str) -> Bars:
     ranked = sorted(found, key=lambda column: -(found[column].value or 0.0))[:SHOWN]
     rest = len(found) - len(ranked)
-    more = f"; {rest} columns that matter less are not shown" if rest else ""
+    more = f" ({rest} columns that matter less are not shown)" if rest else ""
     return Bars(
         title="What the model looked at: loss when a column is shuffled",
         names=tuple(ranked),
         values=tuple(float(found[column].value or 0.0) for column in ranked),
         low=tuple(found[column].low for column in ranked),
         high=tuple(found[column].high for column in ranked),
-        unit=metric,
-        note=f"fall of {metric} with its 95 % interval by patient, on cases that were not trained on{more}",
+        unit="",
+        note=f"{NOTE}{more}: {metric}",
     )

@@ -76,7 +76,7 @@ class VectorNetwork(nn.Module):
 
     def features(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(B, D): what the encoders give."""
-        vectors = [encoder(inputs[name]) for name, encoder in self.encoders.items()]
+        vectors: list[Tensor] = [encoder(inputs[name]) for name, encoder in self.encoders.items()]
         if self.fusion is None:
             return vectors[0]
         fused: Tensor = self.fusion(vectors, inputs[PRESENT])

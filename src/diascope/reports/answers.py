@@ -61,7 +61,10 @@ class Answers:
         """Write everything that a reading gave."""
         asked.folder.mkdir(parents=True, exist_ok=True)
         history = [line for image in images.values() for line in image.history]
-        for name, settings in self.opened.plan["readings"].items():
+        plan = self.opened.plan
+        lacking = [name for name in (*plan["image_inputs"], *plan["readings"]) if name not in asked.case.inputs]
+        history += [f"{name} is missing: read without it" for name in lacking]
+        for name, settings in plan["readings"].items():
             history += kind_of(settings).remarks(asked.case, name, asked.root, settings)
         files: dict[str, str] = {}
         if prediction.mask is not None:

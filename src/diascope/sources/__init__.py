@@ -24,6 +24,10 @@ class SourceOptions(Record):
     """Name of the column that holds the site."""
     without: tuple[str, ...] = ()
     """Columns that are not looked at: neither learnt from, nor learnt, nor shown."""
+    reads: tuple[str, ...] = ()
+    """Columns that describe cases and that the model reads beside their other inputs."""
+    inputs: tuple[str, ...] = ()
+    """Inputs that are used; empty for all that most cases have."""
     columns: tuple[str, ...] = ()
     """Columns of a table that a release reads: they are given whatever else they look like in this table."""
     seed: int = 0

@@ -22,8 +22,9 @@ from diascope.reports.html import render_check
 from diascope.reports.words import choose as choose_words
 from diascope.sources import Listing, Request, recognise
 from diascope.sources.publicsets.locating import located
-from diascope.sources.studies.unlabelled import columns_read
+from diascope.sources.studies.unlabelled import columns_beside, columns_read
 from diascope.sources.tables.columns import likeliest, plain
+from diascope.sources.tables.reading import completed, only, with_columns
 from diascope.sources.tables.targets import NO_CLASSES, number_of
 from diascope.store.workspace import Workspace, free_name
 
@@ -114,7 +115,9 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True, plans:
         if need_target:
             raise
         problems.append(_no_target(error))
-    cases, dropped = _same_inputs([_without_answer(case, target) for case in listing.cases], plans)
+    cases, dropped = _same_inputs(
+        [_without_answer(case, target) for case in _inputs_of(listing, request, plans)], plans
+    )
     problems += dropped
 
     def progress(done: int, total: int) -> None:
@@ -128,6 +131,14 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True, plans:
         problems += registry.get("tasks", task).problems(cases, target)
     notes = (*place.notes, *listing.notes, *_on_target(listing, request, target))
     return Looked(name, tuple(cases), notes, task, target, survey, tuple(problems), place.licence or listing.licence)
+
+
+def _inputs_of(listing: Listing, request: Request, plans: Sequence[Plan]) -> list[Case]:
+    """Cases with the inputs that were asked for, or that releases read."""
+    cases = with_columns(listing.cases, request.options.reads)
+    for plan in plans:
+        cases = completed(cases, columns_beside(plan))
+    return only(cases, request.options.inputs)
 
 
 def _refuse_unknown(request: Request) -> None:
@@ -195,7 +206,7 @@ def _same_inputs(cases: Sequence[Case], plans: Sequence[Plan]) -> tuple[list[Cas
 
 
 def _images(case: Case) -> list[str]:
-    return [name for name, ref in case.inputs.items() if isinstance(ref, FileRef)]
+    return [name for name, ref in case.inputs.items() if isinstance(ref, FileRef) and ref.kind == "image"]
 
 
 def _without_answer(case: Case, target: Target | None) -> Case:

@@ -17,6 +17,7 @@ from diascope.core.figure import Figure
 from diascope.core.plan import Fingerprint, Plan
 from diascope.core.record import Record, write_durably
 from diascope.core.run import Run
+from diascope.engine.ablation import ablation
 from diascope.engine.batch import Example, Output, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
@@ -210,10 +211,11 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
 
 
 def _importance(watch: Watch, scored: Scored, networks: Sequence[Any]) -> tuple[Figure, ...]:
-    """Of the columns of a table: on the test part, or on the cases that the first fold's network had not seen."""
+    """Of inputs and columns: on the test part, or on the cases that the first fold's network had not seen."""
     reader, decision = next(iter(scored.by_case.values()), (watch.reader(networks), scored.decision))
     cases = [case for case in scored.cases if scored.by_case.get(case.id, (reader,))[0] is reader]
-    return importance(reader, watch.plan, cases, Path(watch.dataset.root), decision)
+    asked = (reader, watch.plan, cases, Path(watch.dataset.root), decision)
+    return (*ablation(*asked), *importance(*asked))
 
 
 def _held_out(watch: Watch, networks: Sequence[Any]) -> list[list[Observed]]:
@@ -243,5 +245,5 @@ def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:
         times = "once" if previous == 1 else f"{previous} times"
         found.append(f"this test part was evaluated {times} before: choices made since may be fitted to it")
     if not all(case.patient_known for case in dataset.cases):
-        found.append("the source names no patients: several images of one patient may lie on both sides of a split")
+        found.append("the source names no patients: several cases of one patient may lie on both sides of a split")
     return tuple(found)

@@ -115,7 +115,7 @@ class Predictor:
         if needs is not None:  # the windows get what is left beside the images (F5)
             self.ready.reader.memory_bytes = needs.buffers(self.memory - self.own)
         images = read_images(one.case, one.root, tuple(plan["image_inputs"]))
-        reasons = [*broken_rules(release.gate, images), *broken_columns(release.gate, one.case)]
+        reasons = [*broken_rules(release.gate, images, not images), *broken_columns(release.gate, one.case)]
         for name, settings in plan["readings"].items():
             reasons += kind_of(settings).refusals(one.case, name, one.root, settings)
         if reasons:
@@ -129,7 +129,7 @@ class Predictor:
         """What the release says about a case that was read.
 
         Raises:
-            OutOfScope: When it looks unlike the training images.
+            OutOfScope: When it is unlike the training cases.
         """
         release, plan, example = self.opened.release, self.opened.plan, one.example
         limit = release.gate.distance_limit
@@ -137,7 +137,7 @@ class Predictor:
             apart = distance(features(example, output, plan), self.distance)
             if not apart <= limit:
                 reason = (
-                    f"it looks unlike the training images: distance {apart:.1f}, limit {limit:.1f} "
+                    f"it is unlike the training cases: distance {apart:.1f}, limit {limit:.1f} "
                     f"({refusals(release.gate)})"
                 )
                 raise OutOfScope(example.case.id, [reason])
@@ -263,12 +263,20 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
         yield from of_dicom(path, name or "image", opened)
         return
     try:
-        source = recognise(location)
+        source = _own_source(location, opened) or recognise(location)
     except DiascopeError as error:
         files = list(of_files(path, contents(path)[1], opened)) if path.is_dir() else []
         yield from files or _as_trained(location, opened, error)
         return
     yield from of_dicom(path, name or "image", opened) if source == TREE else listed(location, source, opened)
+
+
+def _own_source(location: str, opened: OpenRelease) -> str | None:
+    """The source of the training data, where it held rows and recognises this as well: another one may read no rows."""
+    own = opened.release.source
+    if not opened.plan["readings"] or own not in registry.names("sources"):
+        return None
+    return own if registry.get("sources", own).recognises(location) else None
 
 
 def _as_trained(location: str, opened: OpenRelease, why: DiascopeError) -> Iterator[Incoming]:

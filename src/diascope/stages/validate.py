@@ -16,6 +16,7 @@ from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure
 from diascope.core.plan import Fingerprint
 from diascope.core.record import write_durably
+from diascope.engine.ablation import ablation
 from diascope.engine.aligning import aligned, in_values_of, measurable
 from diascope.engine.devices import describe
 from diascope.engine.importance import importance
@@ -82,6 +83,7 @@ def validate(
     rows = [task.decide(one.row, release.decision, plan) for one in seen]
     found = measured(plan, rows, cases, release.decision, "external", release.label)
     pictures = [
+        *ablation(reader, plan, cases, looked.survey.root, release.decision),
         *importance(reader, plan, cases, looked.survey.root, release.decision),
         *worst_and_best(reader, found, cases, looked.survey.root),
     ]

@@ -81,6 +81,7 @@ class Classification:
         # On few volumes a short schedule cannot also learn to undo strong deformation.
         flat = all(one.dimensions == 2 for one in fingerprint.inputs.values())
         few = flat and sum(counts.values()) < 2000
+        cases, kind = f"{sum(counts.values())} training cases", "pictures" if flat else "volumes"
         return {
             "whole": Choice(value=True, kind="fixed", reason="the whole image is seen at once"),
             "model": Choice(
@@ -105,9 +106,7 @@ class Classification:
                 reason="AdamW with cosine decay from scratch" + ("" if flat else "; volumes: a short schedule"),
             ),
             "augment": Choice(
-                value="strong" if few else "light" if flat else "mirrored",
-                kind="rule",
-                reason=f"{sum(counts.values())} training cases, {'pictures' if flat else 'volumes'}",
+                value="strong" if few else "light" if flat else "mirrored", kind="rule", reason=f"{cases}, {kind}"
             ),
             "operating_point": Choice(
                 value={"name": "youden"},
@@ -127,17 +126,17 @@ class Classification:
         return (Phase("network", lambda network: network.parameters(), partial(_loss, plan=plan)),)
 
     def observe(self, output: Output, example: Example, truth: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Row:
-        logits = [float(value) for value in output.values]
         return {
             "case": example.case.id,
             "patient": example.case.patient,
-            "logits": logits,
+            "logits": [float(value) for value in output.values],
             "class": int(truth["class"]),
         }
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
         logits, truth = _logits(rows), _truth(rows)
-        offsets = fit_offsets(logits, truth, plan["class_weights"] if plan["loss"] else None)  # at once: unweighted
+        unweighted = "loss" in plan.choices and not plan["loss"]  # what is fitted at once knows no class weights
+        offsets = fit_offsets(logits, truth, None if unweighted else plan["class_weights"])
         temperature = fit_temperature(logits + offsets, truth)
         decision: dict[str, Any] = {
             "offsets": [float(value) for value in offsets],

@@ -13,6 +13,7 @@ from diascope.sources.folders.files import contents, images_in, without_masks
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, plain
 from diascope.sources.studies.channels import of_files
 from diascope.sources.studies.unseen import Incoming
+from diascope.sources.tables.reading import completed
 from diascope.store.releases import OpenRelease
 
 DEPTH = 4
@@ -28,12 +29,13 @@ def listed(location: str, source: str, opened: OpenRelease) -> Iterator[Incoming
     try:
         listing = _listing(location, source, opened)
     except BadUsage as error:
-        alone = [] if opened.plan["readings"] else list(_images_alone(Path(location), opened, error.wrong))
+        needs = opened.plan["readings"] and not opened.plan["image_inputs"]
+        alone = [] if needs else list(_images_alone(Path(location), opened, error.wrong))
         if not alone:
             raise
         yield from alone
         return
-    for case in listing.cases:
+    for case in completed(listing.cases, columns_beside(opened.plan)):
         yield Incoming(case.model_copy(update={"targets": {}}), listing.root)
 
 
@@ -53,6 +55,12 @@ def _listing(location: str, source: str, opened: OpenRelease) -> Listing:
 def columns_read(plan: Plan) -> tuple[str, ...]:
     """Columns of tables that a release reads."""
     return tuple(column for one in plan["readings"].values() for column in one.get("columns", ()))
+
+
+def columns_beside(plan: Plan) -> tuple[str, ...]:
+    """Those of a release that reads further inputs: columns that describe a case."""
+    several = len(plan["readings"]) + bool(plan["image_inputs"]) > 1
+    return columns_read(plan) if several else ()
 
 
 def _images_alone(root: Path, opened: OpenRelease, why: str) -> Iterator[Incoming]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from diascope.core.case import Case, Scalar, Target
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.formats.tables.words import number_of
-from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of
+from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of, plain
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.sheet import Cells, Sheet
+
+UNITS = MappingProxyType({"days": "d", "day": "d", "weeks": "wk", "months": "mo", "month": "mo", "years": "a"})
+"""Words in the name of a time, and their units (UCUM)."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,16 @@ class Outcome:
     event: str
 
     @property
+    def unit(self) -> str:
+        """Of the time: in brackets behind its name, or in the name (`os_months`); empty where it says none."""
+        stated = unit_of(self.time)[1]
+        words = plain(self.time).split("_")
+        return stated or next((UNITS[word] for word in words if word in UNITS), "")
+
+    @property
     def target(self) -> Target:
         """What is learnt from them."""
-        return Target(name=SURVIVAL, kind="time_to_event", columns=(self.time, self.event), unit=unit_of(self.time)[1])
+        return Target(name=SURVIVAL, kind="time_to_event", columns=(self.time, self.event), unit=self.unit)
 
 
 def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -> Outcome | None:
