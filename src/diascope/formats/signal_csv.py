@@ -35,16 +35,9 @@ TIMES = {
     **dict.fromkeys(("hours", "time h", "time hours"), 3600.0),
 }
 """Plain names of a column of times, and the seconds of one of its units."""
-IN_SECONDS = {
-    "s": 1.0,
-    "sec": 1.0,
-    "ms": 1e-3,
-    "us": 1e-6,
-    "min": 60.0,
-    "h": 3600.0,
-    "hh:mm:ss.mmm": 1.0,
-    "hh:mm:ss": 1.0,
-}
+IN_SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
+CLOCK = re.compile(r"(?:hh?:)?mm?:ss?(?:\.m*)?", re.IGNORECASE)
+"""How a unit says that times stand as on a clock."""
 COUNTS = ("sample", "sample #", "sample number", "index", "frame", "n", "")
 """Names of columns that count the samples."""
 LOOKED, HEAD = 30, 1 << 16

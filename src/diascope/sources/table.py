@@ -10,6 +10,7 @@ from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import reason
+from diascope.sources.signals.running import samples_in
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
@@ -91,6 +92,8 @@ def _why(path: Path) -> str | None:
         return f"{path.name} is called like a table"  # why it cannot be read, `list` says
     if len(columns) < 2 or any(name.partition(":")[0].strip().lower() in FILES for name in columns):
         return None
+    if samples_in(path) is not None:
+        return None  # signal_table's
     return f"{path.name} is a table with {len(columns)} columns"
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from diascope.core.case import Case, FileRef, Label, Target
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
+from diascope.core.signal import Signal
 from diascope.planning.survey import CaseFacts, MaskFacts, Survey
 from diascope.planning.surveying.measuring import measure
 
@@ -48,6 +49,24 @@ def an_image(
     values = -1000 + 1030 * body + 40 * organ + 50 * (spot & lesion) + 12 * noise
     unit = "HU" if modality == "ct" else "a.u."
     return Image(values.astype(np.int16)[None], oblique(), modality, unit)
+
+
+def a_signal(late: bool = False, seconds: float = 2.0, rate: float = 100.0, seed: int = 0) -> Signal:
+    """Two leads with a beat every 0.8 s and noise: a wide second wave follows each beat, earlier or later.
+
+    Args:
+        late: Whether it follows late.
+        seconds: Length.
+        rate: Samples a second.
+        seed: Of noise, of when the first beat comes, and of how fast they follow.
+    """
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    since = (time + rng.uniform(0, 0.8)) % (0.8 * rng.uniform(0.95, 1.05)) - 0.15
+    wave = 0.35 if late else 0.2
+    lead = np.exp(-((since / 0.02) ** 2)) + 0.35 * np.exp(-(((since - wave) / 0.05) ** 2))
+    values = np.stack([lead, -0.6 * lead], axis=1) + rng.normal(0, 0.05, (len(time), 2))
+    return Signal(values.astype(np.float32), rate, ("I", "aVR"), ("mV", "mV"), start=0.5)
 
 
 def regions(

@@ -23,7 +23,7 @@ from diascope.core.problem import Problem
 from diascope.formats import kind_of
 from diascope.planning.survey import CaseFacts, Survey
 from diascope.sources import SourceOptions
-from diascope.testing.factories import CLASSES, LESION, a_survey, an_image
+from diascope.testing.factories import CLASSES, LESION, a_signal, a_survey, an_image
 from diascope.testing.keeping import kept
 from diascope.testing.learning import backend, explainer, loss, model, transform
 
@@ -57,6 +57,8 @@ def file_format(name: str, plugin: Any, folder: Path) -> None:
             kept(back.geometry.is_close(image.geometry), f"{name} keeps geometry through a round trip")
             kept(back.unit == image.unit, f"{name} keeps the unit through a round trip", back.unit)
             kept(plugin.recognises(path), f"{name} recognises what it wrote")
+    if kind_of(plugin) == "signal" and plugin.writes:
+        _signal_comes_back(name, plugin, folder / f"signal{plugin.suffixes[0]}")
     broken = folder / f"broken{plugin.suffixes[0]}"
     # Any words are a text.
     foreign = () if kind_of(plugin) == "text" else (b"not an image at all\n" * 40,)
@@ -68,6 +70,16 @@ def file_format(name: str, plugin: Any, folder: Path) -> None:
             kept(error.reason, f"{name} says why a file is unreadable")
         else:
             kept(False, f"{name} refuses a file that is something else", content[:20])
+
+
+def _signal_comes_back(name: str, plugin: Any, path: Path) -> None:
+    signal = a_signal()
+    plugin.write(signal, path)
+    back = plugin.read([path])
+    kept(np.array_equal(back.values, signal.values, equal_nan=True), f"{name} keeps samples through a round trip")
+    kept((back.rate, back.start) == (signal.rate, signal.start), f"{name} keeps the time", (back.rate, back.start))
+    kept((back.channels, back.units) == (signal.channels, signal.units), f"{name} keeps names and units")
+    kept(plugin.recognises(path), f"{name} recognises what it wrote")
 
 
 def _a_mask() -> Image:

@@ -56,7 +56,7 @@ def test_sensitivity_correction_baseline_and_units(tmp_path):
     signal = FORMAT.read([path])
     assert (signal.channels, signal.units, signal.rate) == (("I", "V1"), ("uV", "uV"), 500.0)
     assert signal.values[:, 1].tolist() == [51, 101, 151, 201]
-    assert format_of(path) == "dicom_waveform"
+    assert (format_of(path, "signal"), format_of(path)) == ("dicom_waveform", None)
     assert "Nobody" not in repr(signal)
 
 
