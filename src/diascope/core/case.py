@@ -122,6 +122,10 @@ class Target(Record):
     """Voxel value that is neither learnt nor scored."""
 
 
+Stratum = str | tuple[str, ...]
+"""What a split is balanced by: the class of a case, or every label that it has (the rarest of them counts)."""
+
+
 class Exclusion(Record):
     """A case that the data check took out, with the reason."""
 

@@ -93,7 +93,8 @@ class Fingerprint(Record):
     lacking: dict[str, int] = Field(default_factory=dict)
     """Training cases that lack an input; only inputs that some lack."""
     strata: dict[str, int]
-    """Cases in each stratum (class, or which structures are present) in the training part."""
+    """Cases in each stratum (class, or which structures are present) in the training part; a case that is of several
+    (labels) counts in that of them which the fewest cases are of."""
     label_volumes: dict[str, float] = Field(default_factory=dict)
     """Median number of voxels of each structure in the masks that hold it; 0 where none does."""
     label_places: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
@@ -104,6 +105,8 @@ class Fingerprint(Record):
     event_times: tuple[float, ...] = ()
     """Of a target that is a time to an event: 21 quantiles (0, 5, ..., 100 %) of the times at which events were seen in
     the training part; empty for others, and where none was seen."""
+    label_counts: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
+    """Of a target of several labels: training cases in which each is present, absent, uncertain."""
     bytes_decoded: int
     """Memory that all decoded training images take as float32."""
     seconds_per_case: float

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from diascope.core.case import Case, Target
+from diascope.core.case import Case, Stratum, Target
 from diascope.core.figure import Figure
 from diascope.core.finding import Finding
 from diascope.core.image import Image
@@ -109,15 +109,16 @@ class Task(Protocol):
         """What is wrong with the target: missing, outside the declared labels, too few of a class."""
         ...
 
-    def stratum(self, case: Case, target: Target) -> str:
-        """What to balance a split by."""
+    def stratum(self, case: Case, target: Target) -> Stratum:
+        """What to balance a split by; all of it where a case is of several strata at once."""
         ...
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
         """The task's part of a plan: `model`, `loss`, `whole` (whole image or patches), `mirror`, ... with reasons.
 
-        `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`);
-        `outputs` how many numbers an answer is, where it is not one for each label.
+        `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`); one
+        that is called as a field of the plan takes that field's value, also where it was set by hand. `outputs` is how
+        many numbers an answer is, where it is not one for each label.
         """
         ...
 

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope.core import registry
-from diascope.core.case import Case, Dataset
+from diascope.core.case import Case, Dataset, Stratum
 from diascope.core.errors import DataRefused
 from diascope.core.plan import Fingerprint, InputFacts
+from diascope.core.presence import LABELS, UNCERTAIN, presence
+from diascope.planning.folding import rarest_strata
 from diascope.planning.survey import CaseFacts, InputFactsOfCase, MaskFacts, Survey
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -20,7 +22,7 @@ ENOUGH_MASKS = 8
 """Of fewer masks nobody can say where a structure lies."""
 
 
-def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]) -> Fingerprint:
+def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], Stratum]) -> Fingerprint:
     """Facts of the training part of a data set (never of its validation or test part).
 
     Args:
@@ -51,11 +53,12 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
             name for name in dict.fromkeys(name for case in training for name in case.inputs) if name in inputs
         ),
         lacking={name: lacking for name in inputs if (lacking := sum(name not in case.inputs for case in training))},
-        strata=dict(Counter(stratum(case) for case in training)),
+        strata=dict(Counter(rarest_strata(training, stratum)[0])),
         label_volumes=_label_volumes(dataset, facts),
         label_places=_label_places(dataset, facts),
         target_values=_target_values(dataset, training),
         event_times=_event_times(dataset, training),
+        label_counts=_label_counts(dataset, training),
         bytes_decoded=4 * voxels,
         seconds_per_case=float(np.mean([one.seconds for one in facts])),
     )
@@ -159,6 +162,16 @@ def _event_times(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]:
         if case.targets.get(seen) and isinstance(time := case.targets.get(when), int | float)
     ]
     return tuple(float(one) for one in np.quantile(times, np.linspace(0, 1, 21))) if times else ()
+
+
+def _label_counts(dataset: Dataset, cases: Sequence[Case]) -> dict[str, tuple[int, int, int]]:
+    if dataset.target.kind != LABELS:
+        return {}
+    found = {}
+    for column in dataset.target.columns:
+        said = Counter(presence(case.targets.get(column)) for case in cases)
+        found[column] = (said[1], said[0], said[UNCERTAIN])
+    return found
 
 
 def _label_places(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, tuple[float, float, float]]:

@@ -335,7 +335,8 @@ def _at_once(draft: Draft, setting: Setting, each: float) -> Plan:
     reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
     model = registry.get("models", draft.choices["model"].value)
     spec = next(iter(input_specs(_plan(draft, dataset, setting.seed)).values()))
-    asked = draft.choices["answer"].value if "answer" in draft.choices else {}
+    asked = dict(draft.choices["answer"].value) if "answer" in draft.choices else {}
+    asked |= {name: draft.choices[name].value for name in asked if name in draft.choices}
     draft.put("model_options", {**model.options(spec), **asked}, "rule", "the estimator's own, and what the task asks")
     if "loss" in draft.choices:
         draft.choices["loss"] = Choice(value=None, kind="fixed", reason="fitted at once, by the estimator's own loss")

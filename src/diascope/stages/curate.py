@@ -9,7 +9,7 @@ from pathlib import Path
 
 from diascope.checks.judging.verdict import accepting, blamed, in_words, verdict
 from diascope.core import registry
-from diascope.core.case import Case, Dataset, Exclusion, FileRef, TableRef, Target
+from diascope.core.case import Case, Dataset, Exclusion, FileRef, Stratum, TableRef, Target
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Fingerprint
 from diascope.core.problem import Problem, Problems
@@ -20,6 +20,9 @@ from diascope.planning.survey import Survey
 from diascope.sources import Request
 from diascope.store.files import file_digest
 from diascope.store.workspace import Workspace
+
+LONGEST = 60
+"""Characters of a data set's name that say which target was chosen: of many columns the first."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,9 @@ def _absolute(location: str) -> str:
     return str(Path(location).resolve()) if Path(location).exists() else location
 
 
-def _stratum(case: Case, task: str, target: Target) -> str:
-    return str(registry.get("tasks", task).stratum(case, target))
+def _stratum(case: Case, task: str, target: Target) -> Stratum:
+    found: Stratum = registry.get("tasks", task).stratum(case, target)
+    return found
 
 
 def _freeze(looked: Looked, request: Request) -> Dataset:
@@ -107,7 +111,7 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
 
 
 def _dealt(
-    cases: list[Case], stratum: Callable[[Case], str], target: Target, request: Request
+    cases: list[Case], stratum: Callable[[Case], Stratum], target: Target, request: Request
 ) -> tuple[list[Case], tuple[tuple[str, ...], ...], bool]:
     """Cases with their final split, the folds where there are any, and whether the source gave a split."""
     # A column that only ever says `train` leaves nothing to test on: it divides nothing.
@@ -141,7 +145,7 @@ def dataset_name(request: Request) -> str:
     """A short name from the location and, where chosen, the target."""
     path = Path(request.location)  # where there is none, an address: phantom:SEED:COUNT
     name = _plain(path.absolute().name if path.exists() else request.location.split(":")[0].split("/")[-1]) or "data"
-    target = _plain(request.options.target or "")
+    target = _plain(request.options.target or "")[:LONGEST].strip("-")
     return f"{name}-{target}" if target else name
 
 

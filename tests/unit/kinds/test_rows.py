@@ -101,9 +101,9 @@ def test_another_unit_is_said() -> None:
 
 
 def test_a_limit_of_detection_is_a_number_where_numbers_were_read_and_a_word_where_words_were() -> None:
-    plan = a_plan().with_choice("categories", {"table": {"sex": ["<5", ">=5"]}}, "rule", "")
-    np.testing.assert_array_equal(row_of(a_row(age="<0.5", sex=">=5"), "table", plan), np.float32([0.5, 1, 80]))
-    assert unknown_words(a_row(age="<0.5", sex=">=5"), plan) == []
+    settings = {**SETTINGS, "categories": {"sex": ["<5", ">=5"]}}
+    np.testing.assert_array_equal(row_of(a_row(age="<0.5", sex=">=5"), "table", settings), np.float32([0.5, 1, 80]))
+    assert unknown_words(a_row(age="<0.5", sex=">=5"), "table", settings) == []
 
 
 def test_a_column_that_is_called_alike_is_judged_too() -> None:

@@ -143,7 +143,7 @@ def broken_columns(gate: Gate, case: Case) -> list[str]:
 
 def unknown_words(case: Case, name: str, settings: Mapping[str, Any]) -> list[str]:
     """What a row holds that cannot be read, and that counts as missing: new words, words for numbers."""
-    found = []
+    found: list[str] = []
     ref = case.inputs.get(name)
     if not isinstance(ref, TableRef):
         return found

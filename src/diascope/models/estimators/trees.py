@@ -114,14 +114,18 @@ class TreeArrays:
     """Collects the trees of fitted estimators, one estimator for each score or for several.
 
     Args:
-        columns: Which column of the table each column of the estimators was: categories first, as scikit-learn sorts
-            them.
-        known: For each of the categories, the sorted values in the training rows: their places are what it calls them.
         trees: To be filled.
+
+    Attributes:
+        columns: Which column of the table each column of the next estimators was: categories first, as scikit-learn
+            sorts them.
+        known: For each of the categories, the sorted values in the training rows: their places are what it calls them.
     """
 
-    def __init__(self, columns: Ints, known: Sequence[Ints], trees: Trees) -> None:
-        self.columns, self.known, self.trees = columns, known, trees
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+        self.columns: Ints = np.zeros(0, dtype=np.int64)
+        self.known: Sequence[Ints] = ()
         self.parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*NODES, *TREES)}
         self.goes_left = [trees.goes_left[:1].numpy()]
         self.baseline = np.zeros(len(trees.baseline))

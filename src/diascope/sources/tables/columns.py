@@ -58,6 +58,15 @@ SEEN = ("1", "1.0", "true", "yes", "y", "dead", "deceased", "died", "event", "1:
 """Cells of such a column that say it was."""
 NOT_SEEN = ("0", "0.0", "false", "no", "n", "alive", "living", "censored", "0:living", "none")
 
+FINDINGS, ALL_FINDINGS = "findings", "all_findings"
+"""What several columns that each say whether something is present make together: the name of the target; the second
+where a column has the first."""
+
+SAYS_PRESENT = ("1", "1.0", "yes", "y", "true", "t", "present", "positive", "pos")
+"""Cells of such a column, compared in lower case."""
+SAYS_ABSENT = ("0", "0.0", "no", "n", "false", "f", "absent", "negative", "neg")
+SAYS_UNCERTAIN = ("-1", "-1.0", "uncertain", "u", "unsure", "possible", "equivocal")
+
 TARGET = (
     SURVIVAL,
     *("label", "labels", "target", "class", "class_name", "category"),

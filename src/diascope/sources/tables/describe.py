@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from diascope.core.case import Case, Scalar, Split, Target
 from diascope.core.errors import DataRefused, UnknownName
+from diascope.core.presence import LABELS
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
 from diascope.sources.tables.cells import number_in, values_of
 from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
 from diascope.sources.tables.files import unit_of
+from diascope.sources.tables.findings import FEWEST, columns_asked, said, says_presence, target_of
 from diascope.sources.tables.sheet import Cells
 from diascope.sources.tables.targets import NO_CLASSES, ColumnKind, category, class_name, kind_of, scalar_of
 
@@ -69,17 +71,60 @@ def describe(
     _refuse_unknown(options.without, rows.columns)
     left_out = rows.used | roles.columns | of_layout | set(options.without)
     free = tuple(name for name in rows.columns if name not in left_out)
-    if options.target is not None and options.target not in {*of_layout, *rows.columns}:
-        raise UnknownName("target column", options.target, {*of_layout, *free})
+    asked = options.target if options.target not in of_layout else None
+    together, offered = _together(cases, rows, free, asked)
+    if asked is not None and together is None and asked not in rows.columns:
+        raise UnknownName("target column", asked, {*of_layout, *free, *(one.name for one in offered)})
     kinds = {name: _kind_of(name, rows.values(name, cases)) for name in free}
-    found = [*targets, *_targets(cases, rows, kinds, options.target if options.target not in of_layout else None)]
-    meant = options.target or likeliest(target.name for target in found)
-    found.sort(key=lambda target: target.name != meant)
-    describing = {name: kind for name, kind in kinds.items() if name not in rows.read or plain(name) in COVARIATE}
-    covariates, notes = _covariates(cases, rows, describing, found)
-    described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
-    notes = [*_on_patients(described, roles), *roles.notes, *translations, *notes, *_on_parts(described)]
-    return Described(described, tuple(found), tuple(notes))
+    alone = [*targets, *_targets(cases, rows, kinds, asked)]
+    if asked is None and offered and {one.name for one in alone} <= set(offered[0].columns):
+        # Whatever could be learnt is one of these labels.
+        together, offered = offered[0], ()
+    found = _in_order(alone, together, options.target)
+    described = {
+        name: kind
+        for name, kind in kinds.items()
+        if not (together and name in together.columns) and (name not in rows.read or plain(name) in COVARIATE)
+    }
+    covariates, notes = _covariates(cases, rows, described, found)
+    told = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
+    notes = [*_on_patients(told, roles), *roles.notes, *translations, *notes, *_on_parts(told), *_on_labels(together)]
+    return Described(told, (*found, *offered), tuple(notes))
+
+
+def _together(
+    cases: Sequence[Case], rows: Rows, free: Sequence[str], asked: str | None
+) -> tuple[Target | None, tuple[Target, ...]]:
+    """Columns of presence that are learnt together because the user named them, and those that could be."""
+    named = columns_asked(asked, rows.columns)
+    if named:
+        return target_of(named, rows.columns), ()
+    columns = [
+        name
+        for name in free
+        if name not in rows.read
+        and plain(name) not in (*COVARIATE, *IDENTITY, *TARGET)
+        and says_presence(rows.values(name, cases))
+    ]
+    if len(columns) < FEWEST:
+        return None, ()
+    offered = target_of(columns, rows.columns)
+    return (offered, ()) if asked == offered.name else (None, (offered,))
+
+
+def _in_order(alone: Sequence[Target], together: Target | None, asked: str | None) -> list[Target]:
+    """The likeliest first; a column that is learnt together with others is no target of its own."""
+    if together is not None:
+        return [together, *(one for one in alone if not set(one.columns) & set(together.columns))]
+    meant = asked or likeliest(target.name for target in alone)
+    return sorted(alone, key=lambda target: target.name != meant)
+
+
+def _on_labels(together: Target | None) -> list[str]:
+    if together is None:
+        return []
+    names = ", ".join(together.columns)
+    return [f"{len(together.columns)} columns say whether something is present, and are learnt together: {names}"]
 
 
 def _refuse_unknown(without: Sequence[str], columns: Sequence[str]) -> None:
@@ -216,12 +261,11 @@ def _with_row(
     case: Case, row: Cells | None, roles: Roles, targets: Sequence[Target], covariates: tuple[str, ...]
 ) -> Case:
     if row is None:
-        missing = {target.name: None for target in targets if target.name not in case.targets}
+        missing = {column: None for target in targets for column in target.columns if column not in case.targets}
         return case.model_copy(update={"targets": {**case.targets, **missing}})
     of_row: dict[str, Scalar] = {}
     for target in targets:
-        if target.name not in case.targets:
-            of_row[target.name] = _answer(row[target.name], target)
+        of_row |= {name: _answer(row[name], name, target) for name in target.columns if name not in case.targets}
     told = {name: scalar_of(row[name]) for name in covariates}
     kept = {name: value for name, value in told.items() if value is not None or name not in case.covariates}
     patient = row[roles.patient] if roles.patient else None
@@ -241,8 +285,10 @@ def _with_row(
     )
 
 
-def _answer(cell: str | None, target: Target) -> Scalar:
+def _answer(cell: str | None, column: str, target: Target) -> Scalar:
     """A cell as what is learnt from it; what is no target is not copied."""
+    if target.kind == LABELS:
+        return said(cell, column)
     if target.kind == "category":
         return class_name(cell)
     return number_in(cell) if target.kind == "number" and cell is not None else None
