@@ -1,4 +1,4 @@
-"""Boosted trees of a table row: scikit-learn's histogram boosting, with the number of iterations cross-validated."""
+"""Boosted trees of a row or a signal: scikit-learn's histogram boosting, the number of iterations cross-validated."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from diascope.core.presence import LABELS
 from diascope.models import Cost, FittedAtOnce, Gives, InputSpec
 from diascope.models.estimators.answers import CERTAIN, MEANINGS, Answer, Floats, Part
 from diascope.models.estimators.columns import cleaned, counted
+from diascope.models.estimators.flattened import ORDERED, Flattened, columns_of
 from diascope.models.estimators.folds import Rows, choose, deal
 from diascope.models.estimators.trees import Ints, TreeArrays, Trees
 
@@ -49,7 +50,8 @@ class Boosted(nn.Module):
 
     def __init__(self, spec: InputSpec, options: Mapping[str, Any]) -> None:
         super().__init__()
-        counts = counted(spec)
+        self.flattened, own = Flattened(spec), columns_of(spec)
+        counts = counted(own)
         most = max(counts, default=0)
         if most > MOST_VALUES:
             raise BadUsage(
@@ -59,12 +61,12 @@ class Boosted(nn.Module):
             )
         self.channels = (spec.outputs,)
         self.answer = Answer.of(spec, options)
-        self.trees = Trees(spec.channels, most, self.answer.scores, int(options["max_depth"]))
+        self.trees = Trees(own.channels, most, self.answer.scores, int(options["max_depth"]))
         self.register_buffer("categories", torch.tensor(counts), persistent=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(B, D) to (B, K) log-probabilities of classes or log odds of labels, or to (B, 1) values."""
-        return self.answer.finish(self.trees(cleaned(rows, self.categories)))
+        """(B, D), or (B, C, T) in order, to (B, K) log-probabilities or log odds of labels, or to (B, 1) values."""
+        return self.answer.finish(self.trees(cleaned(self.flattened(rows), self.categories)))
 
 
 class Boosting:
@@ -77,8 +79,8 @@ class Boosting:
     whether classes are to be seen as ordered; `labels` and `uncertain` as in `linear`: each label has trees of its own.
     """
 
-    takes = frozenset({"table"})
-    dimensions = frozenset({0})
+    takes = ORDERED | {"table"}
+    dimensions = frozenset({0, 1})
     gives: Gives = "answer"
     fitted: Literal["gradient", "once"] = "once"
     target_kinds = frozenset({"category", "number", "ordered", LABELS})
@@ -109,7 +111,7 @@ class Boosting:
         return Cost(
             parameters=trees * 2 * (leaves or LEAVES[1]),
             gflop=8e-9 * trees * options["max_depth"],
-            activation_bytes=64 * trees + 8 * spec.channels,
+            activation_bytes=64 * trees + 8 * columns_of(spec).channels,
         )
 
     def fit(
@@ -119,7 +121,7 @@ class Boosting:
         target: Mapping[str, npt.NDArray[Any]],
         options: Mapping[str, Any],
     ) -> None:
-        """Fill the buffers from (N, D) rows and `class` (N,), `value` (N,) or `labels` (N, K).
+        """Fill the buffers from (N, D) rows, or (N, C, T) in order, and `class` (N,), `value` (N,) or `labels` (N, K).
 
         Raises:
             DataRefused: When the cases are of one class, or all alike in each label.
@@ -129,7 +131,7 @@ class Boosting:
             raise DiascopeError("this is not the module that boosting builds", given=type(module).__name__)
         answer, truth = module.answer, module.answer.truth(target)
         # float64 of the same float32: thresholds then part the rows as they will when predicting.
-        rows = cleaned(torch.from_numpy(inputs), module.categories).numpy()
+        rows = cleaned(module.flattened(torch.from_numpy(inputs)), module.categories).numpy()
         categorical, shown = module.categories.numpy() > 0, rows[:COMPARED]
         arrays = TreeArrays(module.trees)
         said = np.tile(answer.untold(truth), (len(shown), 1))

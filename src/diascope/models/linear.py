@@ -1,4 +1,4 @@
-"""Linear models of a table row with a cross-validated ridge: logistic (of labels one each), least squares, ordered."""
+"""Linear models of a row or a signal with a tuned ridge: logistic (of labels one each), least squares, ordered."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from diascope.core.presence import LABELS
 from diascope.models import Cost, FittedAtOnce, Gives, InputSpec
 from diascope.models.estimators.answers import CERTAIN, MEANINGS, Answer, Floats, Part
 from diascope.models.estimators.columns import Design, counted
+from diascope.models.estimators.flattened import ORDERED, Flattened, columns_of
 from diascope.models.estimators.folds import Rows, choose, deal
 
 STRENGTHS = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
@@ -44,14 +45,15 @@ class Linear(nn.Module):
     def __init__(self, spec: InputSpec, options: Mapping[str, Any]) -> None:
         super().__init__()
         self.channels = (spec.outputs,)
-        self.answer, self.design = Answer.of(spec, options), Design(spec)
+        self.answer, self.flattened = Answer.of(spec, options), Flattened(spec)
+        self.design = Design(columns_of(spec))
         scores, columns = self.answer.scores, self.design.columns
         self.register_buffer("weights", torch.zeros((scores, columns), dtype=torch.float64))
         self.register_buffer("intercepts", torch.zeros(scores, dtype=torch.float64))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(B, D) to (B, K) log-probabilities of classes or log odds of labels, or to (B, 1) values."""
-        return self.answer.finish(self.design(rows) @ self.weights.T + self.intercepts)
+        """(B, D), or (B, C, T) in order, to (B, K) log-probabilities or log odds of labels, or to (B, 1) values."""
+        return self.answer.finish(self.design(self.flattened(rows)) @ self.weights.T + self.intercepts)
 
 
 class LinearModel:
@@ -64,8 +66,8 @@ class LinearModel:
     `negative`).
     """
 
-    takes = frozenset({"table"})
-    dimensions = frozenset({0})
+    takes = ORDERED | {"table"}
+    dimensions = frozenset({0, 1})
     gives: Gives = "answer"
     fitted: Literal["gradient", "once"] = "once"
     target_kinds = frozenset({"category", "number", "ordered", LABELS})
@@ -80,6 +82,7 @@ class LinearModel:
         return (1, 1, 1)
 
     def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
+        spec = columns_of(spec)
         columns, scores = 2 * spec.channels + sum(counted(spec)), Answer.of(spec, options).scores
         return Cost(
             parameters=scores * (columns + 1), gflop=2e-9 * scores * columns, activation_bytes=8 * (columns + scores)
@@ -92,7 +95,7 @@ class LinearModel:
         target: Mapping[str, npt.NDArray[Any]],
         options: Mapping[str, Any],
     ) -> None:
-        """Fill the buffers from (N, D) rows and `class` (N,), `value` (N,) or `labels` (N, K).
+        """Fill the buffers from (N, D) rows, or (N, C, T) in order, and `class` (N,), `value` (N,) or `labels` (N, K).
 
         Medians and scales are those of all rows; they know nothing of the target.
 
@@ -107,7 +110,7 @@ class LinearModel:
         if not strengths or strengths[-1] <= 0:
             raise BadUsage("the option strengths holds positive numbers", given=options["strengths"])
         answer, truth = module.answer, module.answer.truth(target)
-        columns = module.design.fit(torch.from_numpy(inputs))
+        columns = module.design.fit(module.flattened(torch.from_numpy(inputs)))
         # What is constant has no weight; one column is kept where all are, for scikit-learn wants one.
         varies = columns.max(axis=0) > columns.min(axis=0)
         varies[0] |= not varies.any()

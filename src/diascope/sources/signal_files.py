@@ -64,9 +64,7 @@ class SignalFiles:
         if matched.unused:
             notes.append(f"{matched.unused} rows of {tables[0]} name no recording")
         described = describe(cases, options, Rows(sheet.columns, matched.rows, frozenset({matched.column})))
-        return Listing(
-            root=root, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes)
-        )  # fmt: skip
+        return Listing(root=root, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes))
 
 
 def _why(root: Path) -> str | None:

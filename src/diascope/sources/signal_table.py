@@ -66,9 +66,7 @@ class SignalTable:
         others = tuple(columns[place] for place in tables[0][2].others)
         used = first_of(others, CASE)
         described = describe(cases, options, Rows(others, rows, frozenset({used} if used else ())))
-        return Listing(
-            root=root, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes)
-        )  # fmt: skip
+        return Listing(root=root, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes))
 
 
 def _why(path: Path) -> str | None:
@@ -129,7 +127,9 @@ def _listed(
         )
         for row, case in enumerate(ids, 1)
     ]
-    cells = {case: {name: column[row] for name, column in others.items()} for row, case in enumerate(ids)}
+    cells: dict[str, Cells] = {}
+    for row, case in enumerate(ids):
+        cells[case] = {name: column[row] for name, column in others.items()}
     return cases, cells
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from diascope.core.case import Case, FileRef, Label, Target
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.signal import Signal
+from diascope.kinds import Look
+from diascope.kinds.signals.measuring import measured
 from diascope.planning.survey import CaseFacts, MaskFacts, Survey
 from diascope.planning.surveying.measuring import measure
 
@@ -115,4 +119,18 @@ def a_survey(count: int, target: Target | None = CLASSES, **changes: Any) -> Sur
         array = np.random.default_rng(number).integers(0, 256, (1, 1, 64, 64), dtype=np.uint8)
         seen = measure(Image(array, Geometry.unknown(), "xray", "grey"), 4096, "")
         facts[case.id] = CaseFacts({"image": seen}, masks, 0.01)
+    return Survey(Path(), cases, target, facts, {})
+
+
+def a_survey_of_signals(signals: Sequence[Signal], target: Target | None = CLASSES) -> Survey:
+    """A survey of cases that have one signal each."""
+    cases = tuple(
+        a_case(number, inputs={"signal": FileRef(format="signal_csv", paths=(f"{number}.csv",), kind="signal")})
+        for number in range(len(signals))
+    )
+    facts = {}
+    for case, signal in zip(cases, signals, strict=True):
+        digest = hashlib.sha256(signal.values.tobytes()).hexdigest()
+        look = Look(digest, "", signal.length, measured(signal), signal.history)
+        facts[case.id] = CaseFacts({}, {}, 0.01, {"signal": look})
     return Survey(Path(), cases, target, facts, {})

@@ -23,7 +23,7 @@ from diascope.core.problem import Problem
 from diascope.formats import kind_of
 from diascope.planning.survey import CaseFacts, Survey
 from diascope.sources import SourceOptions
-from diascope.testing.factories import CLASSES, LESION, a_signal, a_survey, an_image
+from diascope.testing.factories import CLASSES, LESION, a_signal, a_survey, a_survey_of_signals, an_image
 from diascope.testing.keeping import kept
 from diascope.testing.learning import backend, explainer, loss, model, transform
 
@@ -115,7 +115,8 @@ def check(name: str, plugin: Any, folder: Path) -> None:
             kept(problem.detail.strip(), f"{name} says what to do about it", what)
             kept(set(problem.exclude) <= set(problem.cases) <= known, f"{name} names only known cases", what)
             kept(Problem.from_json(problem.to_json()) == problem, f"{name}'s problems can be written", what)
-    for survey in (a_survey(60), a_survey(30, LESION)):
+    signals = a_survey_of_signals([a_signal(number % 2 == 1, seed=number) for number in range(30)])
+    for survey in (a_survey(60), a_survey(30, LESION), signals):
         warned = [problem.title for problem in plugin.look(survey) if problem.severity != "note"]
         kept(warned == [], f"{name} warns of nothing in clean data", warned)
     survey = a_survey(30, patient_known=False)
@@ -130,6 +131,7 @@ def odd_surveys() -> dict[str, Survey]:
         "no cases": Survey(Path(), (), CLASSES, {}, {}),
         "no target": a_survey(3, None),
         "nothing readable": Survey(Path(), films.cases, CLASSES, {}, dict.fromkeys(films.facts, "broken")),
+        "a signal": a_survey_of_signals([a_signal()], None),
         "a table": Survey(Path(), (table,), None, {"t": CaseFacts({}, {}, 0.0)}, {}),
         "one case": a_survey(1),
         "no labels": a_survey(4, targets={}),

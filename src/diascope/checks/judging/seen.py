@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope.core.case import Case, FileRef, Scalar, Target
+from diascope.kinds import Look
 from diascope.planning.survey import InputFactsOfCase, Survey
 
 FAR = 8.0
@@ -24,6 +25,17 @@ def images(survey: Survey) -> dict[str, list[tuple[Case, InputFactsOfCase]]]:
         if case.id in survey.facts:
             for name, facts in survey.facts[case.id].inputs.items():
                 found.setdefault(name, []).append((case, facts))
+    return found
+
+
+def looks(survey: Survey, kind: str) -> dict[str, list[tuple[Case, Look]]]:
+    """Name of each input of a kind that is no image to the readable cases that have it, in manifest order."""
+    found: dict[str, list[tuple[Case, Look]]] = {}
+    for case in survey.cases:
+        if case.id in survey.facts:
+            for name, look in survey.facts[case.id].looks.items():
+                if case.inputs[name].kind == kind:
+                    found.setdefault(name, []).append((case, look))
     return found
 
 

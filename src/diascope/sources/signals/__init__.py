@@ -1,1 +1,1 @@
-"""How signals are told and listed: samples in the columns of a table (`running`), recordings in files (`recordings`)."""
+"""How signals are told and listed: samples in columns of a table (`running`), recordings in files (`recordings`)."""

@@ -22,8 +22,8 @@ def signal_ref(root: Path, path: str) -> FileRef:
 
     Args:
         root: Folder of the data set.
-        path: Relative to it, or absolute. Of a WFDB record the ending may be left out. A `signal.json` beside a table of
-            samples belongs to it.
+        path: Relative to it, or absolute. Of a WFDB record the ending may be left out. A `signal.json` beside a table
+            of samples belongs to it.
 
     Raises:
         DataRefused: When there is no such file, or no format of signals recognises it.
@@ -38,7 +38,7 @@ def signal_ref(root: Path, path: str) -> FileRef:
             given=path,
             todo="Give WFDB (.hea), DICOM waveforms, or a CSV with a column `time` and a column a channel",
         )
-    return FileRef(format=name, paths=_paths(root, plain), kind=KIND)
+    return FileRef(format=name, paths=_paths(root, plain), kind="signal")
 
 
 def recordings(root: Path) -> Iterator[str]:
