@@ -20,7 +20,7 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
     """What each encoder is built for: `image` for all stacked image inputs, and each other input by its name."""
     specs = {}
     if plan["image_inputs"]:
-        channels = sum(count * _views(plan["intensity"][name]) for name, count in plan["channels"].items())
+        channels = channels_of(plan)
         z, y, x = plan["patch"]
         steps, slices = tuple(plan["spacing"]), slices_of(plan)
         flat = z == 1 or slices > 0
@@ -31,6 +31,11 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
         outputs = plan["outputs"] if "outputs" in plan.choices else max(1, len(plan.target.labels))
         specs[name] = replace(spec, outputs=outputs)
     return specs
+
+
+def channels_of(plan: Plan) -> int:
+    """Channels of all image inputs of a case, stacked."""
+    return sum(count * _views(plan["intensity"][name]) for name, count in plan["channels"].items())
 
 
 def slices_of(plan: Plan) -> int:

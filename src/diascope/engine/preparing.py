@@ -18,7 +18,7 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
-from diascope.engine.building import input_specs
+from diascope.engine.building import channels_of
 from diascope.engine.feeding import Stored
 from diascope.engine.filtering import Steps, filtered, filters_of, with_history
 from diascope.engine.network import PRESENT
@@ -138,7 +138,7 @@ def prepare(case: Case, images: Mapping[str, Image], plan: Plan, root: Path) -> 
     geometry, original = None, None
     names = tuple(plan["image_inputs"])
     if names and not images:
-        inputs["image"] = np.zeros((input_specs(plan)["image"].channels, *plan["patch"]), np.float32)
+        inputs["image"] = np.zeros((channels_of(plan), *plan["patch"]), np.float32)
     elif names:
         volume, geometry = stack(images, plan)
         original = (geometry, images[names[0]].shape)
