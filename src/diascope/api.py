@@ -92,10 +92,19 @@ class Opened:
         return run(self.folder, str(location), Path(out), backend, memory, tell)
 
     def explain(
-        self, location: Location, out: Location, explainer: str = "grad_cam", seed: int = 0, tell: Tell = silent
+        self,
+        location: Location,
+        out: Location,
+        explainer: str = "grad_cam",
+        label: str | None = None,
+        seed: int = 0,
+        tell: Tell = silent,
     ) -> dict[str, Any]:
-        """Show what in the image led to the answer; see `explain`."""
-        return explain(self.folder, location, out, explainer=explainer, seed=seed, tell=tell)
+        """Show what in the image led to the answer, or to what is said of one label; see `explain`."""
+        from diascope.workflows.explaining import explain_location as run
+
+        found: dict[str, Any] = run(self.folder, str(location), Path(out), (explainer, seed), tell, label)
+        return found
 
 
 def check(

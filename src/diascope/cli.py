@@ -257,6 +257,7 @@ def explain(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the maps.")],
     workspace: WorkspaceOption = Here,
     explainer: Annotated[str, typer.Option("--explainer", help="diascope list explainers")] = "grad_cam",
+    label: Annotated[str | None, typer.Option("--label", help="Explain this label, not the likeliest one.")] = None,
     as_json: JsonOption = False,
     seed: SeedOption = 0,
     quiet: QuietOption = False,
@@ -265,7 +266,7 @@ def explain(
     from diascope.workflows.explaining import explain_location
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    found = explain_location(place.find("releases", release), location, out, (explainer, seed), console.tell)
+    found = explain_location(place.find("releases", release), location, out, (explainer, seed), console.tell, label)
     console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
 
 

@@ -77,7 +77,7 @@ def _why(path: Path) -> str | None:
     table = _table(path)
     if not is_manifest(table):
         return None
-    inputs = inputsnamed(read_columns(table))
+    inputs = inputs_named(read_columns(table))
     return f"{table.name} has the column {', '.join(repr(column) for _, column in inputs.values())}"
 
 
