@@ -258,7 +258,8 @@ def _reading(draft: Draft) -> None:
     draft.put(
         "mirror_reading", True, "rule", "the answer is the mean over the mirrored image where mirroring is allowed"
     )
-    draft.put("read_batch", 16, "fixed", "whole images read together")
+    images = bool(draft.choices["image_inputs"].value)
+    draft.put("read_batch", 16 if images else 256, "fixed", "whole images or rows read together")
 
 
 def _optimisation(draft: Draft) -> None:
