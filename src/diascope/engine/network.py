@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-OutputShape = Literal["vector", "dense", "image"]
+OutputShape = Literal["vector", "dense", "image", "boxes"]
 Reduce = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 

@@ -16,6 +16,7 @@ from diascope.sources.folders.masks import mask_target
 from diascope.sources.folders.pairs import MASK_FOLDERS
 from diascope.sources.tables.columns import CASE, TARGET, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
 from diascope.sources.tables.targets import kind_of
 
@@ -68,7 +69,8 @@ def _why(path: Path) -> str | None:
     table = _table(path)
     if not table.name.lower().endswith(".csv") or not table.is_file():
         return None
-    images = _named(read_columns(table), IMAGE)
+    columns = read_columns(table)
+    images = {} if sides_of(columns) else _named(columns, IMAGE)
     return f"{table.name} has the column {', '.join(map(repr, images.values()))}" if images else None
 
 

@@ -13,6 +13,7 @@ from diascope.sources.folders.files import reason
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
 from diascope.sources.tables.sheet import Sheet
 from diascope.sources.tables.survival import Outcome, outcome_of, with_outcome
@@ -86,7 +87,11 @@ def _why(path: Path) -> str | None:
     if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
         return None
     columns = columns_of(path)
-    if len(columns) < 2 or any(name.partition(":")[0].strip().lower() in FILES for name in columns):
+    if (
+        len(columns) < 2
+        or sides_of(columns) is not None
+        or any(name.partition(":")[0].strip().lower() in FILES for name in columns)
+    ):
         return None
     return f"{path.name} is a table with {len(columns)} columns"
 
