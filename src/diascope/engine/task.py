@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Stratum, Target
 from diascope.core.figure import Figure
 from diascope.core.finding import Finding
@@ -84,11 +85,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What leaves: findings, a mask on the grid of the input as it was read, or images."""
+    """What leaves: findings, a mask or boxes on the grid of the input as it was read, or images."""
 
     findings: tuple[Finding, ...]
     mask: Image | None = None
     images: tuple[Image, ...] = ()
+    boxes: Boxes | None = None
 
 
 class Task(Protocol):
@@ -99,7 +101,7 @@ class Task(Protocol):
     needs: Gives
     """What its network needs from an encoder (`answer` models need no network at all)."""
     writes: tuple[str, ...]
-    """What can leave: `findings`, `picture`, `mask`, `images`."""
+    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`."""
 
     def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Those of the possible targets that it can learn (an empty target for tasks that need none)."""
@@ -126,7 +128,7 @@ class Task(Protocol):
         """The target of one case as arrays.
 
         Args:
-            case: Holds the scalar targets.
+            case: Holds the scalar targets, and boxes on the same grid as the masks.
             masks: Target column to (Z, Y, X) label map on the working grid (or the original one, for scoring).
             target: What is learnt.
         """
@@ -135,8 +137,11 @@ class Task(Protocol):
     def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
         """The network: `forward(inputs: dict[str, Tensor])` gives one tensor in `eval()`.
 
-        `output` on the module says what that is: `vector` (B, K), `dense` (B, K, Z, Y, X), `image` (B, C, Z, Y, X).
-        A dense network also has `reduce(logits (K, Z, Y, X)) -> (labels uint8, probability of the label)`.
+        `output` on the module says what that is: `vector` (B, K), `dense` (B, K, Z, Y, X), `image` (B, C, Z, Y, X),
+        `boxes` (B, P, 6 + K): a candidate at each of P fixed positions, start and stop (z, y, x) in voxels of the
+        working grid, then the score of each label, 0 to 1. A network of boxes also has `mirrored(candidates, axis)`,
+        which brings what was said about a mirrored image back. A dense network also has `reduce(logits (K, Z, Y, X))
+        -> (labels uint8, probability of the label)`.
         """
         ...
 

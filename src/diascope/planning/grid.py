@@ -39,16 +39,16 @@ class Grid:
     size: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-def whole_grid(facts: InputFacts) -> Grid:
-    """One common size, so that whole images make a batch."""
+def whole_grid(facts: InputFacts, longest: int = LARGEST_SIDE) -> Grid:
+    """One common size, so that whole images make a batch; of pictures the longest edge is at most `longest` pixels."""
     median = facts.shapes[2]
     if facts.dimensions == 2:
-        factor = min(1.0, LARGEST_SIDE / max(median[1:]))
+        factor = min(1.0, longest / max(median[1:]))
         shape = (1, round(median[1] * factor), round(median[2] * factor))
         same = facts.shapes[0] == facts.shapes[4] == shape
         # Also where all pictures have one size: what is read later may have another. (It costs nothing where it fits.)
         prepare: list[list[Any]] = [["resample", {"shape": list(shape), "order": 3, "anti_alias": True}]]
-        reason = "all images have this size" if same else f"median size, longest edge at most {LARGEST_SIDE}"
+        reason = "all images have this size" if same else f"median size, longest edge at most {longest}"
         return Grid(prepare, facts.spacings[2], shape, reason)
     extent = np.array(_extent(facts))
     steps = np.array(facts.spacings[2])

@@ -24,7 +24,7 @@ from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
 from diascope.planning.contest import compare, entrants
 from diascope.planning.draft import Draft, Setting
-from diascope.planning.grid import Grid, patch_grid, whole_grid
+from diascope.planning.grid import LARGEST_SIDE, Grid, patch_grid, whole_grid
 from diascope.planning.preprocessing import end_with_slices, preprocessed, working
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
@@ -245,7 +245,8 @@ def _grid(draft: Draft, facts: Fingerprint) -> Grid:
         draft.put("spacing", [1.0, 1.0, 1.0], "fixed", "no image input")
         return Grid([], (1.0, 1.0, 1.0), (1, 1, 1), "no image input")
     first = facts.inputs[images[0]]
-    grid = whole_grid(first) if draft.choices["whole"].value else patch_grid(working(draft, first))
+    longest = draft.choices["longest_side"].value if "longest_side" in draft.choices else LARGEST_SIDE
+    grid = whole_grid(first, longest) if draft.choices["whole"].value else patch_grid(working(draft, first))
     draft.put("prepare", grid.prepare, "rule", grid.reason)
     end_with_slices(draft)
     draft.put("spacing", list(grid.steps), "rule", "steps (z, y, x) of the working grid")

@@ -123,7 +123,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     whole = bool(draft.choices["whole"].value)
     cases = sum(facts.strata.values())
     time = _time(draft, facts, budget)
-    wanted = max(FEWEST_STEPS[whole], WANTED_STEPS[whole] * min(1.0, budget.minutes / 15))
+    enough = draft.choices["wanted_steps"].value if "wanted_steps" in draft.choices else WANTED_STEPS[whole]
+    wanted = max(FEWEST_STEPS[whole], enough * min(1.0, budget.minutes / 15))
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 
@@ -233,8 +234,14 @@ def _choose(draft: Any, chosen: Tried, grid: Grid, whole: bool, facts: tuple[int
     draft.put("patch", shape, "rule", grid.reason if whole else "median image, within what two cores can train on")
     draft.put("batch", chosen.batch, "rule", f"{cases} training cases; {chosen.need_gb:.1f} GB by estimate")
     draft.put("estimated_gb", round(chosen.need_gb, 2), "rule", "by the model's own estimate, before the probe")
-    if max(chosen.factor) > 1 and draft.choices["patch"].kind != "by hand":
+    if draft.choices["patch"].kind == "by hand":
+        return
+    if max(chosen.factor) > 1:
         _coarsen(draft, chosen, whole, grid)
+    elif whole and chosen.spec.shape != grid.shape:
+        prepare = [[name, dict(params)] for name, params in draft.choices["prepare"].value]
+        reason = f"{draft.choices['prepare'].reason}; what the strides of the network divide"
+        draft.put("prepare", _shaped(prepare, chosen), "rule", reason)
 
 
 def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
@@ -247,10 +254,16 @@ def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
     for _, params in prepare:
         if "spacing" in params:
             params["spacing"] = steps
-        elif "shape" in params:
-            params["shape"] = list(chosen.spec.shape)
-    draft.put("prepare", prepare, "rule", reason)
+    draft.put("prepare", _shaped(prepare, chosen), "rule", reason)
     draft.put("spacing", steps, "rule", "steps (z, y, x) of the working grid")
+
+
+def _shaped(prepare: list[list[Any]], chosen: Tried) -> list[list[Any]]:
+    """The preparation that ends in the size that was chosen."""
+    for _, params in prepare:
+        if "shape" in params:
+            params["shape"] = list(chosen.spec.shape)
+    return prepare
 
 
 def narrowed(options: dict[str, Any], share: float) -> dict[str, Any]:

@@ -112,7 +112,8 @@ def _figure_seconds(dataset: Dataset, cases: int) -> float:
 
 def _steps(draft: Any, cases: int, costs: Costs, left: float, folds: int) -> float:
     """Choose the steps; the seconds that they take."""
-    epochs = EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
+    own = draft.choices.get("passes")
+    epochs = own.value if own else EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
     cap = max(60, int(np.ceil(epochs * cases / draft.choices["batch"].value)))
     left = max(left, FEWEST_STEPS * costs.step * folds)
     fits = int(left / folds / costs.step)

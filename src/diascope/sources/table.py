@@ -14,6 +14,7 @@ from diascope.sources.signals.running import samples_in
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
 from diascope.sources.tables.ids import case_ids
 from diascope.sources.tables.named import is_manifest
@@ -91,7 +92,7 @@ def _why(path: Path) -> str | None:
     columns = columns_of(path)
     if not columns and not path.name.lower().endswith(".txt"):
         return f"{path.name} is called like a table"  # why it cannot be read, `list` says
-    if len(columns) < 2:
+    if len(columns) < 2 or sides_of(columns) is not None:
         return None
     held = written_in(path)
     if is_manifest(path) or samples_in(path) is not None or held.is_reports or held.is_sequences:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from diascope.sources.folders.files import suffix_of
+from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.sheet import read_columns
 from diascope.sources.tables.written import first_rows
 
@@ -38,8 +39,9 @@ def is_manifest(table: Path) -> bool:
     """
     if not table.name.lower().endswith(".csv") or not table.is_file():
         return False
-    inputs = inputs_named(read_columns(table))
-    if not inputs:
+    columns = read_columns(table)
+    inputs = inputs_named(columns)
+    if not inputs or sides_of(columns) is not None:
         return False
     kinds = {kind for kind, _ in inputs.values()}
     own = {column for _, column in inputs.values()}
