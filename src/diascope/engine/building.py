@@ -21,7 +21,10 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
         channels = sum(count * _views(plan["intensity"][name]) for name, count in plan["channels"].items())
         z, y, x = plan["patch"]
         steps = tuple(plan["spacing"])
-        specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
+        specs["image"] = InputSpec(
+            *("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2])),
+            outputs=len(plan.target.labels),
+        )
     for name in plan["table_inputs"]:
         specs[name] = table_spec(name, plan)
     return specs

@@ -263,7 +263,8 @@ def _grid(draft: Draft, facts: Fingerprint) -> Grid:
         draft.put("spacing", [1.0, 1.0, 1.0], "fixed", "no image input")
         return Grid([], (1.0, 1.0, 1.0), (1, 1, 1), "no image input")
     first = facts.inputs[images[0]]
-    grid = whole_grid(first) if draft.choices["whole"].value else patch_grid(first)
+    grids = draft.choices["grids"].value if "grids" in draft.choices else [None]
+    grid = whole_grid(first, grids[0]) if draft.choices["whole"].value else patch_grid(first)
     draft.put("prepare", grid.prepare, "rule", grid.reason)
     draft.put("spacing", list(grid.steps), "rule", "steps (z, y, x) of the working grid")
     return grid
