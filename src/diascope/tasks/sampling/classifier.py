@@ -13,7 +13,7 @@ from torch.nn import functional
 from diascope.tasks.sampling.spaces import CHUNK, Bytes, Floats, scaled
 
 WIDTHS = (16, 32, 64, 64)
-STEPS = 400
+STEPS = 300
 BATCH = 32
 RATE = 2e-3
 DECAY = 0.05
