@@ -72,8 +72,9 @@ def noise_of(image: Tensor, numbers: int) -> Tensor:
 
 
 def drawn(seed: int, count: int, numbers: int) -> Tensor:
-    """Normal numbers (count, numbers) of a seed."""
-    return torch.randn((count, numbers), generator=torch.Generator().manual_seed(seed))
+    """Normal numbers (count, numbers) of a seed; the first ones do not depend on how many are asked for."""
+    source = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(numbers, generator=source) for _ in range(count)])
 
 
 def ends_of(plan: Plan) -> list[tuple[float, float]]:
@@ -84,4 +85,5 @@ def ends_of(plan: Plan) -> list[tuple[float, float]]:
 def grey(images: Tensor, ends: Sequence[tuple[float, float]]) -> Tensor:
     """Images (..., C, Z, Y, X) of the working grid as bytes 0..255."""
     low, high = torch.tensor(list(ends), dtype=torch.float32).T.reshape(2, -1, 1, 1, 1)
-    return (255 * (images.float() - low) / (high - low)).round().clamp(0, 255).to(torch.uint8)
+    levels: Tensor = (255 * (images.float() - low) / (high - low)).round().clamp(0, 255)
+    return levels.to(torch.uint8)

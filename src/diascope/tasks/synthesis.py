@@ -87,11 +87,17 @@ class Synthesis:
             "model": Choice(
                 value="gan", kind="rule", reason="two networks that play against each other: sharp images (or: vae)"
             ),
-            "grids": Choice(value=[128, 64], kind="rule", reason="the larger one where time leaves enough steps for it"),
+            "grids": Choice(
+                value=[128, 64], kind="rule", reason="the larger one where time leaves enough steps for it"
+            ),
             "enough_steps": Choice(value=6000, kind="fixed", reason="a game takes long: more steps before more width"),
             "passes": Choice(value=2000, kind="fixed", reason="the judge sees every image changed, each time anew"),
-            "learning_rate": Choice(value=3e-4, kind="fixed", reason="Adam's usual one for games; see the model's parts"),
-            "betas": Choice(value=[0.0, 0.99], kind="fixed", reason="no momentum: the opponent moves (arXiv:1805.08318)"),
+            "learning_rate": Choice(
+                value=3e-4, kind="fixed", reason="Adam's usual one for games; see the model's parts"
+            ),
+            "betas": Choice(
+                value=[0.0, 0.99], kind="fixed", reason="no momentum: the opponent moves (arXiv:1805.08318)"
+            ),
             "weight_decay": Choice(value=0.0, kind="fixed", reason="spectral normalisation bounds the judge"),
             "ema": Choice(value=0.999, kind="fixed", reason="averaged weights make what is released"),
             "augment": Choice(value="none", kind="fixed", reason="what is changed before the game would be made"),
@@ -103,7 +109,9 @@ class Synthesis:
         }
 
     def encode(self, case: Case, masks: Mapping[str, npt.NDArray[Any]], target: Target) -> dict[str, npt.NDArray[Any]]:
-        number = {label.name: label.value for label in target.labels}.get(_name(case, target)) if target.columns else None
+        number = (
+            {label.name: label.value for label in target.labels}.get(_name(case, target)) if target.columns else None
+        )
         return {} if number is None else {"class": np.array(number, dtype=np.int64)}
 
     def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
@@ -112,7 +120,13 @@ class Synthesis:
     def phases(self, plan: Plan) -> tuple[Phase, ...]:
         axes = tuple(plan["mirror_axes"]) if "mirror_axes" in plan.choices else ()
         return tuple(
-            Phase(part.name, partial(_moves, part=part.name), partial(_loss, part=part.name, axes=axes), part.every, part.rate)
+            Phase(
+                part.name,
+                partial(_moves, part=part.name),
+                partial(_loss, part=part.name, axes=axes),
+                part.every,
+                part.rate,
+            )
             for part in registry.get("models", plan["model"]).parts
         )
 
@@ -155,7 +169,9 @@ class Synthesis:
         ends = ends_of(plan)
         count = len(output.values) // len(ends)
         made = [output.values[at * len(ends) : (at + 1) * len(ends)] for at in range(count)]
-        return Prediction((), images=tuple(Image(_bytes(one, ends)[:, None], Geometry.unknown(), unit="grey") for one in made))
+        return Prediction(
+            (), images=tuple(Image(_bytes(one, ends)[:, None], Geometry.unknown(), unit="grey") for one in made)
+        )
 
 
 def _name(case: Case, target: Target) -> str:

@@ -9,7 +9,17 @@ from diascope.core.case import Case, Scalar, Split, Target
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
-from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
+from diascope.sources.tables.columns import (
+    COVARIATE,
+    IDENTITY,
+    MADE,
+    NOT_MADE,
+    TARGET,
+    Roles,
+    likeliest,
+    plain,
+    roles_of,
+)
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.sheet import Cells
 from diascope.sources.tables.targets import NO_CLASSES, ColumnKind, category, class_name, kind_of, scalar_of
@@ -77,7 +87,14 @@ def describe(
     describing = {name: kind for name, kind in kinds.items() if name not in rows.read or plain(name) in COVARIATE}
     covariates, notes = _covariates(cases, rows, describing, found)
     described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
-    notes = [*_on_patients(described, roles), *roles.notes, *translations, *notes, *_on_parts(described)]
+    notes = [
+        *_on_patients(described, roles),
+        *roles.notes,
+        *translations,
+        *notes,
+        *_on_parts(described),
+        *_on_synthetic(described),
+    ]
     return Described(described, tuple(found), tuple(notes))
 
 
@@ -224,6 +241,7 @@ def _with_row(
             "group": group,
             "site": row[roles.site] if roles.site else case.site,
             "split": _split(case, row, roles.split),
+            "synthetic": _is_made(case, row, roles) or case.synthetic,
             "targets": {**case.targets, **of_row},
             "covariates": {**case.covariates, **kept},
         }
@@ -248,6 +266,31 @@ def _split(case: Case, row: Cells, column: str | None) -> Split | None:
             todo=f"Mend the column {column!r}, or move the file",
         )
     return split
+
+
+def _is_made(case: Case, row: Cells, roles: Roles) -> bool:
+    """Whether the table marks a case as synthetic.
+
+    Raises:
+        DataRefused: When the cell is neither yes nor no, or what was made is to be tested on.
+    """
+    cell = (row[roles.synthetic] or "no").strip().lower() if roles.synthetic else "no"
+    if cell not in (*MADE, *NOT_MADE):
+        raise DataRefused(
+            f"the column {roles.synthetic!r} says neither yes nor no of {case.id}", given=row[str(roles.synthetic)]
+        )
+    split = _split(case, row, roles.split)
+    if cell in MADE and split in ("val", "test"):
+        raise DataRefused(
+            f"{case.id} is synthetic and given as {split}: what was made can be trained on, and tests nothing",
+            todo="Leave its split empty",
+        )
+    return cell in MADE
+
+
+def _on_synthetic(cases: Sequence[Case]) -> list[str]:
+    made = sum(case.synthetic for case in cases)
+    return [f"{made} of {len(cases)} cases are synthetic: they are only trained on"] if made else []
 
 
 def _on_patients(cases: Sequence[Case], roles: Roles) -> list[str]:

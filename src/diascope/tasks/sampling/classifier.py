@@ -1,4 +1,4 @@
-"""A small classifier: a feature space of the training part, and what is learnt from made pictures, tried on real ones."""
+"""A small classifier: a feature space of the training part, and a trial of what made pictures teach."""
 
 from __future__ import annotations
 
@@ -67,9 +67,7 @@ class Classifier:
         return torch.cat(parts).double().numpy()
 
 
-def trained(
-    pictures: Bytes, classes: npt.NDArray[np.intp], count: int, axes: tuple[int, ...], seed: int
-) -> Classifier:
+def trained(pictures: Bytes, classes: npt.NDArray[np.intp], count: int, axes: tuple[int, ...], seed: int) -> Classifier:
     """Train on pictures (N, C, Y, X) and classes (N,): the same recipe whatever they are, so that sets compare.
 
     Args:
