@@ -250,6 +250,32 @@ def predict(
     return open_release(release, workspace).predict(location, out, backend, memory, tell)
 
 
+def synthesize(
+    release: Location,
+    out: Location,
+    workspace: Location = WORKSPACE,
+    count: int = 16,
+    label: str | None = None,
+    seed: int = 0,
+    tell: Tell = silent,
+) -> dict[str, Any]:
+    """Make images of nobody, marked as synthetic, with a manifest that `fit` reads.
+
+    Args:
+        release: Name or folder of a release that was trained to make images.
+        out: New folder for the images and their manifest.
+        workspace: Where the name is looked up.
+        count: Images of each class.
+        label: Name of the one class to make; None is every class.
+        seed: Of the noise.
+        tell: Told about progress.
+    """
+    from diascope.stages.synthesize import Wanted
+    from diascope.stages.synthesize import synthesize as run
+
+    return run(_release(release, workspace), Path(out), Wanted(count, label, seed), tell)
+
+
 def explain(
     release: Location,
     location: Location,

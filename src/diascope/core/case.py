@@ -87,6 +87,8 @@ class Case(Record):
     site: str | None = None
     covariates: dict[str, Scalar] = Field(default_factory=dict)
     """Age, sex, scanner, ...: subgroup tables and shortcut probes use them."""
+    synthetic: bool = False
+    """Made by a program and of nobody: it is only ever trained on, never tested or calibrated with."""
     earlier: tuple[str, ...] = ()
     """Ids of the same patient's earlier cases, oldest first."""
     history: tuple[Step, ...] = ()

@@ -86,7 +86,7 @@ def _shuffles(reader: Reader, plan: Plan, cases: int) -> int:
     """As many as usual, or fewer where reading them all would take long: by what a row costs, never by the clock."""
     spec = next(iter(input_specs(plan).values()))
     row = registry.get("models", plan["model"]).cost(spec, plan["model_options"]).gflop
-    columns = sum(len(plan["columns"][name]) for name in plan["table_inputs"])
+    columns = sum(len(one["columns"]) for one in plan["readings"].values() if one["kind"] == "table")
     return max(1, min(SHUFFLES, int(WORK / max(1e-12, row * columns * cases * len(reader.networks)))))
 
 

@@ -35,12 +35,14 @@ class Phase:
         parameters: Picks the parameters out of the network.
         loss: Network and batch to a scalar.
         every: The phase runs at steps that this divides.
+        rate: Factor on the plan's learning rate.
     """
 
     name: str
     parameters: Callable[[nn.Module], Iterable[nn.Parameter]]
     loss: Callable[[nn.Module, Batch], Tensor]
     every: int = 1
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,23 @@ class Statistic:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """What a task finds when what its network gives is laid beside the cases that the network learnt from.
+
+    Args:
+        statistics: Further metrics, on the cases that were scored.
+        headline: Names of the most important ones.
+        figures: Further figures.
+        blocks: Why what was trained must not be released, one line each; empty where nothing speaks against it.
+    """
+
+    statistics: tuple[Statistic, ...] = ()
+    headline: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    blocks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Scores:
     """What a task measures on cases.
 
@@ -75,12 +94,15 @@ class Scores:
         headline: Names of the most important metrics, most important first; the first one is watched in training.
         per_case: (N,) score of each case, to rank them (nan where undefined).
         values: Of statistics that are means over cases: name to what each case has alone (N,), nan where undefined.
+        audit: Of tasks that must be laid beside their training cases before anything is released: rows of the training
+            cases (made by `observe`, decided) to what is found. Asked once, after training; None for all others.
     """
 
     statistics: tuple[Statistic, ...]
     headline: tuple[str, ...]
     per_case: npt.NDArray[np.float64]
     values: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    audit: Callable[[Sequence[Row]], Audit] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +143,10 @@ class Task(Protocol):
         `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`); one
         that is called as a field of the plan takes that field's value, also where it was set by hand. `outputs` is how
         many numbers an answer is, where it is not one for each label.
+
+        Of whole images it may say `longest_side` (pixels), or `grids` (longest sides that are tried, largest first),
+        `enough_steps` (how long a schedule should be where there is time) and `passes` (over the training cases, at
+        most); `audit_seconds` is what its audit takes, beside reading the training cases once more.
         """
         ...
 

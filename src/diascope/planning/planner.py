@@ -245,8 +245,10 @@ def _grid(draft: Draft, facts: Fingerprint) -> Grid:
         draft.put("spacing", [1.0, 1.0, 1.0], "fixed", "no image input")
         return Grid([], (1.0, 1.0, 1.0), (1, 1, 1), "no image input")
     first = facts.inputs[images[0]]
+    grids = draft.choices["grids"].value if "grids" in draft.choices else []
     longest = draft.choices["longest_side"].value if "longest_side" in draft.choices else LARGEST_SIDE
-    grid = whole_grid(first, longest) if draft.choices["whole"].value else patch_grid(working(draft, first))
+    whole = draft.choices["whole"].value
+    grid = whole_grid(first, (*grids, longest)[0], bool(grids)) if whole else patch_grid(working(draft, first))
     draft.put("prepare", grid.prepare, "rule", grid.reason)
     end_with_slices(draft)
     draft.put("spacing", list(grid.steps), "rule", "steps (z, y, x) of the working grid")

@@ -11,7 +11,17 @@ from diascope.core.presence import LABELS
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
 from diascope.sources.tables.cells import number_in, values_of
-from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
+from diascope.sources.tables.columns import (
+    COVARIATE,
+    IDENTITY,
+    MADE,
+    NOT_MADE,
+    TARGET,
+    Roles,
+    likeliest,
+    plain,
+    roles_of,
+)
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.findings import FEWEST, columns_asked, said, says_presence, target_of
 from diascope.sources.tables.sheet import Cells
@@ -88,7 +98,8 @@ def describe(
     }
     covariates, notes = _covariates(cases, rows, described, found)
     told = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
-    notes = [*_on_patients(told, roles), *roles.notes, *translations, *notes, *_on_parts(told), *_on_labels(together)]
+    of_parts = (*_on_parts(told), *_on_labels(together), *_on_synthetic(told))
+    notes = [*_on_patients(told, roles), *roles.notes, *translations, *notes, *of_parts]
     return Described(told, (*found, *offered), tuple(notes))
 
 
@@ -279,6 +290,7 @@ def _with_row(
             "group": group,
             "site": row[roles.site] if roles.site else case.site,
             "split": _split(case, row, roles.split),
+            "synthetic": _is_made(case, row, roles) or case.synthetic,
             "targets": {**case.targets, **of_row},
             "covariates": {**case.covariates, **kept},
         }
@@ -305,6 +317,31 @@ def _split(case: Case, row: Cells, column: str | None) -> Split | None:
             todo=f"Mend the column {column!r}, or move the file",
         )
     return split
+
+
+def _is_made(case: Case, row: Cells, roles: Roles) -> bool:
+    """Whether the table marks a case as synthetic.
+
+    Raises:
+        DataRefused: When the cell is neither yes nor no, or what was made is to be tested on.
+    """
+    cell = (row[roles.synthetic] or "no").strip().lower() if roles.synthetic else "no"
+    if cell not in (*MADE, *NOT_MADE):
+        raise DataRefused(
+            f"the column {roles.synthetic!r} says neither yes nor no of {case.id}", given=row[str(roles.synthetic)]
+        )
+    split = _split(case, row, roles.split)
+    if cell in MADE and split in ("val", "test"):
+        raise DataRefused(
+            f"{case.id} is synthetic and given as {split}: what was made can be trained on, and tests nothing",
+            todo="Leave its split empty",
+        )
+    return cell in MADE
+
+
+def _on_synthetic(cases: Sequence[Case]) -> list[str]:
+    made = sum(case.synthetic for case in cases)
+    return [f"{made} of {len(cases)} cases are synthetic: they are only trained on"] if made else []
 
 
 def _on_patients(cases: Sequence[Case], roles: Roles) -> list[str]:

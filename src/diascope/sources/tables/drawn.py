@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from diascope.core.boxes import Boxes, Corners
 from diascope.core.errors import DataRefused
+from diascope.formats.tables.words import number_of
 from diascope.sources.tables.columns import first_of, plain
 from diascope.sources.tables.sheet import Cells, Sheet
-from diascope.sources.tables.targets import number_of
 
 CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),
