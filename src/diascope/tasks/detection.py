@@ -91,7 +91,7 @@ class Detection:
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
             "mixup": Choice(value=0.0, kind="fixed", reason="two images on each other have no boxes of their own"),
             "learning_rate": Choice(value=2e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
-            "wanted_steps": Choice(
+            "enough_steps": Choice(
                 value=5000, kind="rule", reason="boxes from scratch need many steps before they need width"
             ),
             "passes": Choice(value=400, kind="rule", reason="every position of an image is an example"),
