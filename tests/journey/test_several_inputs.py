@@ -69,7 +69,7 @@ def test_both_are_read_and_one_may_be_missing(tmp_path: Path, capsys: pytest.Cap
 
 def test_an_input_that_one_class_never_has_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = a_study(tmp_path / "study", 40, 0)
-    rows = list(csv.reader(study.open(newline="")))
+    rows = list(csv.reader(study.read_text().splitlines()))
     with study.open("w", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(rows[0])

@@ -110,9 +110,7 @@ def _same_labels(theirs: Target, ours: Target) -> None:
             given=f"it knows {', '.join(known) or 'none'}",
             todo="Rename the labels of the data to those of the release",
         )
-    moved = [
-        label.name for label in theirs.labels if ours.kind == "mask" and label.value != known[label.name].value
-    ]
+    moved = [label.name for label in theirs.labels if ours.kind == "mask" and label.value != known[label.name].value]
     if moved:
         raise DataRefused(f"the labels {', '.join(moved)} have other voxel values than in the release")
 

@@ -203,7 +203,8 @@ class Feed:
             voxel = self._voxel(stored, rng)
             if voxel is not None:
                 aim = [
-                    v - int(rng.integers(size // 4, size - size // 4 + 1)) for v, size in zip(voxel, patch, strict=True)
+                    v - min(int(rng.integers(size // 4, size - size // 4 + 1)), size - 1)
+                    for v, size in zip(voxel, patch, strict=True)
                 ]
                 corner = [min(max(a, lo), hi) for a, lo, hi in zip(aim, low, high, strict=True)]
         return corner[0], corner[1], corner[2]

@@ -25,6 +25,7 @@ from diascope.planning.contest import SHARE as CONTEST_SHARE
 from diascope.planning.contest import compare, entrants
 from diascope.planning.draft import Draft, Setting
 from diascope.planning.grid import Grid, patch_grid, whole_grid
+from diascope.planning.preprocessing import end_with_slices, preprocessed, working
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
 from diascope.planning.sizing import Size, sized
@@ -65,8 +66,9 @@ def make_plan(
         BadUsage: When the model does not suit the task or the inputs.
     """
     prepare_process()
-    setting = Setting(dataset, facts, budget, capabilities(), seed, say)
     draft = _begun(dataset, facts, by_hand)
+    facts = preprocessed(draft, dataset, facts)
+    setting = Setting(dataset, facts, budget, capabilities(), seed, say)
     models = _models(draft, setting)
     _folds(draft, dataset, budget)
     _budget(draft, budget, setting.machine)
@@ -131,6 +133,7 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
 def preparation(dataset: Dataset, facts: Fingerprint) -> Plan:
     """How cases are read and prepared, before anything is known of a network: nothing is measured."""
     draft = _begun(dataset, facts, {})
+    preprocessed(draft, dataset, facts)
     _grid(draft, facts)
     return _plan(draft, dataset, 0)
 
@@ -242,8 +245,9 @@ def _grid(draft: Draft, facts: Fingerprint) -> Grid:
         draft.put("spacing", [1.0, 1.0, 1.0], "fixed", "no image input")
         return Grid([], (1.0, 1.0, 1.0), (1, 1, 1), "no image input")
     first = facts.inputs[images[0]]
-    grid = whole_grid(first) if draft.choices["whole"].value else patch_grid(first)
+    grid = whole_grid(first) if draft.choices["whole"].value else patch_grid(working(draft, first))
     draft.put("prepare", grid.prepare, "rule", grid.reason)
+    end_with_slices(draft)
     draft.put("spacing", list(grid.steps), "rule", "steps (z, y, x) of the working grid")
     return grid
 
@@ -273,7 +277,7 @@ def _by_gradient(draft: Draft, grid: Grid, setting: Setting) -> Plan:
     images = draft.choices["image_inputs"].value
     if images:
         first = facts.inputs[images[0]]
-        axes, why = mirror_axes(first, dataset.target, facts.label_places)
+        axes, why = mirror_axes(working(draft, first), dataset.target, facts.label_places)
         axes = tuple(draft.put("mirror_axes", list(axes), "rule", why))
     else:
         draft.put("mirror_axes", [], "fixed", "no image input")

@@ -15,11 +15,13 @@ import numpy.typing as npt
 from diascope.core import registry
 from diascope.core.errors import DoesNotFit
 from diascope.core.plan import Fingerprint
+from diascope.engine.building import encoded
 from diascope.engine.devices import Capabilities
 from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
 from diascope.planning.grid import Grid, fitted_patch
+from diascope.planning.preprocessing import working
 
 GFLOPS_PER_CORE = 90.0
 """fp32, channels last, kept allocator: about what two cores of a recent Xeon reach in training (PERFORMANCE.md)."""
@@ -164,7 +166,7 @@ def _reading(tried: Tried, grid: Grid, time: Time) -> float:
     """Seconds in which every case that is read after training is read once, window by window."""
     patch = np.array(tried.spec.shape)
     over = np.maximum(np.array(grid.size) / tried.factor - patch, 0)
-    windows = float(np.prod(np.ceil(over / (patch * (1 - time.overlap))) + 1))
+    windows = float(np.prod(np.ceil(over / np.maximum(1, patch * (1 - time.overlap))) + 1))
     return time.reads * windows * (tried.seconds - STEP_OVERHEAD) / tried.batch / 3
 
 
@@ -205,12 +207,13 @@ def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[C
         shape = fitted_patch(cut, spec.dimensions, steps)
     one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, (steps[0], steps[1], steps[2]))
     one = one if spec.dimensions > 1 else spec
-    options = narrowed(model.options(one), rung.lean)
+    options = narrowed(model.options(encoded(one)), rung.lean)
     if spec.dimensions > 1:
         one = replace(one, shape=_divisible(shape, model.stride(options), one.dimensions))
-    cost = model.cost(one, options)
-    gflop = cost.gflop * rung.batch
-    need = BASE_GB + (16 * cost.parameters + 1.3 * rung.batch * cost.activation_bytes) / 1e9
+    cost = model.cost(encoded(one), options)
+    examples = rung.batch * (one.shape[0] if one.dimensions == 2 else 1)
+    gflop = cost.gflop * examples
+    need = BASE_GB + (16 * cost.parameters + 1.3 * examples * cost.activation_bytes) / 1e9
     # Narrow layers are bound by memory and not by arithmetic: half the width, about 0.7 of the speed.
     seconds = gflop / (_throughput(machine) * rung.lean**0.5) + STEP_OVERHEAD
     return Tried(options, one, rung.batch, gflop, need, seconds, factor)
@@ -239,12 +242,12 @@ def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
     steps = [round(step * factor, 4) for step, factor in zip(grid.steps, chosen.factor, strict=True)]
     reason = f"{max(chosen.factor):g} times coarser, so that training and reading fit the time"
     prepare = [[name, dict(params)] for name, params in draft.choices["prepare"].value]
-    if not prepare:
-        prepare = [["resample", {"shape": [], "order": 3} if whole else {"spacing": [], "order": 3}]]
+    if not any({"spacing", "shape"} & set(params) for _, params in prepare):
+        prepare.insert(0, ["resample", {"shape": [], "order": 3} if whole else {"spacing": [], "order": 3}])
     for _, params in prepare:
         if "spacing" in params:
             params["spacing"] = steps
-        else:
+        elif "shape" in params:
             params["shape"] = list(chosen.spec.shape)
     draft.put("prepare", prepare, "rule", reason)
     draft.put("spacing", steps, "rule", "steps (z, y, x) of the working grid")
@@ -274,7 +277,7 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
     if spec.dimensions < 2:
         return [Rung(1.0, int(np.clip(cases // 80, 1, 16)) * 8)]
     if whole:
-        most = 32 if spec.dimensions == 3 or max(grid.shape) > 64 else 128
+        most = 32 if grid.shape[0] > 1 or max(grid.shape) > 64 else 128
         batch = int(np.clip(2 ** round(np.log2(max(8.0, cases / 25))), 8, most))
         return [Rung(lean, batch) for lean in LEAN] + [
             Rung(LEAN[-1], min(batch, 16), factor) for factor in (1.33, 1.67)
@@ -298,7 +301,7 @@ def _pays(grid: Grid, coarser: float, smallest: float) -> bool:
 def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:
     images = draft.choices["image_inputs"].value
     if images:
-        dimensions = facts.inputs[images[0]].dimensions
+        dimensions = working(draft, facts.inputs[images[0]]).dimensions
         return InputSpec("image", _channels(draft), dimensions, grid.shape, grid.steps)
     settings = next(iter(draft.choices["readings"].value.values()))
     return kind_of(settings).spec(settings)
@@ -306,14 +309,15 @@ def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:
 
 def _channels(draft: Any) -> int:
     intensity = draft.choices["intensity"].value
-    return sum(
+    channels = sum(
         count * len(intensity[name].get("windows", [None])) for name, count in draft.choices["channels"].value.items()
     )
+    return int(channels * max(1, draft.choices["slices"].value))
 
 
 def _divisible(shape: tuple[int, int, int], stride: tuple[int, int, int], dimensions: int) -> tuple[int, int, int]:
     z, y, x = (-(-side // step) * step for side, step in zip(shape, stride, strict=True))
-    return (1, y, x) if dimensions == 2 else (z, y, x)
+    return (shape[0], y, x) if dimensions == 2 else (z, y, x)
 
 
 def _throughput(machine: Capabilities) -> float:

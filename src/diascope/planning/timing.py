@@ -142,5 +142,6 @@ def _read_seconds(draft: Any, facts: Fingerprint, found: Probe) -> float:
     first = facts.inputs[draft.choices["image_inputs"].value[0]]
     size = np.array(first.shapes[2]) * np.array(first.spacings[2]) / np.array(draft.choices["spacing"].value)
     patch = np.array(draft.choices["patch"].value)
-    windows = np.prod(np.ceil(np.maximum(size - patch, 0) / (patch * (1 - draft.choices["overlap"].value))) + 1)
+    step = np.maximum(1, patch * (1 - draft.choices["overlap"].value))
+    windows = np.prod(np.ceil(np.maximum(size - patch, 0) / step) + 1)
     return float(forward * passes * windows)

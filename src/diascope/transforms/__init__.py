@@ -1,13 +1,14 @@
 """Transforms: each module changes images (and the masks that lie on them) in one way. Torch begins here.
 
-Two scopes. `case`: preprocessing of one image, deterministic, always applied. `batch`: augmentation of a whole batch in
+Two scopes. `case`: preprocessing of one image, deterministic, always applied (an `ImageFilter` only where a plan names
+it). `batch`: augmentation of a whole batch in
 torch; the random draw is apart from its application, so that it can be remembered and replayed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -34,6 +35,37 @@ class CaseTransform(Protocol):
         Returns:
             The new volume and its geometry.
         """
+        ...
+
+
+@runtime_checkable
+class ImageFilter(Protocol):
+    """What a filter's file provides as `TRANSFORM`: a `CaseTransform` that a plan may name in `preprocess`.
+
+    It keeps the grid and leaves masks alone. It sees each image in the one order of axes, on the grid of its file.
+    """
+
+    scope: Literal["case"]
+    when: Literal["before", "after"]
+    """`before` the intensity rule, in units of the image; `after` it, in what the network reads."""
+    modalities: frozenset[str] | None
+    """Kinds of image that it is meant for; None: any."""
+
+    def apply(self, volume: Tensor, geometry: Geometry, params: Params, is_mask: bool) -> tuple[Tensor, Geometry]:
+        """As `CaseTransform.apply`; `params` are those of `settled`."""
+        ...
+
+    def settled(self, given: Params) -> dict[str, Any]:
+        """All parameters (JSON types): those given, checked, and the defaults of the others.
+
+        Raises:
+            UnknownName: When it has no such parameter.
+            BadUsage: When a value is out of its range; says what it takes.
+        """
+        ...
+
+    def words(self, params: Params) -> str:
+        """What is done, with numbers and units, in one line."""
         ...
 
 
