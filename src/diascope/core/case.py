@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 from typing import ClassVar, Literal
 
+from diascope.core.boxes import Boxes
 from diascope.core.record import Field, Record
 
 LIMIT = re.compile(r"^\s*(?:<=?|>=?|≤|≥)\s*(?P<number>[-+0-9.eE]+)\s*$")
@@ -77,8 +78,8 @@ class Case(Record):
     patient_known: bool = True
     """False where the source gives no patient and each case counts as its own."""
     inputs: dict[str, FileRef | TableRef]
-    targets: dict[str, FileRef | Scalar] = Field(default_factory=dict)
-    """Target column to a scalar (class, time, event, value) or a mask file."""
+    targets: dict[str, FileRef | Boxes | Scalar] = Field(default_factory=dict)
+    """Target column to a scalar (class, time, event, value), boxes, or a mask file."""
     split: Split | None = None
     """The split that the source gives, None where it gives none."""
     group: str | None = None
@@ -86,6 +87,8 @@ class Case(Record):
     site: str | None = None
     covariates: dict[str, Scalar] = Field(default_factory=dict)
     """Age, sex, scanner, ...: subgroup tables and shortcut probes use them."""
+    synthetic: bool = False
+    """Made by a program and of nobody: it is only ever trained on, never tested or calibrated with."""
     earlier: tuple[str, ...] = ()
     """Ids of the same patient's earlier cases, oldest first."""
     history: tuple[Step, ...] = ()
@@ -96,7 +99,7 @@ class Label(Record):
 
     name: str
     value: int
-    """Index of the class, or the voxel value in the mask (0 is background)."""
+    """Index of the class, or the voxel value in the mask (0 is background); labels of boxes count from 1."""
     code: str | None = None
     """`scheme:value` of a coded concept, such as `SCT:10200004` (SNOMED CT), where one is known."""
     members: tuple[int, ...] = ()
@@ -108,7 +111,7 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
+    """`category`, `mask`, `boxes`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()

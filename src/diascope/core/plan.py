@@ -100,6 +100,9 @@ class Fingerprint(Record):
     label_places: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     """5 %, 50 % and 95 % quantile, over the masks that hold it, of a structure's mean place across the upright image
     (-0.5 to 0.5); only for structures that enough masks hold."""
+    box_sides: dict[str, tuple[float, float, float, float, float]] = Field(default_factory=dict)
+    """Of boxes, for each label that has some in the training part: 5, 25, 50, 75 and 95 % quantile of a side (the root
+    of the area, of a volume the cube root) in voxels of the image as it was read."""
     target_values: tuple[float, ...] = ()
     """Of a target that is a number: mean and standard deviation over the training part; empty for others."""
     event_times: tuple[float, ...] = ()

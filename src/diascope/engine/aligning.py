@@ -16,8 +16,10 @@ def measurable(cases: Sequence[Case]) -> tuple[list[Case], str]:
         cases: As a source listed them.
 
     Returns:
-        Without those of train and val where there is a test part, and a warning; empty where none is due.
+        Without those of train and val where there is a test part, and a warning; empty where none is due. What was
+        made by a program measures nothing and is left out.
     """
+    cases = [case for case in cases if not case.synthetic]
     taught = sum(case.split in ("train", "val") for case in cases)
     if any(case.split == "test" for case in cases):
         kept = [case for case in cases if case.split in ("test", None)]

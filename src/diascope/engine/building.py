@@ -25,7 +25,8 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
         steps, slices = tuple(plan["spacing"]), slices_of(plan)
         flat = z == 1 or slices > 0
         one = InputSpec("image", channels, 2 if flat else 3, (z, y, x), (steps[0], steps[1], steps[2]))
-        specs["image"] = replace(encoded(one), channels=channels * max(1, slices))
+        stacked = channels * max(1, slices)
+        specs["image"] = replace(encoded(one), channels=stacked, outputs=len(plan.target.labels))
     for name, settings in plan["readings"].items():
         spec = kind_of(settings).spec(settings)
         outputs = plan["outputs"] if "outputs" in plan.choices else max(1, len(plan.target.labels))

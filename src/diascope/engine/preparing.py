@@ -18,6 +18,7 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
+from diascope.engine.boxes import with_boxes
 from diascope.engine.building import channels_of
 from diascope.engine.feeding import Stored
 from diascope.engine.filtering import Steps, filtered, filters_of, with_history
@@ -183,10 +184,21 @@ def with_target(example: Example, masks: Mapping[str, npt.NDArray[Any]], plan: P
         for name, params in plan["prepare"]:
             volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, True)
         moved[column] = volume[0].numpy()
-    task = registry.get("tasks", plan.task)
-    return Example(
-        example.case, example.inputs, task.encode(example.case, moved, plan.target), example.geometry, example.original
-    )
+    case = example.case
+    if example.original is not None and example.geometry is not None:
+        z, y, x = example.inputs["image"].shape[1:]
+        case = with_boxes(case, plan.target, example.original, (example.geometry, (z, y, x)))
+    target = registry.get("tasks", plan.task).encode(case, moved, plan.target)
+    return Example(example.case, example.inputs, target, example.geometry, example.original)
+
+
+def truth_of(example: Example, masks: Mapping[str, npt.NDArray[Any]], plan: Plan) -> dict[str, npt.NDArray[Any]]:
+    """The target of a case as the task encodes it, on the grid of the image as it was read."""
+    case = example.case
+    if example.original is not None:
+        case = with_boxes(case, plan.target, example.original, example.original)
+    encoded: dict[str, npt.NDArray[Any]] = registry.get("tasks", plan.task).encode(case, masks, plan.target)
+    return encoded
 
 
 def _narrow(mask: npt.NDArray[Any]) -> type[np.integer[Any]]:

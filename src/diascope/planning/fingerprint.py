@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope.core import registry
+from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Dataset, Stratum
 from diascope.core.errors import DataRefused
 from diascope.core.plan import Fingerprint, InputFacts
@@ -56,6 +57,7 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], Stra
         strata=dict(Counter(rarest_strata(training, stratum)[0])),
         label_volumes=_label_volumes(dataset, facts),
         label_places=_label_places(dataset, facts),
+        box_sides=_box_sides(dataset, training, facts),
         target_values=_target_values(dataset, training),
         event_times=_event_times(dataset, training),
         label_counts=_label_counts(dataset, training),
@@ -142,6 +144,28 @@ def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, fl
         counts = [sum(one.masks[column].counts.get(v, 0) for v in values) for one in facts if column in one.masks]
         held = [count for count in counts if count]
         found[label.name] = float(np.median(held)) if held else 0.0
+    return found
+
+
+def _box_sides(
+    dataset: Dataset, cases: Sequence[Case], facts: Sequence[CaseFacts]
+) -> dict[str, tuple[float, float, float, float, float]]:
+    if dataset.target.kind != "boxes":
+        return {}
+    sides: dict[str, list[float]] = {}
+    for case, seen in zip(cases, facts, strict=True):
+        boxes = case.targets.get(dataset.target.columns[0])
+        if not isinstance(boxes, Boxes) or not seen.inputs:
+            continue
+        shape = next(iter(seen.inputs.values())).shape
+        usable = boxes.usable(shape)
+        root = 1 / (2 if shape[0] == 1 else 3)
+        for label, corners in zip(usable.labels, usable.array, strict=True):
+            sides.setdefault(label, []).append(float(np.prod(corners[3:] - corners[:3])) ** root)
+    found = {}
+    for label, values in sorted(sides.items()):
+        a, b, c, d, e = (float(one) for one in np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95)))
+        found[label] = (a, b, c, d, e)
     return found
 
 

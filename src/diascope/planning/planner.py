@@ -26,7 +26,7 @@ from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
 from diascope.planning.contest import compare, entrants
 from diascope.planning.draft import Draft, Setting
-from diascope.planning.grid import Grid, patch_grid, whole_grid
+from diascope.planning.grid import LARGEST_SIDE, Grid, patch_grid, whole_grid
 from diascope.planning.preprocessing import end_with_slices, preprocessed, working
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
@@ -255,7 +255,10 @@ def _grid(draft: Draft, facts: Fingerprint) -> Grid:
         draft.put("spacing", [1.0, 1.0, 1.0], "fixed", "no image input")
         return Grid([], (1.0, 1.0, 1.0), (1, 1, 1), "no image input")
     first = facts.inputs[images[0]]
-    grid = whole_grid(first) if draft.choices["whole"].value else patch_grid(working(draft, first))
+    grids = draft.choices["grids"].value if "grids" in draft.choices else []
+    longest = draft.choices["longest_side"].value if "longest_side" in draft.choices else LARGEST_SIDE
+    whole = draft.choices["whole"].value
+    grid = whole_grid(first, (*grids, longest)[0], bool(grids)) if whole else patch_grid(working(draft, first))
     draft.put("prepare", grid.prepare, "rule", grid.reason)
     end_with_slices(draft)
     draft.put("spacing", list(grid.steps), "rule", "steps (z, y, x) of the working grid")
@@ -268,7 +271,8 @@ def _reading(draft: Draft) -> None:
     draft.put(
         "mirror_reading", True, "rule", "the answer is the mean over the mirrored image where mirroring is allowed"
     )
-    draft.put("read_batch", 16, "fixed", "whole images read together")
+    images = bool(draft.choices["image_inputs"].value)
+    draft.put("read_batch", 16 if images else 256, "fixed", "whole images or rows read together")
 
 
 def _optimisation(draft: Draft) -> None:

@@ -5,7 +5,7 @@ Throughput is first guessed from the cores; the probe then measures the size tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -123,7 +123,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     whole = bool(draft.choices["whole"].value)
     cases = sum(facts.strata.values())
     time = _time(draft, facts, budget)
-    wanted = max(FEWEST_STEPS[whole], WANTED_STEPS[whole] * min(1.0, budget.minutes / 15))
+    enough = draft.choices["enough_steps"].value if "enough_steps" in draft.choices else WANTED_STEPS[whole]
+    wanted = max(FEWEST_STEPS[whole], min(enough, WANTED_STEPS[whole] * budget.minutes / 15))
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 
@@ -135,7 +136,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
         _coarseness(tried, grid, smallest, (time, cases)) if physical and spec.dimensions == 3 and not whole else 1.0
     )
     chosen = None
-    for rung in _ladder(spec, grid, whole, cases, (smallest, first)):
+    rungs = _ladder(spec, grid, whole, cases, (smallest, first))
+    for rung in _coarser_first(rungs, grid, draft.choices["grids"].value) if "grids" in draft.choices else rungs:
         chosen = tried(rung)
         last_on_grid = rung == Rung(LEAN[-1], 2, first) and not whole
         steps = max(FEWEST_STEPS[whole], ENOUGH * wanted) if last_on_grid else wanted
@@ -233,8 +235,14 @@ def _choose(draft: Any, chosen: Tried, grid: Grid, whole: bool, facts: tuple[int
     draft.put("patch", shape, "rule", grid.reason if whole else "median image, within what two cores can train on")
     draft.put("batch", chosen.batch, "rule", f"{cases} training cases; {chosen.need_gb:.1f} GB by estimate")
     draft.put("estimated_gb", round(chosen.need_gb, 2), "rule", "by the model's own estimate, before the probe")
-    if max(chosen.factor) > 1 and draft.choices["patch"].kind != "by hand":
+    if draft.choices["patch"].kind == "by hand":
+        return
+    if max(chosen.factor) > 1:
         _coarsen(draft, chosen, whole, grid)
+    elif whole and chosen.spec.shape != grid.shape:
+        prepare = [[name, dict(params)] for name, params in draft.choices["prepare"].value]
+        reason = f"{draft.choices['prepare'].reason}; what the strides of the network divide"
+        draft.put("prepare", _shaped(prepare, chosen), "rule", reason)
 
 
 def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
@@ -247,10 +255,16 @@ def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
     for _, params in prepare:
         if "spacing" in params:
             params["spacing"] = steps
-        elif "shape" in params:
-            params["shape"] = list(chosen.spec.shape)
-    draft.put("prepare", prepare, "rule", reason)
+    draft.put("prepare", _shaped(prepare, chosen), "rule", reason)
     draft.put("spacing", steps, "rule", "steps (z, y, x) of the working grid")
+
+
+def _shaped(prepare: list[list[Any]], chosen: Tried) -> list[list[Any]]:
+    """The preparation that ends in the size that was chosen."""
+    for _, params in prepare:
+        if "shape" in params:
+            params["shape"] = list(chosen.spec.shape)
+    return prepare
 
 
 def narrowed(options: dict[str, Any], share: float) -> dict[str, Any]:
@@ -288,6 +302,15 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
     rungs += [Rung(lean, 2, factor) for factor in coarse for lean in (0.375, 0.25)]
     # Smaller patches come last: they see too little around a voxel, and take many windows to read.
     return rungs + [Rung(LEAN[-1], 2, coarse[-1] if coarse else first, part) for part in (0.8, 0.65)]
+
+
+def _coarser_first(rungs: Sequence[Rung], grid: Grid, sides: Sequence[int]) -> list[Rung]:
+    """The full width on each grid of a task that names several, largest first, and on the last one all widths."""
+    factors = list(dict.fromkeys(max(1.0, max(grid.shape[1:]) / side) for side in sides))
+    lean = [rung for rung in rungs if rung.coarser == 1]
+    return [replace(lean[0], coarser=factor) for factor in factors[:-1]] + [
+        replace(rung, coarser=factors[-1]) for rung in lean
+    ]
 
 
 def _pays(grid: Grid, coarser: float, smallest: float) -> bool:

@@ -56,6 +56,7 @@ def masthead(content: ReportContent, words: Words) -> Markup:
         tag("div", tag("h1", content.title), _seal(content, words), class_="title"),
         tag("p", part_sentence(content, words), class_="sentence"),
         tag("p", words("part.few"), class_="sentence is-warn") if evaluation.patients < SMALL_GROUP else None,
+        [tag("p", words("blocked", why=words.phrase(why)), class_="sentence is-warn") for why in evaluation.blocks],
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
     )
 

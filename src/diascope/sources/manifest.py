@@ -23,15 +23,11 @@ from diascope.sources.signals.recordings import files_read, record_of
 from diascope.sources.signals.series import CURVES, FRAMES, REGIONS, curves_ref, frames_ref, regions_of
 from diascope.sources.tables.columns import CASE, TARGET, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.named import KINDS, LONGEST_NAME, MANIFEST, inputs_named, is_manifest, named
 from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
 from diascope.sources.tables.targets import kind_of
 
-NAME = "manifest.csv"
-LONGEST_NAME = 255
-"""Characters of a file's name at most: a longer cell is a text."""
 MASK = "mask"
-KINDS = ("image", FRAMES, "signal", CURVES, "text", "sequence")
-"""A column `image`, `mask`, `signal`, ...; further ones are `image:NAME`, `mask:NAME`, ..."""
 CELLS = MappingProxyType({"text": "text_cell", "sequence": "sequence_cell"})
 """Kinds whose cells may hold the input itself in place of a file's name, and the format that reads them."""
 
@@ -51,7 +47,7 @@ class Manifest:
         """
         path = _table(Path(location))
         sheet, root = read_sheet(path), path.parent
-        inputs, masks = _inputs(sheet.columns), _named(sheet.columns, MASK)
+        inputs, masks = inputs_named(sheet.columns), named(sheet.columns, MASK)
         columns = {column for _, column in inputs.values()}
         if not inputs:
             raise DataRefused(
@@ -78,30 +74,15 @@ class Manifest:
 
 
 def _table(path: Path) -> Path:
-    return path / NAME if path.is_dir() else path
+    return path / MANIFEST if path.is_dir() else path
 
 
 def _why(path: Path) -> str | None:
     table = _table(path)
-    if not table.name.lower().endswith(".csv") or not table.is_file():
+    if not is_manifest(table):
         return None
-    inputs = _inputs(read_columns(table))
-    return f"{table.name} has the column {', '.join(repr(column) for _, column in inputs.values())}" if inputs else None
-
-
-def _inputs(columns: tuple[str, ...]) -> dict[str, tuple[str, str]]:
-    """Name of each input to its kind and column."""
-    return {name: (kind, column) for kind in KINDS for name, column in _named(columns, kind).items()}
-
-
-def _named(columns: tuple[str, ...], kind: str) -> dict[str, str]:
-    """Name of an input or mask to its column: `image` is "image", `image:flair` is "flair"."""
-    found = {}
-    for column in columns:
-        prefix, colon, name = column.partition(":")
-        if prefix.strip().lower() == kind:
-            found[name.strip() if colon else kind] = column
-    return found
+    inputs = inputs_named(read_columns(table))
+    return f"{table.name} has the column {', '.join(repr(column) for _, column in inputs.values())}"
 
 
 def _unsaid_masks(sheet: Sheet, root: Path, used: Collection[str], asked: str | None) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from diascope.core.case import Case, Scalar, TableRef
@@ -14,14 +13,16 @@ from diascope.sources.signals.running import samples_in
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
+from diascope.sources.tables.ids import case_ids
+from diascope.sources.tables.named import is_manifest
 from diascope.sources.tables.sheet import Sheet
-from diascope.sources.tables.survival import Outcome, outcome_of, with_outcome
+from diascope.sources.tables.survival import Outcome, outcome_of
+from diascope.sources.tables.written import written_in
 
 INPUT = "table"
 """Name of the input."""
-FILES = ("image", "mask", "signal", "text", "sequence")
-"""Columns that begin so name files: such a table is a manifest."""
 LEFT_OUT = {
     "text": "hold too many different texts",
     "files": "name files",
@@ -47,7 +48,7 @@ class Table:
         sheet = read_table(path)
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
-        roles, ids, outcome = roles_of(sheet.columns, options), _ids(sheet), _outcome(sheet, options)
+        roles, ids, outcome = roles_of(sheet.columns, options), case_ids(sheet), _outcome(sheet, options)
         values = _values(sheet, roles, options)
         if outcome is not None:
             values, second = _without_endpoints(values, outcome)
@@ -58,22 +59,15 @@ class Table:
         units = {name: unit for name in held if (unit := unit_of(name)[1])}
         cases = [_case(case, {name: values[name].of[row] for name in held}, units) for row, case in enumerate(ids)]
         rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), _unread(sheet, values), frozenset(columns))
-        if outcome is not None:
-            rows = replace(rows, used=rows.used | {outcome.time, outcome.event})
-            options = options.model_copy(update={"target": None})
         described = describe(cases, options, rows)
-        found, targets = described.cases, described.targets
-        if outcome is not None:
-            found = tuple(with_outcome(found, sheet.rows, outcome))
-            targets = (outcome.target, *targets)
         notes = (*sheet.notes, *described.notes, *_notes(values))
         if outcome is not None and second:
             notes = (*notes, f"not read by the model, because they are named like other outcomes: {', '.join(second)}")
-        return Listing(root=path.parent, cases=found, targets=targets, notes=notes)
+        return Listing(root=path.parent, cases=described.cases, targets=described.targets, notes=notes)
 
 
 def _outcome(sheet: Sheet, options: SourceOptions) -> Outcome | None:
-    return outcome_of(sheet, options.target, options.without)
+    return outcome_of(sheet.columns, sheet.rows, options.target, options.without)
 
 
 def _without_endpoints(values: dict[str, Values], outcome: Outcome) -> tuple[dict[str, Values], list[str]]:
@@ -90,32 +84,12 @@ def _why(path: Path) -> str | None:
     columns = columns_of(path)
     if not columns and not path.name.lower().endswith(".txt"):
         return f"{path.name} is called like a table"  # why it cannot be read, `list` says
-    if len(columns) < 2 or any(name.partition(":")[0].strip().lower() in FILES for name in columns):
+    if len(columns) < 2 or sides_of(columns) is not None:
         return None
-    if samples_in(path) is not None:
-        return None  # signal_table's
+    held = written_in(path)
+    if is_manifest(path) or samples_in(path) is not None or held.is_reports or held.is_sequences:
+        return None  # another source's
     return f"{path.name} is a table with {len(columns)} columns"
-
-
-def _ids(sheet: Sheet) -> list[str]:
-    """One id a row: of a column `case`, of one that counts the rows, or the number of the row."""
-    column = first_of(sheet.columns, CASE)
-    if column is None:
-        column = next((name for name in sheet.columns if _runs(sheet, name)), None)
-    found = [(row[column] if column else None) or f"row-{number}" for number, row in enumerate(sheet.rows, 1)]
-    if len(set(found)) < len(found):
-        twice = next(name for name in found if found.count(name) > 1)
-        raise DataRefused(
-            f"two rows of {sheet.path.name} are one case",
-            given=twice,
-            todo=f"Give every row its own cell in {column!r}, or rename that column",
-        )
-    return found
-
-
-def _runs(sheet: Sheet, name: str) -> bool:
-    cells = [row[name] for row in sheet.rows]
-    return None not in cells and values_of(name, cells).kind == "running"
 
 
 def _values(sheet: Sheet, roles: Roles, options: SourceOptions) -> dict[str, Values]:

@@ -14,7 +14,7 @@ from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Fingerprint
 from diascope.core.problem import Problem, Problems
 from diascope.planning.fingerprint import fingerprint
-from diascope.planning.folding import FOLDS, folds, folds_by_rule, folds_of_few, split, united
+from diascope.planning.folding import FOLDS, folds, folds_by_rule, folds_of_few, split, unit, united
 from diascope.planning.looked import Looked
 from diascope.planning.survey import Survey
 from diascope.sources import Request
@@ -114,6 +114,15 @@ def _dealt(
     cases: list[Case], stratum: Callable[[Case], Stratum], target: Target, request: Request
 ) -> tuple[list[Case], tuple[tuple[str, ...], ...], bool]:
     """Cases with their final split, the folds where there are any, and whether the source gave a split."""
+    # What was made is trained on, and so is what lies so near to it that both stay together.
+    taught = {unit(case) for case in cases if case.synthetic}
+    if taught:
+        real = [case for case in cases if unit(case) not in taught]
+        if not real:
+            raise DataRefused("every case is synthetic: nothing real is left to test on", given=request.location)
+        dealt, folded, given = _dealt(real, stratum, target, request)
+        known = {case.id: case for case in dealt}
+        return [known.get(case.id, case.model_copy(update={"split": "train"})) for case in cases], folded, given
     # A column that only ever says `train` leaves nothing to test on: it divides nothing.
     given = any(case.split in ("val", "test") for case in cases)
     if not given:

@@ -31,7 +31,7 @@ from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.channels import of_file, of_files
 from diascope.sources.studies.unlabelled import listed
 from diascope.sources.studies.unseen import TREE, Incoming, of_dicom
-from diascope.store.releases import OpenRelease, open_release
+from diascope.store.releases import OpenRelease, open_usable
 
 FREE_SHARE = 0.8
 """Of the memory that is free, as in a plan."""
@@ -60,13 +60,14 @@ class Predictor:
         memory_gb: Most memory (10**9 bytes) of this process while it reads; None is 80 % of what is free.
 
     Raises:
+        Blocked: When the release's own evaluation speaks against it.
         Tampered: When the release's bytes were changed.
         DiascopeError: When the back end does not reproduce the release's stored answers.
     """
 
     def __init__(self, folder: Path, backend: str | None = None, memory_gb: float | None = None) -> None:
         prepare_process()
-        self.opened: OpenRelease = open_release(folder)
+        self.opened: OpenRelease = open_usable(folder)
         self.ready = ready(self.opened, backend, memory_gb)
         own = int(peak_memory_gb() * 1e9)  # with the networks, and what they hold of one patch
         self.memory = int(memory_gb * 1e9) if memory_gb else own + int(FREE_SHARE * capabilities().memory_available)

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from diascope.core.errors import BadUsage
 from diascope.core.text import HAN
@@ -103,7 +104,7 @@ def _pairs(run: re.Match[str]) -> str:
     han = run["han"]
     if han is None:
         return run[0] if run["word"] else " "
-    return " " + " ".join((*map("".join, zip(han, han[1:], strict=False)), han[-1])) + " "
+    return " " + " ".join((*map("".join, pairwise(han)), han[-1])) + " "
 
 
 def _fts(term: Term) -> str:

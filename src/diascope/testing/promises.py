@@ -104,6 +104,16 @@ def modality(name: str, plugin: Any, folder: Path) -> None:
     kept(all(code == code.upper() for code in plugin.dicom_codes), f"{name}'s DICOM codes are upper case")
 
 
+def kind(name: str, plugin: Any, folder: Path) -> None:
+    """It names a network that encodes it, and what a case lacks is nothing that could be refused or remarked."""
+    model = registry.get("models", plugin.encoder)
+    kept(name in model.takes, f"{name}'s encoder reads it", plugin.encoder)
+    kept(model.gives == "vector" and model.fitted == "gradient", f"{name}'s encoder gives vectors, by gradient")
+    nothing = Case(id="c", patient="p", inputs={})
+    for what in (plugin.refusals, plugin.remarks):
+        kept(what(nothing, "input", folder, {"columns": [], "channels": []}) == [], f"{name} says nothing of nothing")
+
+
 def check(name: str, plugin: Any, folder: Path) -> None:
     """It never raises, says what it found in words, warns of nothing in clean data, and repeats itself."""
     kept(plugin.title.strip(), f"{name} says what it looks for")
@@ -158,7 +168,11 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     """It claims only what it can learn, and says what leaves."""
     strange = Target(name="strange", kind="no such kind", columns=("strange",))
     kept(plugin.summary, f"{name} says what it does")
-    kept(set(plugin.writes) <= {"findings", "picture", "mask", "images"}, f"{name} says what leaves", plugin.writes)
+    kept(
+        set(plugin.writes) <= {"findings", "picture", "mask", "images", "boxes"},
+        f"{name} says what leaves",
+        plugin.writes,
+    )
     kept(strange not in plugin.claim([strange]), f"{name} claims no target of a kind that it does not know")
     claimed = plugin.claim([CLASSES, LESION])
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
@@ -167,6 +181,7 @@ def task(name: str, plugin: Any, folder: Path) -> None:
 PROMISES: Mapping[str, Callable[[str, Any, Path], None]] = MappingProxyType(
     {
         "tasks": task,
+        "kinds": kind,
         "modalities": modality,
         "models": model,
         "formats": file_format,

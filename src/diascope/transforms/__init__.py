@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from diascope.core.geometry import Geometry
@@ -74,7 +75,7 @@ class BatchTransform(Protocol):
 
     scope: Literal["batch"]
     spatial: bool
-    """Whether it moves voxels (masks move along)."""
+    """Whether it moves voxels: masks move along, and points where it is a `SpatialTransform`."""
 
     def draw(self, rng: np.random.Generator, count: int, shape: tuple[int, int, int], params: Params) -> Params:
         """Draw what will be done to each of `count` examples of (Z, Y, X) `shape`: plain arrays, one row an example."""
@@ -82,6 +83,26 @@ class BatchTransform(Protocol):
 
     def apply(self, images: Tensor, masks: Tensor | None, drawn: Params) -> tuple[Tensor, Tensor | None]:
         """Apply a draw to images (B, C, Z, Y, X) float32 and masks (B, K, Z, Y, X) integers."""
+        ...
+
+
+@runtime_checkable
+class SpatialTransform(BatchTransform, Protocol):
+    """An augmentation that moves voxels, and says where points go: what boxes are moved by."""
+
+    def move(
+        self, points: npt.NDArray[np.float64], shape: tuple[int, int, int], drawn: Params
+    ) -> npt.NDArray[np.float64]:
+        """Where points of each example go by a draw.
+
+        Args:
+            points: (B, N, 3) as (z, y, x), counted at the faces of voxels: from 0 to the size of the axis.
+            shape: (Z, Y, X) of the images.
+            drawn: What `apply` was given.
+
+        Returns:
+            (B, N, 3); also beyond the images.
+        """
         ...
 
 

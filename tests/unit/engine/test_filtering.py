@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def a_volume(seed: int = 0, shape: tuple[int, int, int] = (9, 13, 17)) -> np.nda
 
 def seen(plan: Plan, **arrays: np.ndarray) -> Any:
     images = {name: Image(array, LPS, "mr", "a.u.") for name, array in arrays.items()}
-    return prepare(a_case(), images, plan)
+    return prepare(a_case(), images, plan, Path())
 
 
 def with_filters(*steps: Any, **changes: Any) -> Plan:
@@ -92,7 +93,7 @@ def test_a_patient_is_filtered_alike_whichever_way_a_file_stores_it(name: str) -
     turn = Turn.of(stored, (17, 9, 13))
     upright, other = Image(array, LPS, "mr", "a.u."), Image(turn.back(array), stored, "mr", "a.u.")
     plan = with_filters((name, {}))
-    one, two = (prepare(a_case(), {"image": image}, plan) for image in (upright, other))
+    one, two = (prepare(a_case(), {"image": image}, plan, Path()) for image in (upright, other))
     assert one.inputs["image"].tobytes() == two.inputs["image"].tobytes()
 
 

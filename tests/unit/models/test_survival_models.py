@@ -15,6 +15,7 @@ from diascope.evidence.survival.curves import kaplan_meier
 from diascope.evidence.survival.grid import at, edges_of, mean_time, survival
 from diascope.models import InputSpec
 from diascope.models.cox import breslow, likelihood, solved
+from diascope.models.estimators.folds import fold_of
 
 BOTH = ("cox", "boosted_hazards")
 
@@ -96,3 +97,20 @@ def test_where_all_are_censored_nothing_is_fitted(name: str) -> None:
     rows, target, edges = cases(50)
     with pytest.raises(DataRefused, match="none of 50 training cases has an event"):
         fitted(name, rows, {**target, "event": np.zeros(50)}, edges)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_inner_choices_keep_a_patient_on_one_side(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, target, edges = cases(90)
+    patients = np.repeat(np.arange(30), 3)
+    seen = []
+
+    def watched(truth: np.ndarray, folds: int, seed: int, of: np.ndarray | None = None) -> np.ndarray:
+        seen.append(fold_of(truth, folds, seed, of))
+        return seen[-1]
+
+    monkeypatch.setattr(f"diascope.models.{name}.fold_of", watched)
+    fitted(name, rows, {**target, "patient": patients}, edges)
+    (fold,) = seen
+    assert all(len(set(fold[patients == one])) == 1 for one in range(30))
+    assert len(set(fold)) > 2

@@ -173,12 +173,12 @@ def test_a_manifest_names_series_over_time_as_frames_and_as_curves(tmp_path):
         image.header.set_xyzt_units("mm", "sec")
         nibabel.save(image, tmp_path / f"s{number}.nii.gz")
         nibabel.save(nibabel.Nifti1Image(np.ones((4, 5, 6), np.uint8), np.eye(4)), tmp_path / f"m{number}.nii.gz")
-    lines = ["case,frames,curves,regions,label"]
+    lines = ["case,image_series,curves,regions,label"]
     lines += [f"c{number},s{number}.nii.gz,s{number}.nii.gz,m{number}.nii.gz,{'ab'[number]}" for number in range(2)]
     (tmp_path / "manifest.csv").write_text("\n".join(lines))
     listing = registry.get("sources", "manifest").list(str(tmp_path), SourceOptions())
     case = listing.cases[1]
-    assert formats.read_input(case.inputs["frames"], tmp_path).channels == 3
+    assert formats.read_input(case.inputs["image_series"], tmp_path).channels == 3
     assert formats.read_input(case.inputs["curves"], tmp_path).channels == ("region 1",)
     (tmp_path / "manifest.csv").write_text("case,curves,label\nc0,s0.nii.gz,a\n")
     with pytest.raises(DataRefused, match="have no regions"):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from diascope.core.boxes import Boxes
 from diascope.core.case import Case, FileRef, Scalar, Target
 from diascope.kinds import Look
 from diascope.planning.survey import InputFactsOfCase, Survey
@@ -51,11 +52,11 @@ def is_missing(value: object) -> bool:
 
 
 def label_of(case: Case, target: Target | None) -> tuple[Scalar, ...] | None:
-    """The scalar targets of a case as a tuple; None where there is no target, a mask, or a value is missing."""
+    """The scalar targets of a case as a tuple; None where there is no target, a mask, boxes, or a value is missing."""
     if target is None or not target.columns:
         return None
     values = tuple(case.targets.get(column) for column in target.columns)
-    scalars = tuple(value for value in values if not isinstance(value, FileRef) and not is_missing(value))
+    scalars = tuple(value for value in values if not isinstance(value, FileRef | Boxes) and not is_missing(value))
     return scalars if len(scalars) == len(values) else None
 
 

@@ -84,6 +84,12 @@ def layout_of(path: Path, text: str) -> Layout | None:
     return Layout(delimiter, names if header else None, len(names), len({len(row) for row in rows}) == 1)
 
 
+def rows_of_head(head: str, layout: Layout) -> Iterator[list[str]]:
+    """Cells of the rows that the first characters of a table hold, without its header; the last may be cut."""
+    lines = _lines(head, layout.delimiter)
+    return (cells for _, cells in islice(lines, int(layout.header is not None), None))
+
+
 def _delimiter(head: str, cut: bool, blanks: bool) -> str:
     """The delimiter that parts all rows into equally many cells, else the one that is most frequent in the first.
 

@@ -11,7 +11,7 @@ from diascope.formats.dicomio.headers import is_dicom
 from diascope.formats.region_curves import LABELS
 from diascope.sources.folders.files import file_ref
 
-FRAMES, CURVES, REGIONS = "frames", "curves", "regions"
+FRAMES, CURVES, REGIONS = "image_series", "curves", "regions"
 """Columns: a series that is read as frames; one that is read as curves; and the masks of its regions."""
 
 

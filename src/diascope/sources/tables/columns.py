@@ -34,6 +34,12 @@ SITE = (
 SPLIT = ("split", "subset", "partition")
 """Columns that hold train, val or test."""
 
+SYNTHETIC = ("synthetic",)
+"""Columns that mark what a program made, as `diascope synthesize` writes them."""
+
+MADE, NOT_MADE = ("yes", "true", "1", "1.0", "y"), ("no", "false", "0", "0.0", "n")
+"""Cells of such a column; an empty one says that it is real."""
+
 CASE = ("case", "case_id")
 """Columns that name the case in a manifest."""
 
@@ -121,6 +127,7 @@ class Roles:
     group: str | None = None
     site: str | None = None
     split: str | None = None
+    synthetic: str | None = None
     why_patient: str = ""
     notes: tuple[str, ...] = ()
 
@@ -132,7 +139,7 @@ class Roles:
     @property
     def columns(self) -> frozenset[str]:
         """Every column that was taken."""
-        taken = (self.patient, self.group, self.site, self.split)
+        taken = (self.patient, self.group, self.site, self.split, self.synthetic)
         return frozenset(name for name in taken if name is not None)
 
 
@@ -147,13 +154,13 @@ def roles_of(columns: tuple[str, ...], options: SourceOptions) -> Roles:
             raise UnknownName("column", asked, columns, todo="Only a table beside the images has columns")
     patient, why = _patient(columns, options)
     site = options.site or first_of(columns, SITE)
-    split = first_of(columns, SPLIT)
+    split, synthetic = first_of(columns, SPLIT), first_of(columns, SYNTHETIC)
     group = first_of((name for name in columns if name != patient), GROUP)
     notes = []
     for what, column in (("site", site), ("split", split), ("group that stays together", group)):
         if column is not None:
             notes.append(f"{what}: column {column!r}")
-    return Roles(patient, group, site, split, why, tuple(notes))
+    return Roles(patient, group, site, split, synthetic, why, tuple(notes))
 
 
 def _patient(columns: tuple[str, ...], options: SourceOptions) -> tuple[str | None, str]:

@@ -11,10 +11,21 @@ from diascope.core.presence import LABELS
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
 from diascope.sources.tables.cells import number_in, values_of
-from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
+from diascope.sources.tables.columns import (
+    COVARIATE,
+    IDENTITY,
+    MADE,
+    NOT_MADE,
+    TARGET,
+    Roles,
+    likeliest,
+    plain,
+    roles_of,
+)
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.findings import FEWEST, columns_asked, said, says_presence, target_of
 from diascope.sources.tables.sheet import Cells
+from diascope.sources.tables.survival import outcome_of, with_outcome
 from diascope.sources.tables.targets import NO_CLASSES, ColumnKind, category, class_name, kind_of, scalar_of
 
 
@@ -70,8 +81,12 @@ def describe(
     translations = _translations(cases, rows, targets)
     _refuse_unknown(options.without, rows.columns)
     left_out = rows.used | roles.columns | of_layout | set(options.without)
-    free = tuple(name for name in rows.columns if name not in left_out)
     asked = options.target if options.target not in of_layout else None
+    outcome = outcome_of(rows.columns, tuple((rows.of or {}).values()), asked, left_out)
+    if outcome is not None:
+        left_out |= {outcome.time, outcome.event}
+        asked = None
+    free = tuple(name for name in rows.columns if name not in left_out)
     together, offered = _together(cases, rows, free, asked)
     if asked is not None and together is None and asked not in rows.columns:
         raise UnknownName("target column", asked, {*of_layout, *free, *(one.name for one in offered)})
@@ -81,6 +96,8 @@ def describe(
         # Whatever could be learnt is one of these labels.
         together, offered = offered[0], ()
     found = _in_order(alone, together, options.target)
+    if outcome is not None:
+        found = [*targets, outcome.target, *(one for one in found if one not in targets)]
     described = {
         name: kind
         for name, kind in kinds.items()
@@ -88,7 +105,10 @@ def describe(
     }
     covariates, notes = _covariates(cases, rows, described, found)
     told = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
-    notes = [*_on_patients(told, roles), *roles.notes, *translations, *notes, *_on_parts(told), *_on_labels(together)]
+    if outcome is not None:
+        told = tuple(with_outcome(told, rows.of or {}, outcome))
+    of_parts = (*_on_parts(told), *_on_labels(together), *_on_synthetic(told))
+    notes = [*_on_patients(told, roles), *roles.notes, *translations, *notes, *of_parts]
     return Described(told, (*found, *offered), tuple(notes))
 
 
@@ -279,6 +299,7 @@ def _with_row(
             "group": group,
             "site": row[roles.site] if roles.site else case.site,
             "split": _split(case, row, roles.split),
+            "synthetic": _is_made(case, row, roles) or case.synthetic,
             "targets": {**case.targets, **of_row},
             "covariates": {**case.covariates, **kept},
         }
@@ -305,6 +326,31 @@ def _split(case: Case, row: Cells, column: str | None) -> Split | None:
             todo=f"Mend the column {column!r}, or move the file",
         )
     return split
+
+
+def _is_made(case: Case, row: Cells, roles: Roles) -> bool:
+    """Whether the table marks a case as synthetic.
+
+    Raises:
+        DataRefused: When the cell is neither yes nor no, or what was made is to be tested on.
+    """
+    cell = (row[roles.synthetic] or "no").strip().lower() if roles.synthetic else "no"
+    if cell not in (*MADE, *NOT_MADE):
+        raise DataRefused(
+            f"the column {roles.synthetic!r} says neither yes nor no of {case.id}", given=row[str(roles.synthetic)]
+        )
+    split = _split(case, row, roles.split)
+    if cell in MADE and split in ("val", "test"):
+        raise DataRefused(
+            f"{case.id} is synthetic and given as {split}: what was made can be trained on, and tests nothing",
+            todo="Leave its split empty",
+        )
+    return cell in MADE
+
+
+def _on_synthetic(cases: Sequence[Case]) -> list[str]:
+    made = sum(case.synthetic for case in cases)
+    return [f"{made} of {len(cases)} cases are synthetic: they are only trained on"] if made else []
 
 
 def _on_patients(cases: Sequence[Case], roles: Roles) -> list[str]:
