@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,6 +20,7 @@ from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
 from diascope.engine.building import build_network, input_specs, refuse_misfit
 from diascope.engine.devices import Capabilities, candidates, capabilities, prepare_process
 from diascope.engine.preparing import stored_cases
+from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
@@ -102,7 +104,7 @@ def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
 def _planned(draft: Draft, model: str, grid: Grid, setting: Setting, each: float = ONE_FIT) -> Plan:
     """The whole plan with one model; `each` is what one fit of it takes, where it is fitted at once."""
     if draft.choices["model"].value != model:
-        draft.choices["model"] = Choice(value=model, kind="rule", reason="reads tables, and answers for this target")
+        draft.choices["model"] = Choice(value=model, kind="rule", reason="reads the input, and answers for this target")
     if registry.get("models", model).fitted == "once":
         return _at_once(draft, setting, each)
     return _by_gradient(draft, grid, setting)
@@ -113,9 +115,11 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
     dataset, task = setting.dataset, registry.get("tasks", setting.dataset.task)
     if dataset.folds and not dataset.part("test"):
         # Every case is tested out of fold: a comparison would choose by cases that are reported.
-        plan = _planned(draft, models[0], grid, setting)
-        reason = "so few patients that none is left to compare models by: the first of " + ", ".join(models)
-        return plan.with_choice("model", models[0], "rule", reason)
+        usual = [kind_of(one).alone for one in draft.choices["readings"].value.values()]
+        first = next((name for name in usual if name in models), models[0])
+        plan = _planned(draft, first, grid, setting)
+        reason = "so few patients that none is left to compare models by: the usual of " + ", ".join(models)
+        return plan.with_choice("model", first, "rule", reason)
     began = time.monotonic()
     setting.say(f"comparing {', '.join(models)} on training cases")
     plans = {model: _planned(draft.copy(), model, grid, setting) for model in models}
@@ -194,6 +198,12 @@ def _what(facts: InputFacts) -> str:
 def _intensity(facts: InputFacts, masked: bool) -> dict[str, Any]:
     modality = registry.get("modalities", facts.modality)
     rule = modality.intensity
+    if facts.details.get("over_time"):
+        # One scale for all frames: a scale of its own would take from each what it shows beside the others.
+        if rule != "window":
+            return {"rule": "series"}
+        ends = {"low": [min(facts.intensity["low"])], "high": [max(facts.intensity["high"])]}
+        return {"rule": rule, **ends, **{key: [float(np.mean(facts.intensity[key]))] for key in ("mean", "std")}}
     if rule == "window" and not masked and modality.windows:
         # Without a mask nobody says which tissue matters, and air would set the scale: see it as a reader does.
         return {"rule": "windows", "windows": [[one.centre, one.width] for one in modality.windows[:VIEWS]]}

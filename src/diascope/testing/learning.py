@@ -21,6 +21,8 @@ SPECS = (
     InputSpec("image", channels=3, dimensions=2, shape=(1, 24, 32)),
     InputSpec("image", channels=1, dimensions=3, shape=(16, 8, 24)),
     InputSpec("table", channels=5, dimensions=0, outputs=2),
+    InputSpec("signal", channels=3, dimensions=1, shape=(1, 1, 40), outputs=2),
+    InputSpec("sequence", channels=4, dimensions=1, shape=(1, 1, 30), outputs=2),
     InputSpec("none", channels=6, dimensions=0, shape=(1, 8, 12), outputs=2),
 )
 PARAMS: Mapping[str, Mapping[str, Any]] = {
@@ -83,11 +85,14 @@ def model(name: str, plugin: Any, folder: Path) -> None:
 
 
 def _fit(plugin: Any, module: nn.Module, spec: InputSpec, options: Mapping[str, Any]) -> None:
-    rows = np.random.default_rng(0).normal(size=(40, spec.channels)).astype(np.float32)
-    rows[3, 1] = np.nan
+    size = (40, spec.channels, *((spec.shape[2],) if spec.dimensions == 1 else ()))
+    rows = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    if spec.dimensions == 0:
+        rows[3, 1] = np.nan
+    first = rows.reshape(40, -1)[:, 0]
     target = {
-        "class": (rows[:, 0] > 0).astype(np.int64),
-        "time": np.exp(-rows[:, 0]),
+        "class": (first > 0).astype(np.int64),
+        "time": np.exp(-first),
         "event": np.ones(40, np.int64),
     }
     plugin.fit(module, rows, target, options)
@@ -97,8 +102,22 @@ def _example(plugin: Any, spec: InputSpec, options: Mapping[str, Any]) -> Tensor
     generator = torch.Generator().manual_seed(1)
     if spec.dimensions == 0:
         return torch.randn((2, spec.channels), generator=generator)
+    if spec.dimensions == 1:
+        return in_order(spec, 27)
     size = [step * 3 if spec.dimensions == 3 or axis else 1 for axis, step in enumerate(plugin.stride(options))]
     return torch.randn((2, spec.channels, *size), generator=generator)
+
+
+def in_order(spec: InputSpec, length: int) -> Tensor:
+    """(2, C, T) samples or letters, the second shorter than the first: the last channel of a signal says where."""
+    values = torch.randn((2, spec.channels, length), generator=torch.Generator().manual_seed(1))
+    there = torch.ones(2, length)
+    there[1, length * 2 // 3 :] = 0
+    if spec.kind == "signal":
+        values[:, -1] = 1
+    else:
+        values = nn.functional.one_hot(values.argmax(1), spec.channels).movedim(-1, 1).float()
+    return values * there[:, None]
 
 
 def _answers(module: nn.Module, example: Tensor) -> list[Tensor]:
