@@ -94,11 +94,16 @@ class Format(Protocol):
 
 
 def format_of(path: Path) -> str | None:
-    """Name of the first available format that recognises a file, None where none does."""
+    """Name of the first available format of images that recognises a file, None where none does."""
     for name, plugin in registry.each("formats"):
-        if plugin.is_available() and plugin.recognises(path):
+        if kind_of(plugin) == "image" and plugin.is_available() and plugin.recognises(path):
             return name
     return None
+
+
+def kind_of(plugin: object) -> str:
+    """The kind of input that a format reads: its attribute `kind`, which formats of images need not have."""
+    return str(getattr(plugin, "kind", "image"))
 
 
 def extent(ref: FileRef, root: Path) -> Extent | None:

@@ -20,7 +20,7 @@ from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
 from diascope.core.image import Image
 from diascope.formats import Extent
 from diascope.formats.dicomio.decoder import Job, decoder
-from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation, is_structure_set
+from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation, is_structure_set, is_waveform
 from diascope.formats.dicomio.stack import Slice, Stack, stack
 from diascope.formats.dicomio.tilt import upright
 from diascope.modalities import of_dicom_code
@@ -39,7 +39,7 @@ class Dicom:
         return True
 
     def recognises(self, path: Path) -> bool:
-        return is_dicom(path) and not is_segmentation(path) and not is_structure_set(path)
+        return is_dicom(path) and not (is_segmentation(path) or is_structure_set(path) or is_waveform(path))
 
     def read(self, paths: Sequence[Path], item: str | None = None) -> Image:
         instances = headers(paths, keep=True)

@@ -18,6 +18,7 @@ from diascope.sources.tables.columns import CASE, TARGET, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
 from diascope.sources.tables.targets import kind_of
+from diascope.sources.tables.written import first_rows
 
 NAME = "manifest.csv"
 IMAGE, MASK = "image", "mask"
@@ -69,7 +70,17 @@ def _why(path: Path) -> str | None:
     if not table.name.lower().endswith(".csv") or not table.is_file():
         return None
     images = _named(read_columns(table), IMAGE)
+    if images and not _names_files(table, images):
+        return None
     return f"{table.name} has the column {', '.join(map(repr, images.values()))}" if images else None
+
+
+def _names_files(table: Path, images: Mapping[str, str]) -> bool:
+    """Whether a cell of a column of images is a file's name: `image` may also say which film a report is about."""
+    names, rows = first_rows(table)
+    places = [names.index(column) for column in images.values() if column in names]
+    cells = [cell for row in rows for place in places if (cell := row[place].strip())]
+    return not cells or any(suffix_of(cell) or (table.parent / _posix(cell)).exists() for cell in cells)
 
 
 def _named(columns: tuple[str, ...], kind: str) -> dict[str, str]:

@@ -14,8 +14,10 @@ from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
+from diascope.sources.tables.ids import case_ids
 from diascope.sources.tables.sheet import Sheet
 from diascope.sources.tables.survival import Outcome, outcome_of, with_outcome
+from diascope.sources.tables.written import written_in
 
 INPUT = "table"
 """Name of the input."""
@@ -46,7 +48,7 @@ class Table:
         sheet = read_table(path)
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
-        roles, ids, outcome = roles_of(sheet.columns, options), _ids(sheet), _outcome(sheet, options)
+        roles, ids, outcome = roles_of(sheet.columns, options), case_ids(sheet), _outcome(sheet, options)
         values = _values(sheet, roles, options)
         if outcome is not None:
             values, second = _without_endpoints(values, outcome)
@@ -88,28 +90,10 @@ def _why(path: Path) -> str | None:
     columns = columns_of(path)
     if len(columns) < 2 or any(name.partition(":")[0].strip().lower() in FILES for name in columns):
         return None
+    held = written_in(path)
+    if held.is_reports or held.is_sequences:
+        return None
     return f"{path.name} is a table with {len(columns)} columns"
-
-
-def _ids(sheet: Sheet) -> list[str]:
-    """One id a row: of a column `case`, of one that counts the rows, or the number of the row."""
-    column = first_of(sheet.columns, CASE)
-    if column is None:
-        column = next((name for name in sheet.columns if _runs(sheet, name)), None)
-    found = [(row[column] if column else None) or f"row-{number}" for number, row in enumerate(sheet.rows, 1)]
-    if len(set(found)) < len(found):
-        twice = next(name for name in found if found.count(name) > 1)
-        raise DataRefused(
-            f"two rows of {sheet.path.name} are one case",
-            given=twice,
-            todo=f"Give every row its own cell in {column!r}, or rename that column",
-        )
-    return found
-
-
-def _runs(sheet: Sheet, name: str) -> bool:
-    cells = [row[name] for row in sheet.rows]
-    return None not in cells and values_of(name, cells).kind == "running"
 
 
 def _values(sheet: Sheet, roles: Roles, options: SourceOptions) -> dict[str, Values]:

@@ -16,6 +16,7 @@ from diascope.core.plan import Plan
 from diascope.core.problem import Problem
 from diascope.core.record import write_durably
 from diascope.engine.progress import Tell, silent
+from diascope.formats.tables.words import number_of
 from diascope.planning.looked import Looked
 from diascope.planning.survey import take_survey
 from diascope.reports.html import render_check
@@ -25,7 +26,7 @@ from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.unlabelled import columns_beside, columns_read
 from diascope.sources.tables.columns import likeliest, plain
 from diascope.sources.tables.reading import completed, only, with_columns
-from diascope.sources.tables.targets import NO_CLASSES, number_of
+from diascope.sources.tables.targets import NO_CLASSES
 from diascope.store.workspace import Workspace, free_name
 
 OF_TARGET = "target"

@@ -21,7 +21,7 @@ from typing import Any
 
 import pydicom.config
 
-from diascope.formats.dicomio import facts, pixels, structures, wire
+from diascope.formats.dicomio import facts, pixels, structures, waveforms, wire
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed
 
 KEPT_FILES = 4096
@@ -83,6 +83,18 @@ class Child:
         for path in request["paths"]:
             self.answer(lambda path=path: structures.contours(self._parse(path, False).dataset))  # type: ignore[misc]
 
+    def do_waveforms(self, request: dict[str, Any], _: int | None) -> None:
+        """What each group of sampled curves of each file holds."""
+        for path in request["paths"]:
+            self.answer(lambda path=path: waveforms.facts(self._parse(path, False).dataset))  # type: ignore[misc]
+
+    def do_samples(self, request: dict[str, Any], descriptor: int | None) -> None:
+        """Decode one group of sampled curves into the shared memory."""
+        if descriptor is None:
+            raise wire.HangupError("a samples request without memory")
+        with mmap.mmap(descriptor, request["bytes"]) as memory:
+            self.answer(lambda: self._samples(request, memory))
+
     def do_pixels(self, request: dict[str, Any], descriptor: int | None) -> None:
         """Decode each file into its place of the shared memory."""
         if descriptor is None:
@@ -90,6 +102,11 @@ class Child:
         with mmap.mmap(descriptor, request["bytes"]) as memory:
             for job in request["jobs"]:
                 self.answer(lambda job=job: self._decode(job, memory, request))  # type: ignore[misc]
+
+    def _samples(self, request: dict[str, Any], memory: mmap.mmap) -> dict[str, Any]:
+        out = pixels.as_array(memory, request["shape"], "<f4")
+        waveforms.decode(self._parse(request["path"], False).dataset, request["group"], out)
+        return {}
 
     def _parse(self, path: str, keep: bool) -> Parsed:
         if self.faults:

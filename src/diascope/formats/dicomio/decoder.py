@@ -193,6 +193,34 @@ class Decoder:
             for roi in reply["rois"]
         }
 
+    def waveforms(self, path: Path) -> list[dict[str, Any]]:
+        """What each group of sampled curves in a file holds (`waveforms.facts`).
+
+        Raises:
+            UnreadableFile: When it has none, with the reason.
+        """
+        (reply,) = self._whole("waveforms", [path])
+        return list(reply["groups"])
+
+    def samples(self, path: Path, group: int, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """One group of sampled curves, (samples, channels) in their own units.
+
+        Raises:
+            UnreadableFile: When it can't be decoded, with the reason.
+        """
+        length = shape[0] * shape[1] * 4
+        request = {"do": "samples", "path": os.fspath(path), "group": group, "shape": list(shape), "bytes": length}
+        with _shared_memory(length) as descriptor:
+            with self._child() as child:
+                child.limit_memory(length)
+                try:
+                    wire.send(child.connection, request, descriptor)
+                    _ok(child.reply(self._limit(path)), path)
+                except (wire.HangupError, OSError) as error:
+                    raise UnreadableFile(path, str(error)) from error
+            memory = mmap.mmap(descriptor, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        return np.frombuffer(memory, dtype="<f4").reshape(shape)
+
     def _whole(self, verb: str, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """What a verb answers for each path.
 

@@ -21,6 +21,9 @@ STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATION = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes of DICOM SEG: Segmentation and Label Map Segmentation storage."""
 
+WAVEFORM = "1.2.840.10008.5.1.4.1.1.9."
+"""How the SOP classes of waveforms begin: ECG, haemodynamic, respiratory, EEG (PS3.4 B.5)."""
+
 DIRECTORY = "1.2.840.10008.1.3.10"
 """Media Storage Directory: a DICOMDIR is an index, not an image."""
 
@@ -238,10 +241,12 @@ def is_segmentation(path: Path) -> bool:
 
 def is_structure_set(path: Path) -> bool:
     """Whether a file is an RTSTRUCT, by the SOP class in its meta header. Never raises."""
-    head = _head(path)
-    # Element (0002,0002): RT plans and doses name the class of their structure set elsewhere. PS3.10 7.1.
-    element = b"\x02\x00\x02\x00UI" + (len(STRUCTURE_SET) + 1).to_bytes(2, "little")
-    return head[128:132] == b"DICM" and element + STRUCTURE_SET.encode() + b"\0" in head
+    return _sop_class(path) == STRUCTURE_SET
+
+
+def is_waveform(path: Path) -> bool:
+    """Whether a file holds sampled curves, by the SOP class in its meta header. Never raises."""
+    return _sop_class(path).startswith(WAVEFORM)
 
 
 def scan(root: Path) -> Scan:
@@ -377,18 +382,17 @@ def _head(path: Path) -> bytes:
         return b""
 
 
+def _sop_class(path: Path) -> str:
+    """Element (0002,0002): RT plans and doses name the class of their structure set elsewhere. PS3.10 7.1."""
+    head = _head(path)
+    at = head.find(b"\x02\x00\x02\x00UI") if head[128:132] == b"DICM" else -1
+    length = int.from_bytes(head[at + 6 : at + 8], "little")
+    return head[at + 8 : at + 8 + length].rstrip(b"\0 ").decode("latin-1") if at > 0 else ""
+
+
 def _has_element(head: bytes) -> bool:
     """Whether the first element has a value representation of two capitals, or (implicit) a length that is small."""
-    element, representation, length = head[2:4], head[4:6], int.from_bytes(head[4:8], "little")
-    if element not in (
-        b"\x00\x00",
-        b"\x01\x00",
-        b"\x05\x00",
-        b"\x08\x00",
-        b"\x00\x05",
-        b"\x00\x08",
-        b"\x12\x00",
-        b"\x16\x00",
-    ):
+    element, representation, length = tuple(head[2:4]), head[4:6], int.from_bytes(head[4:8], "little")
+    if element not in ((0, 0), (1, 0), (5, 0), (8, 0), (0, 5), (0, 8), (18, 0), (22, 0)):
         return False
     return (representation.isalpha() and representation.isupper()) or 0 < length < 128

@@ -20,7 +20,7 @@ def estimate(build: Callable[[], nn.Module], spec: InputSpec) -> Cost:
 
     Args:
         build: Makes the module.
-        spec: Channels and (Z, Y, X) of the example.
+        spec: Channels and (Z, Y, X) of the example; with one dimension its last number is the length.
     """
     kept: dict[int, Tensor] = {}
 
@@ -31,11 +31,17 @@ def estimate(build: Callable[[], nn.Module], spec: InputSpec) -> Cost:
     with torch.device("meta"):
         module = build().train()
         # Two examples, because a batch normalisation refuses to learn from one value a channel.
-        images = torch.empty(2, spec.channels, *spec.shape)
+        examples = _examples(spec)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     weights = {parameter.untyped_storage()._cdata for parameter in module.parameters()}
     with FlopCounterMode(display=False) as counter, saved_tensors_hooks(keep, lambda tensor: tensor):
-        module(images)
+        module(examples)
     activations = sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in weights)
     gflop = BACKWARD * counter.get_total_flops() / 2e9
     return Cost(parameters=parameters, gflop=gflop, activation_bytes=activations // 2)
+
+
+def _examples(spec: InputSpec) -> Tensor:
+    if spec.kind == "text":
+        return torch.zeros((2, spec.shape[2]), dtype=torch.int32)
+    return torch.empty(2, spec.channels, *(spec.shape[2:] if spec.dimensions == 1 else spec.shape))

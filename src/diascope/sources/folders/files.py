@@ -12,6 +12,7 @@ from pathlib import Path
 from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import DataRefused, DiascopeError, UnreadableFile
+from diascope.formats import kind_of
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 """Endings that may stand beside each other in one data set: all of them are plain pictures."""
@@ -42,7 +43,7 @@ def image_formats() -> Mapping[str, str]:
     """Ending (lower case) to format plug-in; without DICOM, whose files are told by content and not by name."""
     known: dict[str, str] = {}
     for name, plugin in registry.each("formats"):
-        if ".dcm" in plugin.suffixes or not plugin.is_available():
+        if kind_of(plugin) != "image" or ".dcm" in plugin.suffixes or not plugin.is_available():
             continue
         for suffix in plugin.suffixes:
             known.setdefault(suffix, name)

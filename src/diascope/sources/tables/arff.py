@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diascope.core.errors import UnreadableFile
-from diascope.sources.tables.encoding import head_of, text_of
+from diascope.formats.tables.encoding import head_of, text_of
+from diascope.formats.tables.words import is_missing, number_of, trimmed
 from diascope.sources.tables.sheet import Sheet
-from diascope.sources.tables.targets import MOST_CLASSES, number_of
-from diascope.sources.tables.text_cells import column_of, is_missing, note_on_missing, sheet_of, trimmed
+from diascope.sources.tables.targets import MOST_CLASSES
+from diascope.sources.tables.text_cells import column_of, note_on_missing, sheet_of
 
 NUMBERS = ("numeric", "real", "integer")
 TEXTS = ("string", "date")

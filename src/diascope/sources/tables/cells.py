@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from diascope.core.case import Scalar
+from diascope.formats.tables.words import number_of
 from diascope.sources.tables.columns import plain
-from diascope.sources.tables.targets import class_name, kind_of, number_of, scalar_of
+from diascope.sources.tables.targets import class_name, kind_of, scalar_of
 
 MOSTLY = 0.9
 """A column of which so large a share are numbers is one of numbers; the other cells are missing values."""

@@ -39,7 +39,7 @@ _ENDING = re.compile(r"(?P<name>.*\S)(?P<gap>\s*)(?:\[(?P<square>[^()\[\]]+(?:\[
 
 
 def read_table(path: Path) -> Sheet:
-    """Read a table file; every cell is text, or None where it holds nothing (see `text_cells.MISSING_IN_TABLES`).
+    """Read a table file; every cell is text, or None where it holds nothing (see `formats.tables.words`).
 
     Args:
         path: A file with one of `SUFFIXES`. Lines of cells need no header: the columns are then called column_1, ...

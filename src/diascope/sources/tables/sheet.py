@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diascope.core.errors import DataRefused, UnreadableFile
+from diascope.formats.tables.lines import DELIMITERS
+from diascope.formats.tables.words import MISSING
 from diascope.sources.folders.files import stem_of
 from diascope.sources.tables.targets import names_file
 
 BESIDE = ("index.csv", "metadata.csv")
 """Names of a table that lies beside images and says more about them."""
-
-MISSING = ("", "na", "n/a", "nan", "null", "?")
-"""Cells that hold nothing, compared in lower case."""
-
-DELIMITERS = (",", ";", "\t")
 
 UNNAMED = re.compile(r"(unnamed: ?\d+)?", re.IGNORECASE)
 """Names of columns that have none: trailing commas, and the index that pandas writes (and names when it reads it)."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Literal
 
 from diascope.core.case import Label, Scalar, Target
+from diascope.formats.tables.words import number_of
 from diascope.sources.folders.files import suffix_of
 from diascope.sources.tables.columns import plain
 
@@ -59,15 +59,6 @@ def kind_of(values: Sequence[str | None]) -> ColumnKind:
         steps = all((size * float(value)).is_integer() for value in distinct)
         return "category" if steps and len(distinct) <= MOST_NUMBERS else "number"
     return "category" if len(distinct) <= MOST_CLASSES else "text"
-
-
-def number_of(text: str) -> float | None:
-    """A cell as a finite number, None where it is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def scalar_of(text: str | None) -> Scalar:

@@ -11,19 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from diascope.core.errors import UnreadableFile
-from diascope.sources.tables.sheet import MISSING, UNNAMED, Sheet, refuse_same_names
-from diascope.sources.tables.targets import number_of
-
-NO_SIGN = ("-", "--")
-"""Stand for nothing, except in a column that holds `+` too: there they are the answer of a test, or a class."""
-
-MISSING_IN_TABLES = (*MISSING, "<na>", "#n/a", "#na", "n.a.", "\\n", ".", "missing", *NO_SIGN)
-r"""Cells of table files that hold nothing, compared in lower case: those of every source, and what pandas (`<NA>`),
-Excel (`#N/A`), databases (`\N`), SAS (`.`) and people write.
-
-Left out, because they may be values: `none` (a grade, an oedema), `unknown` (a category of its own), `nd` (not done,
-not detected, not demented), `inf`, and Excel's other errors (`#DIV/0!`), which a person should see.
-"""
+from diascope.formats.tables.words import NO_SIGN, is_missing, trimmed
+from diascope.sources.tables.sheet import UNNAMED, Sheet, refuse_same_names
 
 SIGN = re.compile(r"[-+±/]*\+[-+±/]*")
 """`+`, `++`, `+/-`: the other answers of a test whose negative answer is `-`."""
@@ -37,24 +26,6 @@ NAMELESS = re.compile(rf"(?:{UNNAMED.pattern}|__index_level_\d+__)", re.IGNORECA
 
 Column = list[str | None]
 """Cells of one column, None where nothing is known."""
-
-
-def trimmed(cell: str) -> str:
-    """A cell without the blanks, tabs and single quotes around it."""
-    text = cell.strip()
-    if len(text) > 1 and text[0] == text[-1] == "'":
-        return text[1:-1].strip()
-    return text
-
-
-def is_missing(text: str) -> bool:
-    """Whether a trimmed cell holds nothing, `-` included."""
-    return text.lower() in MISSING_IN_TABLES
-
-
-def is_value(text: str) -> bool:
-    """Whether a trimmed cell can only be a value and no name: a number, or digits without a letter (dates, `<5`)."""
-    return number_of(text) is not None or (any(map(str.isdigit, text)) and not any(map(str.isalpha, text)))
 
 
 def column_of(cells: Iterable[str | None], spelt: Counter[str]) -> Column:

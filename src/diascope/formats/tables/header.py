@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from diascope.sources.tables.targets import number_of
-from diascope.sources.tables.text_cells import is_missing, is_value
+from diascope.formats.tables.words import is_missing, is_value, number_of
 
 FEWEST_COUNTED = 3
 """Columns that pandas numbers for want of names (0, 1, 2, ...); two numbers in a row are more likely a case."""

@@ -1,0 +1,1 @@
+"""Parts of the formats that read signals; not plug-ins."""
