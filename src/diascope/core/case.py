@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import ClassVar, Literal
 
 from diascope.core.record import Field, Record
+from diascope.core.spans import Spans
 
 Scalar = str | float | int | bool | None
 Split = Literal["train", "val", "test"]
@@ -62,8 +63,8 @@ class Case(Record):
     patient_known: bool = True
     """False where the source gives no patient and each case counts as its own."""
     inputs: dict[str, FileRef | TableRef]
-    targets: dict[str, FileRef | Scalar] = Field(default_factory=dict)
-    """Target column to a scalar (class, time, event, value) or a mask file."""
+    targets: dict[str, FileRef | Spans | Scalar] = Field(default_factory=dict)
+    """Target column to a scalar (class, time, event, value), spans of a text, or a mask file."""
     split: Split | None = None
     """The split that the source gives, None where it gives none."""
     group: str | None = None
@@ -93,7 +94,7 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
+    """`category`, `mask`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()
