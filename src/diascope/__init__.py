@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         plan,
         predict,
         release,
+        synthesize,
         train,
     )
     from diascope.store.workspace import Workspace
@@ -42,6 +43,7 @@ __all__ = [
     "plan",
     "predict",
     "release",
+    "synthesize",
     "train",
 ]
 

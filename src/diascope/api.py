@@ -92,10 +92,19 @@ class Opened:
         return run(self.folder, str(location), Path(out), backend, memory, tell)
 
     def explain(
-        self, location: Location, out: Location, explainer: str = "grad_cam", seed: int = 0, tell: Tell = silent
+        self,
+        location: Location,
+        out: Location,
+        explainer: str = "grad_cam",
+        label: str | None = None,
+        seed: int = 0,
+        tell: Tell = silent,
     ) -> dict[str, Any]:
-        """Show what in the image led to the answer; see `explain`."""
-        return explain(self.folder, location, out, explainer=explainer, seed=seed, tell=tell)
+        """Show what in the image led to the answer, or to what is said of one label; see `explain`."""
+        from diascope.workflows.explaining import explain_location as run
+
+        found: dict[str, Any] = run(self.folder, str(location), Path(out), (explainer, seed), tell, label)
+        return found
 
 
 def check(
@@ -239,6 +248,32 @@ def predict(
         tell: Told about progress.
     """
     return open_release(release, workspace).predict(location, out, backend, memory, tell)
+
+
+def synthesize(
+    release: Location,
+    out: Location,
+    workspace: Location = WORKSPACE,
+    count: int = 16,
+    label: str | None = None,
+    seed: int = 0,
+    tell: Tell = silent,
+) -> dict[str, Any]:
+    """Make images of nobody, marked as synthetic, with a manifest that `fit` reads.
+
+    Args:
+        release: Name or folder of a release that was trained to make images.
+        out: New folder for the images and their manifest.
+        workspace: Where the name is looked up.
+        count: Images of each class.
+        label: Name of the one class to make; None is every class.
+        seed: Of the noise.
+        tell: Told about progress.
+    """
+    from diascope.stages.synthesize import Wanted
+    from diascope.stages.synthesize import synthesize as run
+
+    return run(_release(release, workspace), Path(out), Wanted(count, label, seed), tell)
 
 
 def explain(

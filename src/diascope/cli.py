@@ -6,15 +6,14 @@ Heavy imports happen inside the verbs, so that `diascope --help` answers at once
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from diascope.console import Console, failed, of_system
-from diascope.core.errors import BadUsage, DiascopeError, Stopped
+from diascope.console import Console, exit_code
 
 app = typer.Typer(
     name="diascope",
@@ -63,8 +62,6 @@ ReadOption = Annotated[
 InputsOption = Annotated[str | None, typer.Option("--inputs", help="Inputs that are used, of several: image,table.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Set a plan field by hand: batch=8.")]
 Here = Path("diascope-workspace")
-INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
 
 
 @app.command(epilog="Example: diascope check ../films --patient patient_id")
@@ -250,6 +247,26 @@ def predict(
     )
 
 
+@app.command(epilog="Example: diascope synthesize films-synthesis@1 --count 200 --class benign --out made")
+def synthesize(
+    release: ReleaseArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the images and their manifest.")],
+    count: Annotated[int, typer.Option("--count", help="Images of each class.", min=1)] = 16,
+    label: Annotated[str | None, typer.Option("--class", help="The one class to make; default: every class.")] = None,
+    workspace: WorkspaceOption = Here,
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Make images of nobody, marked as synthetic, with a manifest that fit reads."""
+    from diascope.stages.synthesize import Wanted
+    from diascope.stages.synthesize import synthesize as run_synthesize
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    found = run_synthesize(place.find("releases", release), out, Wanted(count, label, seed), console.tell)
+    console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
+
+
 @app.command(epilog="Example: diascope explain films-classification@1 film.png --out why")
 def explain(
     release: ReleaseArgument,
@@ -257,6 +274,7 @@ def explain(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the maps.")],
     workspace: WorkspaceOption = Here,
     explainer: Annotated[str, typer.Option("--explainer", help="diascope list explainers")] = "grad_cam",
+    label: Annotated[str | None, typer.Option("--label", help="Explain this label, not the likeliest one.")] = None,
     as_json: JsonOption = False,
     seed: SeedOption = 0,
     quiet: QuietOption = False,
@@ -265,7 +283,7 @@ def explain(
     from diascope.workflows.explaining import explain_location
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    found = explain_location(place.find("releases", release), location, out, (explainer, seed), console.tell)
+    found = explain_location(place.find("releases", release), location, out, (explainer, seed), console.tell, label)
     console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
 
 
@@ -407,22 +425,4 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code (0 done, 1 failed, 2 bad usage, 3 the data was refused)."""
     command: Callable[..., Any] = typer.main.get_command(app)
-    as_json = "--json" in arguments
-    stopped = Stopped("stopped", todo="What was finished is kept; run the same command again")
-    try:
-        code = command(arguments, prog_name="diascope", standalone_mode=False)
-        return int(code or 0) if code != INTERRUPTED else failed(stopped, as_json)
-    except typer.Exit as error:
-        return int(error.exit_code)
-    except DiascopeError as error:
-        return failed(error, as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        return failed(stopped, as_json)
-    except OSError as error:
-        return failed(of_system(error), as_json)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return failed(BadUsage(error.format_message(), todo="See diascope --help"), as_json)
-        traceback.print_exc()
-        wrong = f"a fault of diascope itself: {type(error).__name__}: {error}"
-        return failed(DiascopeError(wrong, todo="Please report it, with the lines above"), as_json)
+    return exit_code(partial(command, arguments, prog_name="diascope", standalone_mode=False), "--json" in arguments)

@@ -6,16 +6,20 @@ import errno
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console as Rich
 from rich.markup import escape
 from rich.table import Table
 
-from diascope.core.errors import DataRefused, DiascopeError
+from diascope.core.errors import BadUsage, DataRefused, DiascopeError, Stopped
 
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 MARK = {"refuse": "[bold red]✗ refuse[/]", "warn": "[yellow]! warn  [/]", "note": "[dim]· note  [/]"}
 
 
@@ -144,6 +148,8 @@ class Console:
         self.show_metrics(evaluation, evaluation.headline)
         for warning in evaluation.warnings:
             self.out.print(f"[yellow]! {escape(warning)}[/]")
+        for why in evaluation.blocks:
+            self.out.print(f"[bold red]✗ it must not be used, and cannot be signed: {escape(why)}[/]")
         minutes = made.minutes
         self.out.print(f"took {minutes['actual']:.1f} minutes (predicted {minutes['predicted']:.1f})")
         self.out.print(f"report   {escape(str(made.report))}")
@@ -221,6 +227,28 @@ def of_system(error: OSError) -> DiascopeError:
     return DiascopeError(
         f"{error.strerror or error}", given=error.filename, todo=todo.get(error.errno or 0, "See that it can be used")
     )
+
+
+def exit_code(work: Callable[[], Any], as_json: bool) -> int:
+    """Do the work of one command line; whatever is raised becomes one message and an exit code."""
+    stopped = Stopped("stopped", todo="What was finished is kept; run the same command again")
+    try:
+        code = work()
+        return int(code or 0) if code != INTERRUPTED else failed(stopped, as_json)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except DiascopeError as error:
+        return failed(error, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return failed(stopped, as_json)
+    except OSError as error:
+        return failed(of_system(error), as_json)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return failed(BadUsage(error.format_message(), todo="See diascope --help"), as_json)
+        traceback.print_exc()
+        wrong = f"a fault of diascope itself: {type(error).__name__}: {error}"
+        return failed(DiascopeError(wrong, todo="Please report it, with the lines above"), as_json)
 
 
 def failed(error: DiascopeError, as_json: bool) -> int:

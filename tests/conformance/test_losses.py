@@ -36,7 +36,8 @@ def of_kind(kind: str) -> list[str]:
 
 
 OF_CLASSES = [*of_kind("category"), *of_kind("mask")]
-OTHERS = [*of_kind("number"), *of_kind("hazards")]
+OF_LABELS = of_kind("labels")
+OTHERS = [*of_kind("number"), *of_kind("hazards"), *OF_LABELS]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,9 +46,12 @@ def test_it_says_what_it_is(name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_of_numbers_and_hazards_the_loss_falls_to_its_least_where_right(name):
+def test_of_numbers_hazards_and_labels_the_loss_falls_to_its_least_where_right(name):
     loss, generator = of(name), torch.Generator().manual_seed(0)
-    if of(name).kind == "number":
+    if of(name).kind == "labels":
+        target = torch.tensor([[0.0, 1.0, torch.nan], [1.0, torch.nan, 0.0], [torch.nan, torch.nan, torch.nan]])
+        logits = torch.zeros((3, 3), requires_grad=True)
+    elif of(name).kind == "number":
         target = torch.randn(8, generator=generator)
         logits = torch.zeros((8, 1), requires_grad=True)
     else:
@@ -176,3 +180,53 @@ def test_ignored_voxels_of_regions_do_not_count(name):
     changed = torch.where(ignored, -5 * logits, logits)
     options = {"regions": True, "ignore": 255}
     assert torch.equal(loss(logits, marked, options), loss(changed, marked, options))
+
+
+def some_labels() -> tuple[Tensor, Tensor]:
+    """Logits and presences (6, 3), a third of which nobody knows."""
+    generator = torch.Generator().manual_seed(6)
+    target = (torch.rand(6, CLASSES, generator=generator) < 0.5).float()
+    unknown = torch.rand(target.shape, generator=generator) < 0.3
+    return torch.randn(target.shape, generator=generator), target.masked_fill(unknown, torch.nan)
+
+
+@pytest.mark.parametrize("name", OF_LABELS)
+def test_what_is_not_known_does_not_count(name):
+    loss, (logits, target) = of(name), some_labels()
+    changed = torch.where(torch.isnan(target), 1e6, logits).requires_grad_()
+    value = loss(changed, target, {"positive_weights": [2.0, 1.0, 3.0], "label_smoothing": 0.1})
+    value.backward()
+    assert torch.equal(value, loss(logits, target, {"positive_weights": [2.0, 1.0, 3.0], "label_smoothing": 0.1}))
+    assert not changed.grad[torch.isnan(target)].any()
+    assert changed.grad[~torch.isnan(target)].all()
+    nothing = logits.clone().requires_grad_()
+    value = loss(nothing, torch.full_like(target, torch.nan), {})
+    value.backward()
+    assert value == 0
+    assert not nothing.grad.any()
+
+
+@pytest.mark.parametrize("name", OF_LABELS)
+def test_positive_weights_count_as_repeats_of_the_present_do(name):
+    loss, logits = of(name), torch.tensor([[0.3], [-1.2], [0.7]])
+    weighted = loss(logits, torch.tensor([[1.0], [0.0], [1.0]]), {"positive_weights": [2.0]})
+    repeated = loss(logits[[0, 0, 1, 2, 2]], torch.tensor([[1.0], [1.0], [0.0], [1.0], [1.0]]), {})
+    assert weighted == pytest.approx(repeated.item(), rel=1e-6)
+    with pytest.raises(BadUsage, match="positive_weights must be 1 positive numbers"):
+        loss(logits, torch.zeros(3, 1), {"positive_weights": [0.0]})
+    with pytest.raises(UnknownName, match="label_smoothing"):
+        loss(logits, torch.zeros(3, 1), {"label_smoothng": 0.1})
+
+
+@pytest.mark.parametrize("size", [1e4, 1e30])
+@pytest.mark.parametrize("name", OF_LABELS)
+def test_extreme_logits_of_labels_have_a_finite_loss_and_gradient_also_in_half_precision(name, size):
+    loss, (_, target) = of(name), some_labels()
+    for sign in (-1, 1):
+        logits = (sign * size * (2 * target.nan_to_num() - 1)).requires_grad_()
+        value = loss(logits, target, {})
+        value.backward()
+        assert torch.isfinite(value)
+        assert torch.isfinite(logits.grad).all()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert loss(logits.bfloat16(), target, {}).dtype == torch.float32

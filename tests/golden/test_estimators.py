@@ -132,3 +132,59 @@ def test_boosted_trees_are_those_of_scikit_learn(what):
     )
     np.testing.assert_allclose(found, expected, atol=CLOSE, rtol=CLOSE)
     assert {"some", "none"} == {"some" if split else "none" for split in (module.trees.split > 0).tolist()}
+
+
+LABELS = 3
+
+
+def some_labels(said: np.ndarray) -> np.ndarray:
+    """(N, K): common, rare and of unlike meaning; a fifth not said, some uncertain (-1)."""
+    rng = np.random.default_rng(8)
+    noise = rng.normal(size=(len(said), LABELS))
+    found = (said[:, None] * [1.0, 0.5, -1.0] + noise > [0.5, 2.5, 0.0]).astype(float)
+    found[rng.random(found.shape) < 0.2] = np.nan
+    found[rng.random(found.shape) < 0.05] = -1
+    return found
+
+
+def settings_of(module: torch.nn.Module, label: int) -> dict:
+    return {
+        "max_iter": int((module.trees.score == label).sum()),
+        "learning_rate": 0.05,
+        "max_depth": 6,
+        "max_leaf_nodes": 4,
+        "min_samples_leaf": 5,
+        "l2_regularization": 1.0,
+        "max_features": 0.3,
+        "categorical_features": CATEGORIES,
+        "early_stopping": False,
+        "random_state": 0,
+    }
+
+
+@pytest.mark.parametrize("uncertain", ["ignore", "positive", "negative"])
+@pytest.mark.parametrize("name", ["linear", "boosting"])
+def test_labels_are_those_of_one_model_each_on_the_cases_that_are_known(name, uncertain):
+    model, (rows, said) = registry.get("models", name), a_table()
+    codes = some_labels(said)
+    spec = InputSpec("table", len(COUNTS), 0, outputs=LABELS, categories=COUNTS)
+    changes = {"strengths": [STRENGTH]} if name == "linear" else FEW
+    options = {**model.options(spec), "labels": True, "uncertain": uncertain, **changes}
+    fitted, read = (model.build(spec, options) for _ in range(2))
+    model.fit(fitted, rows, {"labels": codes.astype(np.float32)}, options)
+    read.load_state_dict(load(save(fitted.state_dict())))
+    with torch.no_grad():
+        found = read.eval()(torch.from_numpy(new_rows())).double().sigmoid().numpy()
+    truth = np.where(codes == -1, {"ignore": np.nan, "positive": 1.0, "negative": 0.0}[uncertain], codes)
+    encode = columns_of_a_linear_model().fit(rows.astype(float)).transform
+    for label in range(LABELS):
+        known = np.isfinite(truth[:, label])
+        if name == "linear":
+            theirs_of = LogisticRegression(C=1 / STRENGTH, solver="newton-cholesky", tol=1e-10)
+            theirs_of.fit(encode(rows.astype(float))[known], truth[known, label])
+            expected = theirs_of.predict_proba(encode(new_rows().astype(float)))[:, 1]
+        else:
+            theirs_of = HistGradientBoostingClassifier(**settings_of(read, label))
+            theirs_of.fit(rows[known].astype(float), truth[known, label])
+            expected = theirs_of.predict_proba(new_rows().astype(float))[:, 1]
+        np.testing.assert_allclose(found[:, label], expected, atol=CLOSE, rtol=CLOSE)

@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diascope.core import registry
 from diascope.core.geometry import Geometry
+from diascope.planning.preprocessing import filter_names
 from diascope.transforms.augmentation.recipe import apply, draw
 from diascope.transforms.crop_pad import TRANSFORM as CROP
 from diascope.transforms.mirror import TRANSFORM as MIRROR
@@ -133,3 +135,49 @@ def test_resampling_a_constant_gives_the_constant(
     constant = torch.full((1, *shape), value)
     same, _ = RESAMPLE.apply(constant, Geometry.unknown(), {"shape": new, "order": order}, is_mask=False)
     assert torch.allclose(same, torch.tensor(value), rtol=1e-5)
+
+
+@settings(max_examples=14, deadline=None)
+@given(seeds, st.tuples(st.integers(1, 6), st.integers(3, 9), st.integers(3, 9)), st.sampled_from(filter_names()))
+def test_filters_keep_the_grid_and_leave_masks_alone(seed: int, shape: tuple[int, int, int], name: str) -> None:
+    """Also of images smaller than what a filter looks at; and their values stay finite."""
+    images, masks = a_batch(seed, shape, count=1)
+    geometry, transform = an_oblique_geometry(seed), registry.get("transforms", name)
+    before = images.clone()
+    changed, where = transform.apply(images[0], geometry, transform.settled({}), is_mask=False)
+    assert torch.equal(images, before)
+    assert changed.shape == images[0].shape
+    assert where.is_close(geometry)
+    assert bool(torch.isfinite(changed).all())
+    kept, there = transform.apply(masks[0], geometry, transform.settled({}), is_mask=True)
+    assert torch.equal(kept, masks[0])
+    assert there.is_close(geometry)
+
+
+@QUICK
+@given(seeds, larger, st.sampled_from([(0, 1, 2), (2, 0, 1), (1, 2, 0)]), st.tuples(*[st.booleans()] * 3))
+def test_a_median_follows_its_image_through_any_turn(
+    seed: int, shape: tuple[int, int, int], order: tuple[int, int, int], flips: tuple[bool, bool, bool]
+) -> None:
+    """The same along all axes: what is turned and then filtered is what is filtered and then turned."""
+    image, geometry = a_batch(seed, shape, count=1)[0][0], Geometry.unknown()
+    transform = registry.get("transforms", "median")
+
+    def turned(volume: torch.Tensor) -> torch.Tensor:
+        dims = [axis + 1 for axis in range(3) if flips[axis]]
+        return volume.permute(0, *(axis + 1 for axis in order)).flip(dims).contiguous()
+
+    one = transform.apply(turned(image), geometry, {}, is_mask=False)[0]
+    assert torch.equal(one, turned(transform.apply(image, geometry, {}, is_mask=False)[0]))
+
+
+@QUICK
+@given(seeds, larger, st.sampled_from([1, 3, 5]))
+def test_neighbouring_slices_are_the_slices_themselves(seed: int, shape: tuple[int, int, int], count: int) -> None:
+    image = a_batch(seed, shape, count=1)[0][0]
+    found, _ = registry.get("transforms", "slices").apply(image, Geometry.unknown(), {"count": count}, is_mask=False)
+    assert torch.equal(found[:1], image)
+    for number in range(1, count):
+        step = (number + 1) // 2 * (-1 if number % 2 else 1)
+        inner = slice(count, shape[0] - count)
+        assert torch.equal(found[number, inner], image[0].roll(-step, dims=0)[inner])

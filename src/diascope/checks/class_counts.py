@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from diascope.checks import Check
 from diascope.checks.judging.seen import class_of
 from diascope.checks.judging.words import bars, count
+from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Target
 from diascope.core.problem import Problem
 from diascope.planning.survey import Survey
@@ -22,9 +25,9 @@ class ClassCounts:
 
     def look(self, survey: Survey) -> list[Problem]:
         target = survey.target
-        if target is None or target.kind not in ("category", "mask") or not target.labels:
+        if target is None or target.kind not in MEMBERS or not target.labels:
             return []
-        members = _of_masks(survey, target) if target.kind == "mask" else _of_classes(survey, target)
+        members = MEMBERS[target.kind](survey, target)
         patients = {name: len({case.patient for case in cases}) for name, cases in members.items()}
         problems = [_counts(members, patients, target)]
         for name, number in patients.items():
@@ -54,6 +57,24 @@ def _of_masks(survey: Survey, target: Target) -> dict[str, list[Case]]:
             if label.value != 0 and present & set(label.members or (label.value,)):
                 members[label.name].append(case)
     return members
+
+
+def _of_boxes(survey: Survey, target: Target) -> dict[str, list[Case]]:
+    members: dict[str, list[Case]] = {label.name: [] for label in target.labels}
+    for case in survey.cases:
+        boxes = case.targets.get(target.columns[0])
+        for name in sorted(set(boxes.labels)) if isinstance(boxes, Boxes) else ():
+            if name in members:
+                members[name].append(case)
+    return members
+
+
+MEMBERS: Mapping[str, Callable[[Survey, Target], dict[str, list[Case]]]] = {
+    "category": _of_classes,
+    "mask": _of_masks,
+    "boxes": _of_boxes,
+}
+"""Kind of target to the cases of each class."""
 
 
 def _counts(members: dict[str, list[Case]], patients: dict[str, int], target: Target) -> Problem:

@@ -14,9 +14,9 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 class Corrections:
-    """Notes that the formats left on images and masks, counted; numbers apart they are the same note."""
+    """Notes that the formats left on inputs and masks, counted; numbers apart they are the same note."""
 
-    title = "What was corrected while reading images and masks"
+    title = "What was corrected while reading inputs and masks"
 
     def look(self, survey: Survey) -> list[Problem]:
         noted: dict[str, dict[str, str]] = {}
@@ -27,6 +27,7 @@ class Corrections:
             histories = [
                 *(one.history for one in facts.inputs.values()),
                 *(one.history for one in facts.masks.values()),
+                *(one.history for one in facts.looks.values()),
             ]
             for note in chain.from_iterable(histories):
                 noted.setdefault(NUMBER.sub("#", note), {})[case.id] = note

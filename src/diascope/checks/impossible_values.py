@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,12 @@ GAP = 5.0
 """A value that stands alone is so many times its neighbour (or its neighbour so many times it)."""
 WIDTHS = 8.0
 """Robust standard deviations (of the logarithms of positive values) from the median."""
+BETWEEN = 2.0
+"""Two units: the largest value of the lower group is so many times below the smallest of the upper one,"""
+APART = 4.0
+"""their middles are so many of their widths together (robust standard deviations of the logarithms) apart,"""
+DIFFERENT = 8
+"""and each group has so many different values: doses and codes have fewer."""
 ENOUGH = 20
 """Of fewer values nobody can say what is usual."""
 
@@ -28,25 +34,47 @@ class ImpossibleValues:
 
     def look(self, survey: Survey) -> list[Problem]:
         strange: dict[str, list[str]] = {}
+        parted: dict[str, str] = {}
         for name in dict.fromkeys(name for case in survey.cases for name in _tables(case)):
             cases = [case for case in survey.cases if name in _tables(case)]
             for column, values in columns_of(cases, name).items():
                 for index in standing_alone(values):
                     strange.setdefault(cases[index].id, []).append(f"{column} = {values[index]:g}")
-        if not strange:
-            return []
-        shown = some(f"{case}: {', '.join(words)}" for case, words in strange.items())
-        return [
-            Problem(
-                check="impossible_values",
-                severity="warn",
-                title=f"{share(len(strange), len(survey.cases))} with a value that no other comes near",
-                detail=f"{shown}. These cases are left out. If it is another unit, convert it; if it is a slip of the "
-                "pen, correct it or leave the cell empty.",
-                cases=tuple(strange),
-                exclude=tuple(strange),
-            )
-        ]
+                if (groups := two_units(values)) is not None:
+                    parted[column] = groups
+        return [*_strange(strange, len(survey.cases)), *_parted(parted)]
+
+
+def _strange(strange: Mapping[str, Sequence[str]], cases: int) -> list[Problem]:
+    if not strange:
+        return []
+    shown = some(f"{case}: {', '.join(words)}" for case, words in strange.items())
+    return [
+        Problem(
+            check="impossible_values",
+            severity="warn",
+            title=f"{share(len(strange), cases)} with a value that no other comes near",
+            detail=f"{shown}. These cases are left out. If it is another unit, convert it; if it is a slip of the "
+            "pen, correct it or leave the cell empty.",
+            cases=tuple(strange),
+            exclude=tuple(strange),
+        )
+    ]
+
+
+def _parted(parted: Mapping[str, str]) -> list[Problem]:
+    if not parted:
+        return []
+    return [
+        Problem(
+            check="impossible_values",
+            severity="warn",
+            title=f"TWO UNITS IN ONE COLUMN? {', '.join(parted)}",
+            detail=f"{'; '.join(f'{column}: {words}' for column, words in parted.items())}. Nothing lies between "
+            "the groups. Where they are two units, convert one of them: a model would read them as different patients. "
+            "All cases are kept.",
+        )
+    ]
 
 
 def standing_alone(values: Sequence[Scalar]) -> list[int]:
@@ -69,6 +97,30 @@ def standing_alone(values: Sequence[Scalar]) -> list[int]:
         if len(alone) <= max(1, len(order) // 20) and (np.abs(logs[alone] - middle) > WIDTHS * spread).all():
             found += [places[index] for index in alone]
     return sorted(set(found))
+
+
+def two_units(values: Sequence[Scalar]) -> str | None:
+    """The two groups that a column of positive numbers falls into, as two units make them; None where it does not.
+
+    Nothing lies between the groups, each holds many different values, and they are far apart for their widths.
+    """
+    if any(isinstance(value, str) or (value is not None and value < 0) for value in values):
+        return None
+    logs = np.sort(np.log(np.array([float(value) for value in values if value and not isinstance(value, str)])))
+    if len(logs) < ENOUGH:
+        return None
+    cut = int(np.argmax(np.diff(logs))) + 1
+    low, high = logs[:cut], logs[cut:]
+    if high[0] - low[-1] < np.log(BETWEEN) or min(len(np.unique(low)), len(np.unique(high))) < DIFFERENT:
+        return None
+    middles = [float(np.median(group)) for group in (low, high)]
+    widths = [1.4826 * float(np.median(np.abs(group - np.median(group)))) for group in (low, high)]
+    if min(len(low), len(high)) < len(logs) / 20 or middles[1] - middles[0] < APART * sum(widths):
+        return None
+    return (
+        f"{len(low)} values around {np.exp(middles[0]):.3g} and {len(high)} around {np.exp(middles[1]):.3g}, "
+        f"{np.exp(middles[1] - middles[0]):.3g} times as large"
+    )
 
 
 def _tables(case: Case) -> list[str]:

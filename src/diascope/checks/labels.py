@@ -9,6 +9,7 @@ from diascope.checks import Check
 from diascope.checks.judging.seen import is_missing, label_of, same_label
 from diascope.checks.judging.words import share, some
 from diascope.core.case import Case, FileRef, Target
+from diascope.core.presence import LABELS
 from diascope.core.problem import Problem
 from diascope.planning.survey import MaskFacts, Survey
 
@@ -22,7 +23,9 @@ class Labels:
         target = survey.target
         if target is None or not target.columns:
             return []
-        missing = [case.id for case in survey.cases if any(_is_absent(case, column) for column in target.columns)]
+        # Of several labels some may be unknown: what is known of the others is learnt from.
+        lost = all if target.kind == LABELS else any
+        missing = [case.id for case in survey.cases if lost(_is_absent(case, column) for column in target.columns)]
         problems = _missing(missing, survey, target)
         if target.kind == "mask":
             return problems + _values(survey, target) + _empty(survey, target)

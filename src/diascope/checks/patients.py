@@ -6,7 +6,7 @@ from collections import Counter
 
 from diascope.checks import Check
 from diascope.checks.judging.words import bars, count, share, some
-from diascope.core.case import Case
+from diascope.core.case import Case, TableRef
 from diascope.core.problem import Problem
 from diascope.planning.survey import Survey
 
@@ -47,14 +47,19 @@ def _unknown(cases: tuple[Case, ...]) -> Problem | None:
     unknown = tuple(case.id for case in cases if not case.patient_known)
     if not unknown:
         return None
+    if all(isinstance(ref, TableRef) for case in cases for ref in case.inputs.values()):
+        what, near, where = "rows are of", "", "."
+    else:
+        what = "images show"
+        near = "Near duplicates are kept together, which finds only pictures that look alike. "
+        where = ", or in a metadata.csv beside the images."
     return Problem(
         check="patients",
         severity="warn",
         title=f"PATIENT UNKNOWN for {share(len(unknown), len(cases))}",
-        detail="Nothing says which images show the same patient, so each counts as a patient of its own. Where one has "
+        detail=f"Nothing says which {what} the same patient, so each counts as a patient of its own. Where one has "
         "several, they may be on both sides of a split: the results are then too good and their intervals too narrow. "
-        "Near duplicates are kept together, which finds only pictures that look alike. Name the patient with "
-        "--patient COLUMN, or in a metadata.csv beside the images.",
+        f"{near}Name the patient with --patient COLUMN{where}",
         cases=unknown,
     )
 

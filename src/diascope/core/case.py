@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection
 from typing import ClassVar, Literal
 
+from diascope.core.boxes import Boxes
 from diascope.core.record import Field, Record
 from diascope.core.spans import Spans
 
+LIMIT = re.compile(r"^\s*(?:<=?|>=?|≤|≥)\s*(?P<number>[-+0-9.eE]+)\s*$")
+"""`<0.5`: beyond what the method could measure."""
 Scalar = str | float | int | bool | None
 Split = Literal["train", "val", "test"]
+
+
+def number_of(value: Scalar) -> float | None:
+    """A cell as a finite number, `<0.5` as its limit; None where it is neither."""
+    if isinstance(value, str):
+        limit = LIMIT.match(value)
+        try:
+            value = float(limit["number"] if limit else value)
+        except ValueError:
+            return None
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 class FileRef(Record):
@@ -63,8 +79,8 @@ class Case(Record):
     patient_known: bool = True
     """False where the source gives no patient and each case counts as its own."""
     inputs: dict[str, FileRef | TableRef]
-    targets: dict[str, FileRef | Spans | Scalar] = Field(default_factory=dict)
-    """Target column to a scalar (class, time, event, value), spans of a text, or a mask file."""
+    targets: dict[str, FileRef | Boxes | Spans | Scalar] = Field(default_factory=dict)
+    """Target column to a scalar (class, time, event, value), boxes, spans of a text, or a mask file."""
     split: Split | None = None
     """The split that the source gives, None where it gives none."""
     group: str | None = None
@@ -72,6 +88,8 @@ class Case(Record):
     site: str | None = None
     covariates: dict[str, Scalar] = Field(default_factory=dict)
     """Age, sex, scanner, ...: subgroup tables and shortcut probes use them."""
+    synthetic: bool = False
+    """Made by a program and of nobody: it is only ever trained on, never tested or calibrated with."""
     earlier: tuple[str, ...] = ()
     """Ids of the same patient's earlier cases, oldest first."""
     history: tuple[Step, ...] = ()
@@ -82,7 +100,7 @@ class Label(Record):
 
     name: str
     value: int
-    """Index of the class, or the voxel value in the mask (0 is background)."""
+    """Index of the class, or the voxel value in the mask (0 is background); labels of boxes count from 1."""
     code: str | None = None
     """`scheme:value` of a coded concept, such as `SCT:10200004` (SNOMED CT), where one is known."""
     members: tuple[int, ...] = ()
@@ -94,7 +112,7 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
+    """`category`, `mask`, `boxes`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()
@@ -106,6 +124,10 @@ class Target(Record):
     """UCUM unit of a number, where it is known."""
     ignore: int | None = None
     """Voxel value that is neither learnt nor scored."""
+
+
+Stratum = str | tuple[str, ...]
+"""What a split is balanced by: the class of a case, or every label that it has (the rarest of them counts)."""
 
 
 class Exclusion(Record):

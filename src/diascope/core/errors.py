@@ -103,6 +103,17 @@ class OutOfScope(DataRefused):
         )
 
 
+class Blocked(DataRefused):
+    """A release that its own evaluation speaks against; `reasons` lists every one."""
+
+    def __init__(self, release: str, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(
+            f"{release} must not be used: " + "; ".join(self.reasons),
+            todo="See its report; train again on more data, or for fewer steps",
+        )
+
+
 class Tampered(DataRefused):
     """Bytes that differ from their recorded hash."""
 

@@ -67,6 +67,8 @@ class Evaluation(Record):
     accepted: tuple[str, ...] = ()
     """Findings of the data check that were accepted by hand."""
     warnings: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    """Why what was trained must not be used: a release with any of these is neither signed nor read with."""
     backend: str = "torch"
     evaluated_by: str = ""
     created: str = ""

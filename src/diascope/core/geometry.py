@@ -113,6 +113,13 @@ class Geometry:
         inverse = np.linalg.inv(self.affine)
         return np.asarray(np.asarray(points, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3])
 
+    def index_map(self, other: Geometry) -> Array:
+        """(4, 4): takes a homogeneous voxel index (z, y, x, 1) here to the index of the same place in `other`.
+
+        Of two grids of one image this needs no millimetres.
+        """
+        return np.asarray(np.linalg.inv(other.affine) @ self.affine)
+
     def voxel_volume(self) -> float:
         """Volume of one voxel in mm³ (also where the axes are sheared)."""
         if not self.physical:

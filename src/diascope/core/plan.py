@@ -93,17 +93,23 @@ class Fingerprint(Record):
     lacking: dict[str, int] = Field(default_factory=dict)
     """Training cases that lack an input; only inputs that some lack."""
     strata: dict[str, int]
-    """Cases in each stratum (class, or which structures are present) in the training part."""
+    """Cases in each stratum (class, or which structures are present) in the training part; a case that is of several
+    (labels) counts in that of them which the fewest cases are of."""
     label_volumes: dict[str, float] = Field(default_factory=dict)
     """Median number of voxels of each structure in the masks that hold it; 0 where none does."""
     label_places: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     """5 %, 50 % and 95 % quantile, over the masks that hold it, of a structure's mean place across the upright image
     (-0.5 to 0.5); only for structures that enough masks hold."""
+    box_sides: dict[str, tuple[float, float, float, float, float]] = Field(default_factory=dict)
+    """Of boxes, for each label that has some in the training part: 5, 25, 50, 75 and 95 % quantile of a side (the root
+    of the area, of a volume the cube root) in voxels of the image as it was read."""
     target_values: tuple[float, ...] = ()
     """Of a target that is a number: mean and standard deviation over the training part; empty for others."""
     event_times: tuple[float, ...] = ()
     """Of a target that is a time to an event: 21 quantiles (0, 5, ..., 100 %) of the times at which events were seen in
     the training part; empty for others, and where none was seen."""
+    label_counts: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
+    """Of a target of several labels: training cases in which each is present, absent, uncertain."""
     bytes_decoded: int
     """Memory that all decoded training images take as float32."""
     seconds_per_case: float

@@ -16,8 +16,10 @@ def measurable(cases: Sequence[Case]) -> tuple[list[Case], str]:
         cases: As a source listed them.
 
     Returns:
-        Without those of train and val where there is a test part, and a warning; empty where none is due.
+        Without those of train and val where there is a test part, and a warning; empty where none is due. What was
+        made by a program measures nothing and is left out.
     """
+    cases = [case for case in cases if not case.synthetic]
     taught = sum(case.split in ("train", "val") for case in cases)
     if any(case.split == "test" for case in cases):
         kept = [case for case in cases if case.split in ("test", None)]
@@ -69,19 +71,31 @@ def aligned(cases: Sequence[Case], target: Target, plan: Plan) -> list[Case]:
         DataRefused: When labels or inputs do not correspond; names them.
     """
     _same_labels(target, plan.target)
-    renamed = dict(zip(plan.target.columns, target.columns, strict=True))
+    renamed = _columns(target, plan.target)
     having = Case(id="", patient="", inputs={name: ref for case in cases for name, ref in case.inputs.items()})
     names = input_names(having, plan) if cases else {}
     found = []
     for case in cases:
-        targets = {ours: case.targets.get(theirs) for ours, theirs in renamed.items()}
+        targets = {ours: case.targets.get(renamed.get(ours, "")) for ours in plan.target.columns}
         inputs = {ours: case.inputs[theirs] for ours, theirs in names.items() if theirs in case.inputs}
         found.append(case.model_copy(update={"targets": targets, "inputs": inputs, "split": "test"}))
     return found
 
 
+def columns_correspond(theirs: Target, ours: Target) -> bool:
+    """Whether each of their columns is one of ours: by its name (some of ours may be absent), or by its place."""
+    return set(theirs.columns) <= set(ours.columns) or len(theirs.columns) == len(ours.columns)
+
+
+def _columns(theirs: Target, ours: Target) -> dict[str, str]:
+    """Our columns to theirs."""
+    if set(theirs.columns) <= set(ours.columns):
+        return {name: name for name in theirs.columns}
+    return dict(zip(ours.columns, theirs.columns, strict=True))
+
+
 def _same_labels(theirs: Target, ours: Target) -> None:
-    if theirs.kind != ours.kind or len(theirs.columns) != len(ours.columns):
+    if theirs.kind != ours.kind or not columns_correspond(theirs, ours):
         raise DataRefused(f"the data has a target of kind {theirs.kind!r}, the release was made for {ours.kind!r}")
     if theirs.unit and ours.unit and theirs.unit != ours.unit:
         raise DataRefused(
@@ -98,9 +112,7 @@ def _same_labels(theirs: Target, ours: Target) -> None:
             given=f"it knows {', '.join(known) or 'none'}",
             todo="Rename the labels of the data to those of the release",
         )
-    moved = [
-        label.name for label in theirs.labels if ours.kind != "category" and label.value != known[label.name].value
-    ]
+    moved = [label.name for label in theirs.labels if ours.kind == "mask" and label.value != known[label.name].value]
     if moved:
         raise DataRefused(f"the labels {', '.join(moved)} have other voxel values than in the release")
 

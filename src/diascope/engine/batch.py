@@ -26,7 +26,7 @@ class Example:
     Args:
         case: The manifest row.
         inputs: `image`: (C, Z, Y, X) float32 on the working grid; `table`: (D,) with nan for missing.
-        target: What the task encoded: `class` (), `mask` (Z, Y, X), ...; empty at reading time.
+        target: What the task encoded: `class` (), `mask` (Z, Y, X), `boxes` (N, 8), ...; empty at reading time.
         geometry: Of the working grid; None for inputs without space.
         original: Geometry and (Z, Y, X) of the image as it was read, to which masks are taken back.
     """
@@ -62,7 +62,7 @@ class Output:
 
     Args:
         values: (K,) float32 for a vector; (Z, Y, X) uint8 labels on the *original* grid for dense outputs; an image
-            (C, Z, Y, X) for generators.
+            (C, Z, Y, X) for generators; candidates (P, 6 + K) on the *working* grid for boxes.
         confidence: For dense outputs: label to the mean probability of its voxels.
         features: (D,) float32 encoder features for the input gate; empty where there are none.
     """

@@ -11,7 +11,7 @@ from torch import nn
 from diascope.core import registry
 from diascope.core.errors import BadUsage
 from diascope.core.plan import Plan
-from diascope.engine.network import AnswerNetwork
+from diascope.engine.network import AnswerNetwork, SliceBySlice
 from diascope.kinds import kind_of
 from diascope.models import InputSpec
 
@@ -20,15 +20,33 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
     """What each encoder is built for: `image` for all stacked image inputs, and each other input by its name."""
     specs = {}
     if plan["image_inputs"]:
-        channels = sum(count * _views(plan["intensity"][name]) for name, count in plan["channels"].items())
+        channels = channels_of(plan)
         z, y, x = plan["patch"]
-        steps = tuple(plan["spacing"])
-        specs["image"] = InputSpec("image", channels, 2 if z == 1 else 3, (z, y, x), (steps[0], steps[1], steps[2]))
+        steps, slices = tuple(plan["spacing"]), slices_of(plan)
+        flat = z == 1 or slices > 0
+        one = InputSpec("image", channels, 2 if flat else 3, (z, y, x), (steps[0], steps[1], steps[2]))
+        stacked = channels * max(1, slices)
+        specs["image"] = replace(encoded(one), channels=stacked, outputs=len(plan.target.labels))
     for name, settings in plan["readings"].items():
         spec = kind_of(settings).spec(settings)
         outputs = plan["outputs"] if "outputs" in plan.choices else max(1, len(plan.target.labels))
         specs[name] = replace(spec, outputs=outputs)
     return specs
+
+
+def channels_of(plan: Plan) -> int:
+    """Channels of all image inputs of a case, stacked."""
+    return sum(count * _views(plan["intensity"][name]) for name, count in plan["channels"].items())
+
+
+def slices_of(plan: Plan) -> int:
+    """How many neighbouring slices of a volume a network of two dimensions sees at once; 0: it reads volumes."""
+    return int(plan["slices"]) if "slices" in plan.choices else 0
+
+
+def encoded(spec: InputSpec) -> InputSpec:
+    """What an encoder sees of an example: a slice where a volume is read by a network of two dimensions."""
+    return replace(spec, shape=(1, *spec.shape[1:])) if spec.dimensions == 2 else spec
 
 
 def encoder_of(name: str, plan: Plan) -> tuple[str, dict[str, Any]]:
@@ -53,6 +71,8 @@ def build_network(plan: Plan) -> nn.Module:
     for name, spec in input_specs(plan).items():
         model, options = encoder_of(name, plan)
         encoders[name] = registry.get("models", model).build(spec, options)
+    if slices_of(plan) and plan["patch"][0] > 1:
+        encoders["image"] = SliceBySlice(encoders["image"])
     if registry.get("models", plan["model"]).gives == "answer":
         ((name, estimator),) = encoders.items()
         return AnswerNetwork(name, estimator)

@@ -29,6 +29,12 @@ FEW = 8
 """Voxels that may always change: the rim of a structure of a few voxels."""
 SAME_VALUES = 0.02
 """Largest difference of a probability-like output, as a share of the outputs' range."""
+SAID = 0.1
+"""Score from which on a candidate box may become one that is said."""
+SAME_SCORE = 0.05
+"""Largest difference of the scores of such a candidate."""
+SAME_PLACE = 0.85
+"""Least overlap of its boxes."""
 CANDIDATES = (("openvino", "bf16"), ("openvino", "fp32"), ("torch", "bf16"))
 
 
@@ -75,16 +81,18 @@ def reference_image(example: Example, plan: Plan) -> torch.Tensor:
 
 
 def agreement(expected: torch.Tensor, answer: torch.Tensor, reduce: Reduce = argmax_labels) -> tuple[bool, str]:
-    """Whether two back ends say the same: the label of each voxel, or the numbers.
+    """Whether two back ends say the same: the label of each voxel, the boxes, or the numbers.
 
     Args:
-        expected: (B, K, Z, Y, X) scores, or any shape of numbers.
+        expected: (B, K, Z, Y, X) scores, (B, P, 6 + K) candidate boxes, or (B, K) numbers.
         answer: Likewise.
         reduce: What makes labels of the scores (K, Z, Y, X) of one case.
     """
     if expected.ndim == 5:
         labels = [np.stack([reduce(one)[0].numpy() for one in scores]) for scores in (expected, answer)]
         return same_labels(labels[0], labels[1])
+    if expected.ndim == 3:
+        return same_boxes(expected.double().numpy(), answer.double().numpy())
     spread = max(1.0, float(expected.max() - expected.min()))
     apart = float((answer - expected).abs().max()) / spread
     return apart <= SAME_VALUES, f"outputs differ by at most {100 * apart:.2f} % of their range"
@@ -98,6 +106,21 @@ def same_labels(expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> tuple[bo
         if int((was ^ now).sum()) > max(FEW, MOVED * int(was.sum())):
             return False, f"{100 * share:.2f} % of voxels have the same label, and {value} covers other voxels"
     return share >= SAME_LABELS, f"{100 * share:.2f} % of voxels have the same label"
+
+
+def same_boxes(expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> tuple[bool, str]:
+    """Whether the candidates (B, P, 6 + K) that may be said have the same scores, and lie in the same place."""
+    if expected.shape != found.shape or not np.isfinite(found).all():
+        return False, "other candidates, or some that are not finite"
+    some = np.maximum(expected[..., 6:], found[..., 6:]).max(axis=-1) >= SAID
+    one, other = expected[some], found[some]
+    apart = float(np.abs(one[:, 6:] - other[:, 6:]).max(initial=0.0))
+    low, high = np.maximum(one[:, :3], other[:, :3]), np.minimum(one[:, 3:6], other[:, 3:6])
+    inside = np.clip(high - low, 0, None).prod(axis=1)
+    sizes = [(boxes[:, 3:6] - boxes[:, :3]).clip(0).prod(axis=1) for boxes in (one, other)]
+    least = float((inside / np.maximum(sizes[0] + sizes[1] - inside, 1e-12)).min(initial=1.0))
+    words = f"scores differ by at most {100 * apart:.1f} %, boxes overlap by at least {100 * least:.0f} %"
+    return apart <= SAME_SCORE and least >= SAME_PLACE, words
 
 
 def _timed(reader: Reader, images: Sequence[torch.Tensor], batch: torch.Tensor) -> tuple[torch.Tensor, float]:

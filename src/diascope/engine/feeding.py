@@ -22,6 +22,7 @@ from torch import Tensor
 from diascope.core import registry
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Plan
+from diascope.engine import boxes as of_boxes
 from diascope.engine.batch import Batch, Example
 
 PLACES = 4096
@@ -133,9 +134,8 @@ class Feed:
         inputs = {k[6:]: _stacked([p[k] for p in parts]) for k in parts[0] if k.startswith("input/")}
         target = {k[7:]: _stacked([p[k] for p in parts]) for k in parts[0] if k.startswith("target/")}
         if "image" in inputs:
-            inputs["image"], mask = self._augmented(inputs["image"], target.get("mask"), step, mine)
-            if mask is not None:
-                target["mask"] = mask
+            inputs["image"], on_image = self._augmented(inputs["image"], target, step, mine)
+            target |= on_image
         return Batch(inputs, target, tuple(self.cases[indices[place]].case for place in mine), step)
 
     def batches(self, start: int, stop: int, ahead: bool = False) -> Iterator[Batch]:
@@ -186,10 +186,13 @@ class Feed:
         rng = generator(self.plan.seed, 2, step, place)
         start = self._corner(stored, rng)
         patch = tuple(self.plan["patch"])
-        return {
+        part = {
             key: crop(array, start, patch) if key in ("input/image", "target/mask") else array
             for key, array in stored.arrays.items()
         }
+        if "target/boxes" in part:
+            part["target/boxes"] = part["target/boxes"] - np.array([*start, *start, 0, 0], np.float32)
+        return part
 
     def _corner(self, stored: Stored, rng: np.random.Generator) -> tuple[int, int, int]:
         """Where the patch starts: around a random voxel of a random structure, or anywhere."""
@@ -203,7 +206,8 @@ class Feed:
             voxel = self._voxel(stored, rng)
             if voxel is not None:
                 aim = [
-                    v - int(rng.integers(size // 4, size - size // 4 + 1)) for v, size in zip(voxel, patch, strict=True)
+                    v - min(int(rng.integers(size // 4, size - size // 4 + 1)), size - 1)
+                    for v, size in zip(voxel, patch, strict=True)
                 ]
                 corner = [min(max(a, lo), hi) for a, lo, hi in zip(aim, low, high, strict=True)]
         return corner[0], corner[1], corner[2]
@@ -223,10 +227,16 @@ class Feed:
         label = rng.choice(np.unique(values))
         return tuple(int(v) for v in np.unravel_index(int(rng.choice(places[values == label])), mask.shape))
 
-    def _augmented(self, images: Tensor, mask: Tensor | None, step: int, mine: range) -> tuple[Tensor, Tensor | None]:
-        """Draws for the whole global batch, then applies this rank's rows: any number of ranks sees the same batch."""
+    def _augmented(
+        self, images: Tensor, target: Mapping[str, Tensor], step: int, mine: range
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Images, and the targets that lie on them, `mask` and `boxes`.
+
+        Draws for the whole global batch, then applies this rank's rows: any number of ranks sees the same batch.
+        """
         z, y, x = images.shape[2:]
-        masks = None if mask is None else mask[:, None]
+        masks = target["mask"][:, None] if "mask" in target else None
+        boxes = target["boxes"].numpy() if "boxes" in target else None
         for number, (name, params) in enumerate(self.plan["recipe"]):
             transform = registry.get("transforms", name)
             drawn = transform.draw(generator(self.plan.seed, 4, step, number), self.batch, (z, y, x), params)
@@ -234,7 +244,11 @@ class Feed:
                 k: v[mine.start : mine.stop] if k != "axes" and _is_row(v, self.batch) else v for k, v in drawn.items()
             }
             images, masks = transform.apply(images, masks, rows)
-        return images, None if masks is None else masks[:, 0]
+            boxes = None if boxes is None else of_boxes.moved(boxes, transform, rows, (z, y, x))
+        found = {} if masks is None else {"mask": masks[:, 0]}
+        if boxes is not None:
+            found["boxes"] = torch.from_numpy(of_boxes.seen(boxes, (z, y, x)))
+        return images, found
 
 
 def _thinned(places: npt.NDArray[np.intp], values: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.intp]:
@@ -251,7 +265,9 @@ def _is_row(value: object, count: int) -> bool:
 
 
 def _stacked(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays))
+    """One tensor of the arrays of all examples; those of different lengths (boxes) are filled up with nan."""
+    several = len({one.shape for one in arrays}) > 1 and arrays[0].dtype.kind == "f"
+    return torch.from_numpy(of_boxes.stacked(arrays) if several else np.stack(arrays))
 
 
 def crop(array: npt.NDArray[Any], start: tuple[int, int, int], size: tuple[int, ...]) -> npt.NDArray[Any]:

@@ -31,7 +31,7 @@ from diascope.engine.feeding import Feed, Pack, Stored
 from diascope.engine.loop import run_loop
 from diascope.engine.network import AnswerNetwork
 from diascope.engine.pace import Pace
-from diascope.engine.preparing import prepared, with_target
+from diascope.engine.preparing import prepared, truth_of, with_target
 from diascope.engine.reading import Reader
 from diascope.engine.state import Training
 from diascope.engine.task import Task
@@ -265,8 +265,7 @@ def score_quickly(
     reader = Reader([network.eval()], plain, "torch", plan["precision"])
     rows: list[Row] = []
     for (example, masks), output in zip(watched, reader.read_all([one for one, _ in watched]), strict=True):
-        truth = task.encode(example.case, masks, plan.target)
-        rows.append(task.observe(output, example, truth, plan))
+        rows.append(task.observe(output, example, truth_of(example, masks, plan), plan))
     decision = task.fit_decision(rows, plan)
     scores = task.score([task.decide(row, decision, plan) for row in rows], plan)
     everything = np.arange(len(rows))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from diascope.core.evaluation import Gate, GateRule
+from diascope.core.evaluation import ColumnRule, Gate, GateRule
 from diascope.core.image import Image
 from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.batch import Example, Output
@@ -89,7 +89,7 @@ def fit_gate(
         The gate, and the arrays of the distance (`mean`, `scale`, `axes`, `variance`); none below 20 cases.
     """
     rules = tuple(_rule(name, plan, facts) for name in plan["image_inputs"])
-    columns = tuple(rule for name in _tables(plan) for rule in column_rules(name, facts.inputs[name]))
+    columns = tuple(rule for name in _tables(plan) for rule in _rules_of(name, facts))
     if len(rows) < FEWEST:
         return Gate(rules=rules, columns=columns), {}
     table = np.stack(rows)
@@ -112,6 +112,10 @@ def fit_gate(
         fitted_on=len(table),
     )
     return gate, _fit_distance(table, least)
+
+
+def _rules_of(name: str, facts: Fingerprint) -> tuple[ColumnRule, ...]:
+    return column_rules(name, facts.inputs[name]) if name in facts.inputs else ()
 
 
 def _least_scales(plan: Plan, width: int) -> Floats:

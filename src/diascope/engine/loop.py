@@ -116,8 +116,10 @@ def _one_step(training: Training, state: State, fabric: Fabric, batch: Batch, lo
     """All phases of one step; a phase whose loss or gradient is not finite moves nothing."""
     plan = training.plan
     state.objective.train()
-    for group in (group for optimiser in state.optimisers for group in optimiser.param_groups):
-        group["lr"] = plan["learning_rate"] * schedule(batch.step, state.total, plan["warmup"])
+    rate = plan["learning_rate"] * schedule(batch.step, state.total, plan["warmup"])
+    for phase, optimiser in zip(training.phases, state.optimisers, strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * phase.rate
     for number, (phase, optimiser) in enumerate(zip(training.phases, state.optimisers, strict=True)):
         if batch.step % phase.every:
             continue

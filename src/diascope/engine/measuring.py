@@ -17,7 +17,7 @@ from diascope.core.case import Case
 from diascope.core.evaluation import CaseScore, CaseValues, Evaluation, Subgroup
 from diascope.core.plan import Plan
 from diascope.engine.batch import Row
-from diascope.engine.task import Scores
+from diascope.engine.task import Audit, Scores
 from diascope.evidence.intervals import measures
 
 SUBGROUP_VALUES = 6
@@ -52,6 +52,30 @@ def measured(
         figures=tuple(task.figures(rows, plan, decision)),
         evaluated_by=_user(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def audited(
+    evaluation: Evaluation, found: Audit, patients: Sequence[str], seed: int, warnings: Sequence[str] = ()
+) -> Evaluation:
+    """An evaluation with what was found beside the training cases.
+
+    Args:
+        evaluation: Of the task's scores.
+        found: By its audit.
+        patients: Of each case that the audit scored.
+        seed: Of the resamples.
+        warnings: What must be said of it.
+    """
+    metrics = evaluation.metrics | measures(found.statistics, patients, seed=seed)
+    return evaluation.model_copy(
+        update={
+            "metrics": metrics,
+            "headline": (*evaluation.headline, *(name for name in found.headline if name in metrics)),
+            "figures": (*evaluation.figures, *found.figures),
+            "blocks": found.blocks,
+            "warnings": (*evaluation.warnings, *warnings),
+        }
     )
 
 

@@ -8,7 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-OutputShape = Literal["vector", "dense", "image"]
+from diascope.models import Gives
+
+OutputShape = Literal["vector", "dense", "image", "boxes"]
 Reduce = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
@@ -90,6 +92,27 @@ class VectorNetwork(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(B, K) outputs, before any calibration."""
         return self.answer(self.features(inputs))
+
+
+class SliceBySlice(nn.Module):
+    """An encoder of two dimensions that reads a volume: the mean of what it gives for the slices.
+
+    Args:
+        encoder: Maps (B, C, 1, Y, X) to (B, D).
+    """
+
+    gives: Gives = "vector"
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.channels: Sequence[int] = encoder.channels  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, Z, Y, X) to (B, D)."""
+        slices = x.movedim(2, 1).flatten(0, 1).unsqueeze(2)
+        given: Tensor = self.encoder(slices)
+        return given.reshape(len(x), -1, given.shape[1]).mean(dim=1)
 
 
 class AnswerNetwork(nn.Module):

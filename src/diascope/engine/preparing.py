@@ -18,8 +18,10 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
-from diascope.engine.building import input_specs
+from diascope.engine.boxes import with_boxes
+from diascope.engine.building import channels_of
 from diascope.engine.feeding import Stored
+from diascope.engine.filtering import Steps, filtered, filters_of, with_history
 from diascope.engine.network import PRESENT
 from diascope.engine.orienting import Turn
 from diascope.engine.placing import frames_apart, placed
@@ -82,7 +84,7 @@ def read_masks(case: Case, root: Path, columns: tuple[str, ...], like: Image | N
 
 
 def stack(images: Mapping[str, Image], plan: Plan) -> tuple[torch.Tensor, Geometry]:
-    """All image inputs, scaled in intensity, as channels on the grid of the first.
+    """All image inputs, filtered and scaled in intensity, as channels on the grid of the first.
 
     Raises:
         UnsoundGeometry: When two images lie in different frames of reference.
@@ -94,15 +96,18 @@ def stack(images: Mapping[str, Image], plan: Plan) -> tuple[torch.Tensor, Geomet
         image = images[name]
         if apart := frames_apart(image, first):
             raise UnsoundGeometry(f"{name!r} and {names[0]!r}: {apart}", todo="Register them first")
-        volume = _scaled(image, plan["channels"][name], plan["intensity"][name])
+        volume = _scaled(image, plan["channels"][name], plan["intensity"][name], filters_of(plan, name))
         if image is not first and (image.shape != first.shape or not image.geometry.is_close(first.geometry)):
             volume = onto(volume, image.geometry, first.geometry, first.shape, order=1)
         parts.append(volume)
     return parts[0] if len(parts) == 1 else torch.cat(parts), first.geometry
 
 
-def _scaled(image: Image, channels: int, params: Mapping[str, Any]) -> torch.Tensor:
-    """(C, Z, Y, X) float32; a large volume slab by slab, so that it is held only once."""
+def _scaled(image: Image, channels: int, params: Mapping[str, Any], filters: Steps = ()) -> torch.Tensor:
+    """(C, Z, Y, X) float32; a large volume slab by slab, so that it is held only once. Filters see all of it."""
+    if filters:
+        volume = _with_channels(torch.from_numpy(image.array.astype(np.float32)), channels)
+        return filtered(volume, image.geometry, params, filters)
     scale = registry.get("transforms", "intensity").apply
 
     def whole(array: npt.NDArray[Any]) -> torch.Tensor:
@@ -134,7 +139,7 @@ def prepare(case: Case, images: Mapping[str, Image], plan: Plan, root: Path) -> 
     geometry, original = None, None
     names = tuple(plan["image_inputs"])
     if names and not images:
-        inputs["image"] = np.zeros((input_specs(plan)["image"].channels, *plan["patch"]), np.float32)
+        inputs["image"] = np.zeros((channels_of(plan), *plan["patch"]), np.float32)
     elif names:
         volume, geometry = stack(images, plan)
         original = (geometry, images[names[0]].shape)
@@ -146,7 +151,7 @@ def prepare(case: Case, images: Mapping[str, Image], plan: Plan, root: Path) -> 
     if len(inputs) > 1:
         has = [bool(images) if name == "image" else not is_missing(inputs[name]) for name in sorted(inputs)]
         inputs[PRESENT] = np.array(has, np.float32)
-    return Example(case, inputs, {}, geometry, original)
+    return Example(with_history(case, plan), inputs, {}, geometry, original)
 
 
 def prepared(case: Case, root: Path, plan: Plan) -> tuple[Example, dict[str, npt.NDArray[Any]]]:
@@ -179,10 +184,21 @@ def with_target(example: Example, masks: Mapping[str, npt.NDArray[Any]], plan: P
         for name, params in plan["prepare"]:
             volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, True)
         moved[column] = volume[0].numpy()
-    task = registry.get("tasks", plan.task)
-    return Example(
-        example.case, example.inputs, task.encode(example.case, moved, plan.target), example.geometry, example.original
-    )
+    case = example.case
+    if example.original is not None and example.geometry is not None:
+        z, y, x = example.inputs["image"].shape[1:]
+        case = with_boxes(case, plan.target, example.original, (example.geometry, (z, y, x)))
+    target = registry.get("tasks", plan.task).encode(case, moved, plan.target)
+    return Example(example.case, example.inputs, target, example.geometry, example.original)
+
+
+def truth_of(example: Example, masks: Mapping[str, npt.NDArray[Any]], plan: Plan) -> dict[str, npt.NDArray[Any]]:
+    """The target of a case as the task encodes it, on the grid of the image as it was read."""
+    case = example.case
+    if example.original is not None:
+        case = with_boxes(case, plan.target, example.original, example.original)
+    encoded: dict[str, npt.NDArray[Any]] = registry.get("tasks", plan.task).encode(case, masks, plan.target)
+    return encoded
 
 
 def _narrow(mask: npt.NDArray[Any]) -> type[np.integer[Any]]:

@@ -25,7 +25,7 @@ STATUS = {"present": 1, "absent": 0}
 def reference(
     networks: Sequence[nn.Module], reader: Reader, decision: Mapping[str, Any], cases: Sequence[Example]
 ) -> Arrays:
-    """What a release keeps: `N/image` and `N/calls` (labels or statuses); for vectors also `N/answer`, torch's outputs.
+    """What a release keeps: `N/image`, `N/calls` (labels or statuses), of vectors and boxes also `N/answer` of torch.
 
     The calls are those of the release's own back end. A case that plain torch calls otherwise lies so near the
     operating point that it tells no back ends apart: its calls are not kept.
@@ -46,7 +46,7 @@ def reference(
     for number, (image, output, said) in enumerate(outputs):
         calls = _calls(said, decision, plan)
         found[f"{number}/image"] = image
-        if reader.output == "vector":
+        if reader.output in ("vector", "boxes"):
             found[f"{number}/answer"] = output.values[None]
         if not _unlike(_calls(output, decision, plan), calls):
             found[f"{number}/calls"] = calls
@@ -64,8 +64,8 @@ def unproven(reader: Reader, decision: Mapping[str, Any], stored: Mapping[str, n
     keys = sorted(key for key in stored if key.endswith("/image"))
     for key, output in zip(keys, _read(reader, [stored[key] for key in keys]), strict=True):
         answer, calls = (stored.get(key.replace("/image", f"/{name}")) for name in ("answer", "calls"))
-        if reader.output == "vector" and answer is not None:
-            agrees, words = agreement(torch.from_numpy(answer[0]), torch.from_numpy(output.values))
+        if reader.output in ("vector", "boxes") and answer is not None:
+            agrees, words = agreement(torch.from_numpy(answer), torch.from_numpy(output.values)[None])
             if not agrees:
                 return f"its {words}"
         if calls is not None and (words := _unlike(calls, _calls(output, decision, reader.plan))):

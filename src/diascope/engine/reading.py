@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,11 +96,18 @@ class Reader:
         )
         answer = self._runner(full)(full)[: len(images)]
         # Pictures have a place: two of them, one made of the mirrored input, have no mean.
-        if self.plan["mirror_reading"] and self.output == "vector":
+        if self.plan["mirror_reading"] and self.output in ("vector", "boxes"):
             for axis in self.plan["mirror_axes"]:
-                answer = answer + self._runner(full)(full.flip(2 + axis).contiguous())[: len(images)]
+                mirrored = self._runner(full)(full.flip(2 + axis).contiguous())[: len(images)]
+                answer = answer + self._back(mirrored, axis)
             answer = answer / (1 + len(self.plan["mirror_axes"]))
         return _split_outputs(answer, self.networks[0], inputs)
+
+    def _back(self, answer: Tensor, axis: int) -> Tensor:
+        """What was said about a mirrored image, as if of the image: boxes change sides, a vector has none."""
+        network: Any = self.networks[0]
+        found: Tensor = network.mirrored(answer, axis) if self.output == "boxes" else answer
+        return found
 
     def _dense(self, example: Example) -> Output:
         volume = torch.from_numpy(example.inputs["image"])

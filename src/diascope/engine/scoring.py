@@ -11,7 +11,7 @@ from diascope.core import registry
 from diascope.core.case import Case
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example, Output, Row
-from diascope.engine.preparing import prepared
+from diascope.engine.preparing import prepared, truth_of
 from diascope.engine.reading import Reader
 
 Decision = dict[str, Any]
@@ -44,8 +44,7 @@ def observe(
         some = [prepared(case, root, plan) for case in cases[start : start + size]]
         outputs = reader.read_all([example for example, _ in some])
         for (example, masks), output in zip(some, outputs, strict=True):
-            truth: Mapping[str, Any] = task.encode(example.case, masks, plan.target)
-            yield Observed(example, output, task.observe(output, example, truth, plan))
+            yield Observed(example, output, task.observe(output, example, truth_of(example, masks, plan), plan))
         if each is not None:
             each(min(start + size, len(cases)), len(cases))
 

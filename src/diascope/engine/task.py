@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from diascope.core.case import Case, Target
+from diascope.core.boxes import Boxes
+from diascope.core.case import Case, Stratum, Target
 from diascope.core.figure import Figure
 from diascope.core.finding import Finding
 from diascope.core.image import Image
@@ -34,12 +35,14 @@ class Phase:
         parameters: Picks the parameters out of the network.
         loss: Network and batch to a scalar.
         every: The phase runs at steps that this divides.
+        rate: Factor on the plan's learning rate.
     """
 
     name: str
     parameters: Callable[[nn.Module], Iterable[nn.Parameter]]
     loss: Callable[[nn.Module, Batch], Tensor]
     every: int = 1
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,23 @@ class Statistic:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """What a task finds when what its network gives is laid beside the cases that the network learnt from.
+
+    Args:
+        statistics: Further metrics, on the cases that were scored.
+        headline: Names of the most important ones.
+        figures: Further figures.
+        blocks: Why what was trained must not be released, one line each; empty where nothing speaks against it.
+    """
+
+    statistics: tuple[Statistic, ...] = ()
+    headline: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    blocks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Scores:
     """What a task measures on cases.
 
@@ -74,21 +94,25 @@ class Scores:
         headline: Names of the most important metrics, most important first; the first one is watched in training.
         per_case: (N,) score of each case, to rank them (nan where undefined).
         values: Of statistics that are means over cases: name to what each case has alone (N,), nan where undefined.
+        audit: Of tasks that must be laid beside their training cases before anything is released: rows of the training
+            cases (made by `observe`, decided) to what is found. Asked once, after training; None for all others.
     """
 
     statistics: tuple[Statistic, ...]
     headline: tuple[str, ...]
     per_case: npt.NDArray[np.float64]
     values: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    audit: Callable[[Sequence[Row]], Audit] | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What leaves: findings, a mask on the grid of the input as it was read, or images."""
+    """What leaves: findings, a mask or boxes on the grid of the input as it was read, or images."""
 
     findings: tuple[Finding, ...]
     mask: Image | None = None
     images: tuple[Image, ...] = ()
+    boxes: Boxes | None = None
 
 
 class Task(Protocol):
@@ -99,7 +123,7 @@ class Task(Protocol):
     needs: Gives
     """What its network needs from an encoder (`answer` models need no network at all)."""
     writes: tuple[str, ...]
-    """What can leave: `findings`, `picture`, `mask`, `images`."""
+    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`."""
 
     def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Those of the possible targets that it can learn (an empty target for tasks that need none)."""
@@ -109,15 +133,20 @@ class Task(Protocol):
         """What is wrong with the target: missing, outside the declared labels, too few of a class."""
         ...
 
-    def stratum(self, case: Case, target: Target) -> str:
-        """What to balance a split by."""
+    def stratum(self, case: Case, target: Target) -> Stratum:
+        """What to balance a split by; all of it where a case is of several strata at once."""
         ...
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
         """The task's part of a plan: `model`, `loss`, `whole` (whole image or patches), `mirror`, ... with reasons.
 
-        `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`);
-        `outputs` how many numbers an answer is, where it is not one for each label.
+        `answer` holds options that an estimator needs to answer this task, beside its own (`{"ordered": True}`); one
+        that is called as a field of the plan takes that field's value, also where it was set by hand. `outputs` is how
+        many numbers an answer is, where it is not one for each label.
+
+        Of whole images it may say `longest_side` (pixels), or `grids` (longest sides that are tried, largest first),
+        `enough_steps` (how long a schedule should be where there is time) and `passes` (over the training cases, at
+        most); `audit_seconds` is what its audit takes, beside reading the training cases once more.
         """
         ...
 
@@ -125,7 +154,7 @@ class Task(Protocol):
         """The target of one case as arrays.
 
         Args:
-            case: Holds the scalar targets.
+            case: Holds the scalar targets, and boxes on the same grid as the masks.
             masks: Target column to (Z, Y, X) label map on the working grid (or the original one, for scoring).
             target: What is learnt.
         """
@@ -134,8 +163,11 @@ class Task(Protocol):
     def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
         """The network: `forward(inputs: dict[str, Tensor])` gives one tensor in `eval()`.
 
-        `output` on the module says what that is: `vector` (B, K), `dense` (B, K, Z, Y, X), `image` (B, C, Z, Y, X).
-        A dense network also has `reduce(logits (K, Z, Y, X)) -> (labels uint8, probability of the label)`.
+        `output` on the module says what that is: `vector` (B, K), `dense` (B, K, Z, Y, X), `image` (B, C, Z, Y, X),
+        `boxes` (B, P, 6 + K): a candidate at each of P fixed positions, start and stop (z, y, x) in voxels of the
+        working grid, then the score of each label, 0 to 1. A network of boxes also has `mirrored(candidates, axis)`,
+        which brings what was said about a mirrored image back. A dense network also has `reduce(logits (K, Z, Y, X))
+        -> (labels uint8, probability of the label)`.
         """
         ...
 

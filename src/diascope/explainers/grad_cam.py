@@ -50,7 +50,9 @@ class GradCam:
                 hook.remove()
         places = tuple(range(2, features.ndim))
         cells = (gradient.float().mean(dim=places, keepdim=True) * features.float()).sum(dim=1)
-        return finished(cells if cells.ndim == 4 else cells[:, None], (z, y, x))
+        # A network of two dimensions that reads a volume has maps for each slice.
+        maps = cells.reshape(len(images), -1, *cells.shape[-2:])
+        return finished(maps, (z, y, x))
 
 
 def _last(seen: list[Tensor], said: Tensor) -> tuple[Tensor, Tensor]:

@@ -93,10 +93,10 @@ class Format(Protocol):
         ...
 
 
-def format_of(path: Path) -> str | None:
-    """Name of the first available format of images that recognises a file, None where none does."""
+def format_of(path: Path, kind: str = "image") -> str | None:
+    """Name of the first available format of a kind of input that recognises a file, None where none does."""
     for name, plugin in registry.each("formats"):
-        if kind_of(plugin) == "image" and plugin.is_available() and plugin.recognises(path):
+        if kind_of(plugin) == kind and plugin.is_available() and plugin.recognises(path):
             return name
     return None
 

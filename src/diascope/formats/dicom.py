@@ -20,7 +20,15 @@ from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
 from diascope.core.image import Image
 from diascope.formats import Extent
 from diascope.formats.dicomio.decoder import Job, decoder
-from diascope.formats.dicomio.headers import SUFFIXES, Instance, headers, is_dicom, is_segmentation, is_structure_set, is_waveform
+from diascope.formats.dicomio.headers import (
+    SUFFIXES,
+    Instance,
+    headers,
+    is_dicom,
+    is_segmentation,
+    is_structure_set,
+    is_waveform,
+)
 from diascope.formats.dicomio.stack import Slice, Stack, stack
 from diascope.formats.dicomio.tilt import upright
 from diascope.modalities import of_dicom_code

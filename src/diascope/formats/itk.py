@@ -1,4 +1,7 @@
-"""NRRD and MetaImage through SimpleITK: already LPS, indices (x, y, z)."""
+"""NRRD and MetaImage through SimpleITK: already LPS, indices (x, y, z).
+
+Also the two filters of ITK that transforms use: SimpleITK is imported in `formats/`, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK
 
 from diascope.core.errors import DataRefused, UnreadableFile
@@ -68,6 +72,42 @@ class Itk:
         _write_whole(file, path)
 
 
+def bilateral(image: npt.NDArray[np.float32], sigma: float, alike: float) -> npt.NDArray[np.float32]:
+    """ITK's bilateral filter of an array (Z, Y, X) or (Y, X), float32.
+
+    Args:
+        image: In any unit.
+        sigma: Of the distance, in voxels.
+        alike: Of the difference, in units of the image.
+    """
+    step: Any = _UNTYPED.BilateralImageFilter()
+    step.SetDomainSigma(float(sigma))
+    step.SetRangeSigma(float(alike))
+    return np.asarray(SimpleITK.GetArrayFromImage(step.Execute(SimpleITK.GetImageFromArray(image))), dtype=np.float32)
+
+
+def without_bias(image: npt.NDArray[np.float32], shrink: int, iterations: Sequence[int]) -> npt.NDArray[np.float32]:
+    """ITK's N4 bias-field correction of an array (Z, Y, X) or (Y, X), float32, none below 0.
+
+    Args:
+        image: The field is fitted where it is above 0.
+        shrink: By how much each axis is thinned for the fit; an axis keeps at least 8 voxels where it has them.
+        iterations: Most iterations of each level of the field, coarse to fine.
+    """
+    whole: Any = SimpleITK.GetImageFromArray(image)
+    inside: Any = SimpleITK.GetImageFromArray((image > 0).astype(np.uint8))
+    thinner = [max(1, min(shrink, side // FEWEST_SIDE)) for side in whole.GetSize()]
+    fit: Any = _UNTYPED.N4BiasFieldCorrectionImageFilter()
+    # Sums of several threads come in any order: the same image shall give the same bits everywhere.
+    fit.SetNumberOfThreads(1)
+    fit.SetMaximumNumberOfIterations(list(iterations))
+    fit.Execute(_UNTYPED.Shrink(whole, thinner), _UNTYPED.Shrink(inside, thinner))
+    field = SimpleITK.GetArrayFromImage(fit.GetLogBiasFieldAsImage(whole))
+    return np.asarray(image / np.exp(field), dtype=np.float32)
+
+
+FEWEST_SIDE = 8
+"""Voxels that an axis keeps while a bias field is fitted."""
 _STORED: dict[Any, Any] = {np.dtype(bool): np.dtype(np.uint8), np.dtype(np.float16): np.dtype(np.float32)}
 
 

@@ -22,6 +22,8 @@ from diascope.formats import Extent, Format
 from diascope.formats.files.reading import ends_with, foreign, numbered, only
 
 Values = npt.NDArray[Any]
+MADE = "diascope_synthetic"
+"""PNG text field that says which program and release made a picture of nobody."""
 UNIT = "diascope_unit"
 """PNG text field that keeps the unit of the values."""
 EXIF_ORIENTATION = 0x0112
@@ -55,7 +57,11 @@ class Picture:
                 )
                 array = _grey_if_equal(array, notes)
             unit = str(picture.info.get(UNIT, "label" if item == "index" else "grey"))
-        return Image(np.ascontiguousarray(array[:, None]), Geometry.unknown(), unit=unit, history=tuple(notes))
+            made = str(picture.info.get(MADE, ""))
+        attributes = {"synthetic": made} if made else {}
+        notes += [f"a synthetic picture, made by {made}"] if made else []
+        array = np.ascontiguousarray(array[:, None])
+        return Image(array, Geometry.unknown(), unit=unit, attributes=attributes, history=tuple(notes))
 
     def extent(self, paths: Sequence[Path], item: str | None = None) -> Extent | None:
         path = only(paths)
@@ -80,6 +86,8 @@ class Picture:
             )
         content, text = io.BytesIO(), PIL.PngImagePlugin.PngInfo()
         text.add_text(UNIT, image.unit)
+        if "synthetic" in image.attributes:
+            text.add_text(MADE, str(image.attributes["synthetic"]))
         PIL.Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)).save(
             content, "PNG", pnginfo=text
         )

@@ -5,7 +5,8 @@ Read here and not with the package `wfdb`, which brings matplotlib and a web cli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,24 @@ from diascope.formats.waveforms.wfdb_samples import held, physical, samples_of
 GAP = "~"
 """Name of a segment that nothing was recorded in."""
 
-Part = tuple[npt.NDArray[np.float32], int, tuple[str, ...], tuple[str, ...], list[str]]
-"""Samples (T, C), how many are in a frame, names, units, notes."""
+
+@dataclass(frozen=True)
+class Part:
+    """What one header is read as.
+
+    Args:
+        values: (T, C).
+        frame: Samples of each channel in a frame.
+        channels: Names.
+        units: As UCUM writes them.
+        notes: What is worth telling.
+    """
+
+    values: npt.NDArray[np.float32]
+    frame: int
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Wfdb:
@@ -49,8 +66,9 @@ class Wfdb:
             if item is not None:
                 raise UnreadableFile(headers[0], f"a record is read whole, not its {item!r}")
             header = read_header(headers[0])
-            values, frame, channels, units, notes = _read(headers[0], header)
-            return Signal(values, header.rate * frame, channels, units, history=tuple(dict.fromkeys(notes)))
+            part = _joined(headers[0], header) if header.segments else _read(headers[0], header)
+            notes = tuple(dict.fromkeys(part.notes))
+            return Signal(part.values, header.rate * part.frame, part.channels, part.units, history=notes)
 
     def extent(self, paths: Sequence[Path], item: str | None = None) -> None:
         return None
@@ -74,21 +92,19 @@ def files_of(header: Path) -> tuple[Path, ...]:
 
 
 def _read(path: Path, header: Header) -> Part:
-    if header.segments:
-        return _joined(path, header)
+    """An ordinary record, whose channels may lie in several files."""
     names = _names([one.name for one in header.channels])
     found: dict[int, npt.NDArray[np.float32]] = {}
     notes: list[str] = []
-    for file in dict.fromkeys(one.file for one in header.channels):
-        if file == GAP:
-            continue  # the layout of a record in segments names channels and holds no samples
+    for file in dict.fromkeys(one.file for one in header.channels if one.file != GAP):
         numbers = [number for number, one in enumerate(header.channels) if one.file == file]
         channels = [header.channels[number] for number in numbers]
         steps, more = samples_of(path.with_name(file), channels, header.length)
         notes += more
-        for number, one, values in zip(numbers, channels, steps, strict=True):
-            found[number] = _unskewed(physical(one, values), one.skew * one.frame)
+        for number, one, step in zip(numbers, channels, steps, strict=True):
+            found[number] = _unskewed(physical(one, step), one.skew * one.frame)
     if len(found) < len(header.channels):
+        # The layout of a record in segments names channels and holds no samples.
         raise UnreadableFile(path, "it names no file of samples", "Give the record's own header")
     frames = [one.frame for one in header.channels]
     length = min(len(found[number]) // frames[number] for number in found)
@@ -97,44 +113,52 @@ def _read(path: Path, header: Header) -> Part:
     if len(set(frames)) > 1:
         slow = ", ".join(name for name, frame in zip(names, frames, strict=True) if frame < most)
         notes.append(f"channels of a lower rate were brought to {header.rate * most:g} Hz: {slow}")
-    return values, most, names, tuple(ucum(one.unit) for one in header.channels), notes
+    return Part(values, most, names, tuple(ucum(one.unit) for one in header.channels), tuple(notes))
 
 
 def _joined(path: Path, header: Header) -> Part:
     """Segments one after the other; a channel that one lacks, and a segment `~`, are nan there."""
-    total = sum(length for _, length in header.segments)
-    parts: list[tuple[int, Part]] = []
-    place = 0
-    for name, length in header.segments:
-        if name != GAP and length:
-            inner = path.with_name(f"{name}.hea")
-            said = read_header(inner)
-            if said.segments:
-                raise UnreadableFile(inner, "a segment must not have segments of its own")
-            if said.rate != header.rate:
-                raise UnreadableFile(inner, f"a segment of {said.rate:g} Hz in a record of {header.rate:g} Hz")
-            part = _read(inner, said)
-            if len(part[0]) != length * part[1]:
-                raise UnreadableFile(inner, f"it holds {len(part[0]) // part[1]} samples, its record says {length}")
-            parts.append((place, part))
-        place += length
+    ends = np.cumsum([0, *(length for _, length in header.segments)])
+    parts = {
+        int(start): _segment(path.with_name(f"{name}.hea"), header, length)
+        for (name, length), start in zip(header.segments, ends[:-1], strict=True)
+        if name != GAP and length
+    }
     if not parts:
         raise UnreadableFile(path, "nothing was recorded in any of its segments")
-    frame = parts[0][1][1]
+    frame = max(part.frame for part in parts.values())
+    if any(part.frame != frame for part in parts.values()):
+        raise UnreadableFile(path, "its segments have different numbers of samples in a frame")
+    units = _units(path, parts.values())
+    channels = tuple(units)
+    values = np.full((int(ends[-1]) * frame, len(channels)), np.nan, dtype=np.float32)
+    for start, part in parts.items():
+        columns = [channels.index(name) for name in part.channels]
+        values[start * frame : start * frame + len(part.values), columns] = part.values
+    notes = tuple(note for part in parts.values() for note in part.notes)
+    return Part(values, frame, channels, tuple(units.values()), notes)
+
+
+def _segment(path: Path, record: Header, length: int) -> Part:
+    said = read_header(path)
+    if said.segments:
+        raise UnreadableFile(path, "a segment must not have segments of its own")
+    if said.rate != record.rate:
+        raise UnreadableFile(path, f"a segment of {said.rate:g} Hz in a record of {record.rate:g} Hz")
+    part = _read(path, said)
+    if len(part.values) != length * part.frame:
+        raise UnreadableFile(path, f"it holds {len(part.values) // part.frame} samples, its record says {length}")
+    return part
+
+
+def _units(path: Path, parts: Iterable[Part]) -> dict[str, str]:
+    """Channel to unit, over all segments."""
     units: dict[str, str] = {}
-    for _, (_, most, names, own, _) in parts:
-        if most != frame:
-            raise UnreadableFile(path, "its segments have different numbers of samples in a frame")
-        for name, unit in zip(names, own, strict=True):
+    for part in parts:
+        for name, unit in zip(part.channels, part.units, strict=True):
             if units.setdefault(name, unit) != unit:
                 raise UnreadableFile(path, f"{name} is in {unit} in one segment and in {units[name]} in another")
-    channels = tuple(units)
-    values = np.full((total * frame, len(channels)), np.nan, dtype=np.float32)
-    for start, (some, _, names, _, _) in parts:
-        columns = [channels.index(name) for name in names]
-        values[start * frame : start * frame + len(some), columns] = some
-    notes = [note for _, part in parts for note in part[4]]
-    return values, frame, channels, tuple(units.values()), notes
+    return units
 
 
 def _unskewed(values: npt.NDArray[np.float32], skew: int) -> npt.NDArray[np.float32]:

@@ -7,15 +7,17 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
+LossKind = Literal["category", "labels", "number", "hazards", "mask"]
+
 
 class Loss(Protocol):
     """What a file in this folder provides as `LOSS`."""
 
-    kind: Literal["category", "number", "hazards", "mask"]
-    """`category`: logits (B, K), target (B,) int or (B, K) soft. `number`: what was said (B, 1), target (B,) float,
-    both standardised. `hazards`: logits (B, K), target (B, K) of 0, 1, or nan where an interval says nothing.
-    `mask`: logits (B, K, Z, Y, X), target (B, Z, Y, X) int, or (B, K, Z, Y, X) of 0/1 for regions; `ignore` voxels are
-    left out."""
+    kind: LossKind
+    """`category`: logits (B, K), target (B,) int or (B, K) soft. `labels`: logits (B, K), target (B, K) of 0, 1 or
+    between, nan where nothing is known. `number`: what was said (B, 1), target (B,) float, both standardised.
+    `hazards`: logits (B, K), target (B, K) of 0, 1, or nan where an interval says nothing. `mask`: logits
+    (B, K, Z, Y, X), target (B, Z, Y, X) int, or (B, K, Z, Y, X) of 0/1 for regions; `ignore` voxels are left out."""
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         """The mean loss of a batch: a scalar, differentiable, finite for finite logits, lowest when right.
@@ -23,6 +25,6 @@ class Loss(Protocol):
         Args:
             logits: As `kind` says.
             target: As `kind` says.
-            options: From the plan (`class_weights`, `label_smoothing`, `ignore`, `regions`, `batch_dice`, ...).
+            options: From the plan (`class_weights`, `positive_weights`, `label_smoothing`, `ignore`, ...).
         """
         ...

@@ -6,14 +6,14 @@ As in nnU-Net (arXiv:1904.08128), with the Dice term written as 1 - Dice so that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from diascope.core.errors import BadUsage
-from diascope.losses import Loss
+from diascope.losses import Loss, LossKind
 from diascope.losses.terms.targets import check, class_weights, shares
 
 SMOOTH = 1.0
@@ -28,7 +28,7 @@ class DiceCrossEntropy:
     `class_weights` (of the cross-entropy), `label_smoothing` (of the cross-entropy).
     """
 
-    kind: Literal["category", "number", "hazards", "mask"] = "mask"
+    kind: LossKind = "mask"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

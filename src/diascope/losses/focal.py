@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from diascope.losses import Loss
+from diascope.losses import Loss, LossKind
 from diascope.losses.terms.targets import check, class_weights, shares
 
 
 class Focal:
     """Cross-entropy times `(1 - p) ** gamma`; `gamma` is 2 unless the options say otherwise."""
 
-    kind: Literal["category", "number", "hazards", "mask"] = "category"
+    kind: LossKind = "category"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

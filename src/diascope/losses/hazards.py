@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from diascope.losses import Loss
+from diascope.losses import Loss, LossKind
 from diascope.losses.terms.targets import check
 
 
@@ -19,7 +19,7 @@ class Hazards:
     that it lived through, and in that of its event.
     """
 
-    kind: Literal["category", "number", "hazards", "mask"] = "hazards"
+    kind: LossKind = "hazards"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

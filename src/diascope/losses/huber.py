@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from diascope.losses import Loss
+from diascope.losses import Loss, LossKind
 from diascope.losses.terms.targets import check
 
 
 class Huber:
     """Mean over the batch: one outlier pulls no harder than its sign."""
 
-    kind: Literal["category", "number", "hazards", "mask"] = "number"
+    kind: LossKind = "number"
 
     def __call__(self, logits: Tensor, target: Tensor, options: Mapping[str, Any]) -> Tensor:
         check(options)

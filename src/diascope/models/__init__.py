@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
+from torch import Tensor, nn
 
-Gives = Literal["vector", "pyramid", "dense", "image", "answer"]
+Gives = Literal["vector", "pyramid", "dense", "image", "answer", "samples"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class InputSpec:
         scales: For each column of a table, the middle and the spread of its values in training ((0, 1) for categories);
             empty where nothing is known.
         outputs: How many numbers a model that is fitted at once may answer with: classes, or 1 where there are none.
-            For a generator: channels of what it makes.
+            For a generator: channels of what it makes. For a model of samples: how many classes there are, or 0.
         alphabet: Of a text, the code points of the training part, the most frequent first.
     """
 
@@ -59,7 +59,8 @@ class Model(Protocol):
     A built module has `gives` and `channels`: for `vector` it maps (B, C, Z, Y, X) to (B, D), `channels == (D,)`; for
     `pyramid` to a list of maps fine to coarse; for `dense` to a list of decoder maps, full resolution first, one
     for each entry of `channels` (coarser ones are used for deep supervision in training; in `eval()` it returns the
-    first only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, headless.
+    first only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, headless;
+    for `samples` see `ModelOfSamples`.
     2-D models take Z = 1 arrays as well: (B, C, 1, Y, X) in, and dense maps come out with Z = 1.
     """
 
@@ -100,4 +101,48 @@ class FittedAtOnce(Model, Protocol):
         options: Mapping[str, Any],
     ) -> None:
         """Fill the built module's buffers from (N, D) inputs (nan is missing) and the encoded target."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a training step that a model brings itself.
+
+    Args:
+        name: For the log.
+        rate: Factor on the plan's learning rate.
+        every: The part runs at steps that this divides.
+    """
+
+    name: str
+    rate: float = 1.0
+    every: int = 1
+
+
+class ModelOfSamples(Model, Protocol):
+    """A model of how images are distributed (`gives == "samples"`): it makes images of noise, and brings its losses.
+
+    It is built for the images that it learns from. The module is a `Sampling`.
+    """
+
+    parts: tuple[Part, ...]
+    """Of one training step, in order."""
+
+
+class Sampling(Protocol):
+    """What a model of samples builds: an `nn.Module` that also has this."""
+
+    noise: int
+    """D: how many numbers an image is made of."""
+
+    def __call__(self, noise: Tensor, classes: Tensor | None = None) -> Tensor:
+        """(B, D) normal numbers, and (B,) class indices where there are classes, to (B, C, Z, Y, X) in -1..1."""
+        ...
+
+    def moves(self, part: str) -> Iterable[nn.Parameter]:
+        """The parameters that a part of the step changes."""
+        ...
+
+    def loss(self, part: str, images: Tensor, classes: Tensor | None) -> Tensor:
+        """The loss of a part on real images (B, C, Z, Y, X) in -1..1 and their classes (B,)."""
         ...

@@ -26,7 +26,7 @@ from diascope.models.boosting import (
 )
 from diascope.models.estimators.answers import Floats
 from diascope.models.estimators.columns import cleaned, counted
-from diascope.models.estimators.folds import Rows, choose
+from diascope.models.estimators.folds import Rows, choose, fold_of
 
 FURTHEST = 15.0
 """Logits of hazards are kept between minus and plus this."""
@@ -126,7 +126,7 @@ class BoostedHazardsModel:
 
         # Sums of several threads differ in their last bits, and with them the trees.
         with threadpool_limits(limits=1, user_api="openmp"):
-            dealt = _dealt(event, case, int(options["folds"]), int(options["seed"]))
+            dealt = _dealt(event, case, options, target.get("patient"))
             place = choose(boosted.answer, truth, dealt, held) if dealt else min(FEW_ITERATIONS, most) - 1
             forest = grown(slice(None), place + 1)
             *_, said = forest.staged(rows[:COMPARED])
@@ -134,14 +134,14 @@ class BoostedHazardsModel:
         refuse_other_trees(boosted.trees, rows[:COMPARED], said)
 
 
-def _dealt(event: npt.NDArray[np.bool_], case: Rows, folds: int, seed: int) -> list[tuple[Rows, Rows]]:
-    """Training and held-out intervals of each fold; all of a case are on one side. None with too few events."""
+def _dealt(
+    event: npt.NDArray[np.bool_], case: Rows, options: Mapping[str, Any], patients: npt.NDArray[np.int64] | None
+) -> list[tuple[Rows, Rows]]:
+    """Training and held-out intervals of each fold; all of a patient are on one side. None with too few events."""
+    folds = int(options["folds"])
     if int(event.sum()) < 2 * folds:
         return []
-    order = np.random.default_rng(seed).permutation(len(event))
-    order = order[np.argsort(event[order], kind="stable")]
-    fold = np.empty(len(event), dtype=np.int64)
-    fold[order] = np.arange(len(event)) % folds
+    fold = fold_of(event.astype(np.float64), folds, int(options["seed"]), patients)
     return [(np.flatnonzero(fold[case] != one), np.flatnonzero(fold[case] == one)) for one in range(folds)]
 
 

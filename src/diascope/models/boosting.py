@@ -1,7 +1,8 @@
-"""Boosted trees of a table row: scikit-learn's histogram boosting, with the number of iterations cross-validated."""
+"""Boosted trees of a row or a signal: scikit-learn's histogram boosting, the number of iterations cross-validated."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,9 +14,11 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from diascope.core.errors import BadUsage, DiascopeError
+from diascope.core.presence import LABELS
 from diascope.models import Cost, FittedAtOnce, Gives, InputSpec
-from diascope.models.estimators.answers import CERTAIN, Answer, Floats
+from diascope.models.estimators.answers import CERTAIN, MEANINGS, Answer, Floats, Part
 from diascope.models.estimators.columns import cleaned, counted
+from diascope.models.estimators.flattened import ORDERED, Flattened, columns_of
 from diascope.models.estimators.folds import Rows, choose, deal
 from diascope.models.estimators.trees import Ints, TreeArrays, Trees
 
@@ -36,7 +39,7 @@ class Boosted(nn.Module):
 
     Args:
         spec: Columns, categories and outputs.
-        options: `ordered`, `max_depth`.
+        options: `ordered`, `labels`, `uncertain`, `max_depth`.
 
     Raises:
         BadUsage: When a category has more values than scikit-learn can tell apart.
@@ -47,7 +50,8 @@ class Boosted(nn.Module):
 
     def __init__(self, spec: InputSpec, options: Mapping[str, Any]) -> None:
         super().__init__()
-        counts = counted(spec)
+        self.flattened, own = Flattened(spec), columns_of(spec)
+        counts = counted(own)
         most = max(counts, default=0)
         if most > MOST_VALUES:
             raise BadUsage(
@@ -57,12 +61,12 @@ class Boosted(nn.Module):
             )
         self.channels = (spec.outputs,)
         self.answer = Answer.of(spec, options)
-        self.trees = Trees(spec.channels, most, self.answer.scores, int(options["max_depth"]))
+        self.trees = Trees(own.channels, most, self.answer.scores, int(options["max_depth"]))
         self.register_buffer("categories", torch.tensor(counts), persistent=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(B, D) to (B, K) log-probabilities, or to (B, 1) values."""
-        return self.answer.finish(self.trees(cleaned(rows, self.categories)))
+        """(B, D), or (B, C, T) in order, to (B, K) log-probabilities or log odds of labels, or to (B, 1) values."""
+        return self.answer.finish(self.trees(cleaned(self.flattened(rows), self.categories)))
 
 
 class Boosting:
@@ -72,14 +76,14 @@ class Boosting:
     an inner cross-validation of `folds` folds is taken. `max_leaf_nodes` of a tree are chosen by the number of rows
     where they are None. `learning_rate`, `max_depth`, `min_samples_leaf`, `l2_regularization` and `max_features` (share
     of the columns that each split may choose from) are scikit-learn's; `seed` is that of folds and columns; `ordered`,
-    whether classes are to be seen as ordered.
+    whether classes are to be seen as ordered; `labels` and `uncertain` as in `linear`: each label has trees of its own.
     """
 
-    takes = frozenset({"table"})
-    dimensions = frozenset({0})
+    takes = ORDERED | {"table"}
+    dimensions = frozenset({0, 1})
     gives: Gives = "answer"
     fitted: Literal["gradient", "once"] = "once"
-    target_kinds = frozenset({"category", "number", "ordered"})
+    target_kinds = frozenset({"category", "number", "ordered", LABELS})
 
     def options(self, spec: InputSpec) -> dict[str, Any]:
         return {
@@ -92,7 +96,7 @@ class Boosting:
             "max_features": 0.3,
             "folds": 5,
             "seed": 0,
-            "ordered": False,
+            **MEANINGS,
         }
 
     def build(self, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
@@ -107,7 +111,7 @@ class Boosting:
         return Cost(
             parameters=trees * 2 * (leaves or LEAVES[1]),
             gflop=8e-9 * trees * options["max_depth"],
-            activation_bytes=64 * trees + 8 * spec.channels,
+            activation_bytes=64 * trees + 8 * columns_of(spec).channels,
         )
 
     def fit(
@@ -117,36 +121,54 @@ class Boosting:
         target: Mapping[str, npt.NDArray[Any]],
         options: Mapping[str, Any],
     ) -> None:
-        """Fill the buffers from (N, D) rows and `class` (N,) or `value` (N,).
+        """Fill the buffers from (N, D) rows, or (N, C, T) in order, and `class` (N,), `value` (N,) or `labels` (N, K).
 
         Raises:
-            DataRefused: When the cases are of one class.
+            DataRefused: When the cases are of one class, or all alike in each label.
             DiascopeError: When scikit-learn keeps its trees in another way than is known here.
         """
         if not isinstance(module, Boosted):
             raise DiascopeError("this is not the module that boosting builds", given=type(module).__name__)
         answer, truth = module.answer, module.answer.truth(target)
         # float64 of the same float32: thresholds then part the rows as they will when predicting.
-        rows = cleaned(torch.from_numpy(inputs), module.categories).numpy()
-        categorical = module.categories.numpy() > 0
-        most = int(options["most_iterations"])
-        leaves = options["max_leaf_nodes"] or np.clip(len(rows) // ROWS_A_LEAF, *LEAVES)
-        settings = {**options, "max_leaf_nodes": int(leaves)}
-
-        def grown(some: Rows | slice, iterations: int) -> Forest:
-            return Forest(answer, categorical, settings).fit(rows[some], truth[some], iterations)
-
-        def held(train: Rows, test: Rows) -> Iterator[Floats]:
-            return grown(train, most).staged(rows[test])
-
+        rows = cleaned(module.flattened(torch.from_numpy(inputs)), module.categories).numpy()
+        categorical, shown = module.categories.numpy() > 0, rows[:COMPARED]
+        arrays = TreeArrays(module.trees)
+        said = np.tile(answer.untold(truth), (len(shown), 1))
+        arrays.baseline[:] = said[0]
         # Sums of several threads differ in their last bits, and with them the trees.
         with threadpool_limits(limits=1, user_api="openmp"):
-            dealt = deal(answer, truth, int(options["folds"]), int(options["seed"]), target.get("patient"))
-            place = choose(answer, truth, dealt, held) if dealt else min(FEW_ITERATIONS, most) - 1
-            forest = grown(slice(None), place + 1)
-            *_, said = forest.staged(rows[:COMPARED])
-        forest.store(module.trees)
-        refuse_other_trees(module.trees, rows[:COMPARED], said)
+            for part in answer.parts(truth):
+                patients = None if "patient" not in target else target["patient"][part.rows]
+                forest = tuned(part, rows[part.rows], categorical, patients, options)
+                *_, scores = forest.staged(shown)
+                said[:, list(part.places)] = scores[:, list(part.own)]
+                forest.add_to(arrays, dict(zip(part.own, part.places, strict=True)))
+        arrays.close()
+        refuse_other_trees(module.trees, shown, said)
+
+
+def tuned(
+    part: Part,
+    rows: Floats,
+    categorical: npt.NDArray[np.bool_],
+    patients: npt.NDArray[np.int64] | None,
+    options: Mapping[str, Any],
+) -> Forest:
+    """Trees for (n, D) rows, with the number of iterations that is best out of fold."""
+    answer, truth, most = part.answer, part.truth, int(options["most_iterations"])
+    leaves = options["max_leaf_nodes"] or np.clip(len(rows) // ROWS_A_LEAF, *LEAVES)
+    settings = {**options, "max_leaf_nodes": int(leaves)}
+
+    def grown(some: Rows | slice, iterations: int) -> Forest:
+        return Forest(answer, categorical, settings).fit(rows[some], truth[some], iterations)
+
+    def held(train: Rows, test: Rows) -> Iterator[Floats]:
+        return grown(train, most).staged(rows[test])
+
+    dealt = deal(answer, truth, int(options["folds"]), int(options["seed"]), patients)
+    place = choose(answer, truth, dealt, held) if dealt else min(FEW_ITERATIONS, most) - 1
+    return grown(slice(None), place + 1)
 
 
 def refuse_other_trees(trees: Trees, rows: Floats, said: Floats) -> None:
@@ -182,6 +204,7 @@ class Forest:
         self.columns: Ints = np.zeros(0, dtype=np.int64)
         self.known: list[Ints] = []
         self.baseline = np.zeros(answer.scores)
+        self.iterations = 0
         self.estimators: list[tuple[Any, tuple[int, ...]]] = []
 
     def fit(self, rows: Floats, truth: Floats, iterations: int) -> Forest:
@@ -191,7 +214,7 @@ class Forest:
         self.columns = valued[np.argsort(~self.categorical[valued], kind="stable")]
         categories = [column for column in self.columns if self.categorical[column]]
         self.known = [np.unique(rows[:, c][~np.isnan(rows[:, c])]).astype(np.int64) for c in categories]
-        table = self._table(rows)
+        table, self.iterations = self._table(rows), iterations
 
         def grow(kind: Any, truth: npt.NDArray[Any], places: Sequence[int]) -> None:
             estimator = kind(max_iter=iterations, **self._settings()).fit(table, truth)
@@ -202,6 +225,8 @@ class Forest:
         elif self.answer.kind == "category":
             seen = np.unique(truth).astype(int)
             self.baseline[np.setdiff1d(np.arange(self.answer.classes), seen)] = -CERTAIN
+            if len(seen) < 2:  # a fold may leave one class alone
+                return self
             # Of two classes the second alone has a score; that of the first is 0.
             grow(HistGradientBoostingClassifier, truth, tuple(seen if len(seen) > 2 else seen[1:]))
         else:
@@ -216,6 +241,8 @@ class Forest:
     def staged(self, rows: Floats) -> Iterator[Floats]:
         """Scores (B, R) after each iteration."""
         table = self._table(rows)
+        if not self.estimators:
+            yield from itertools.repeat(np.tile(self.baseline, (len(rows), 1)), self.iterations)
         for parts in zip(*(_staged(estimator, table) for estimator, _ in self.estimators), strict=True):
             scores = np.tile(self.baseline, (len(rows), 1))
             for (_, places), part in zip(self.estimators, parts, strict=True):
@@ -224,11 +251,23 @@ class Forest:
 
     def store(self, trees: Trees) -> None:
         """Fill the buffers of the module that predicts."""
-        arrays = TreeArrays(self.columns, self.known, trees)
-        arrays.baseline[:] = self.baseline
-        for estimator, places in self.estimators:
-            arrays.add(estimator, places)
+        arrays = TreeArrays(trees)
+        self.add_to(arrays)
         arrays.close()
+
+    def add_to(self, arrays: TreeArrays, places: Mapping[int, int] | None = None) -> None:
+        """Add the trees to those of the module that predicts.
+
+        Args:
+            arrays: To be added to.
+            places: Own score to its place there; None where they are the same.
+        """
+        places = places or {score: score for score in range(self.answer.scores)}
+        for own, place in places.items():
+            arrays.baseline[place] = self.baseline[own]
+        arrays.columns, arrays.known = self.columns, self.known
+        for estimator, scores in self.estimators:
+            arrays.add(estimator, [places[score] for score in scores])
 
     def _table(self, rows: Floats) -> Floats:
         # A column of zeros where there is none: scikit-learn wants one, and can split nothing by it.

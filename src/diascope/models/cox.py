@@ -15,6 +15,7 @@ from diascope.core.errors import DataRefused, DiascopeError
 from diascope.evidence.survival.grid import edges_of
 from diascope.models import Cost, FittedAtOnce, Gives, InputSpec
 from diascope.models.estimators.columns import Design, counted
+from diascope.models.estimators.folds import fold_of
 
 Floats = npt.NDArray[np.float64]
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
@@ -95,7 +96,7 @@ class Cox:
         if not event.any():
             raise DataRefused(f"none of {len(event)} training cases has an event", todo="Follow the cases for longer")
         columns = module.design.fit(torch.from_numpy(inputs))
-        strength = _chosen(columns, time, event, options)
+        strength = _chosen(columns, (time, event), options, target.get("patient"))
         weights = solved(columns, time, event, strength)
         score = columns @ weights
         middle = float(score.mean())
@@ -108,16 +109,19 @@ class Cox:
         module.baseline.copy_(torch.from_numpy(kept))
 
 
-def _chosen(columns: Floats, time: Floats, event: npt.NDArray[np.bool_], options: Mapping[str, Any]) -> float:
+def _chosen(
+    columns: Floats,
+    outcome: tuple[Floats, npt.NDArray[np.bool_]],
+    options: Mapping[str, Any],
+    patients: npt.NDArray[np.int64] | None,
+) -> float:
     """The strength with the best cross-validated partial likelihood (Verweij and van Houwelingen 1993)."""
+    time, event = outcome
     strengths, folds = sorted(map(float, options["strengths"]), reverse=True), int(options["folds"])
     if len(strengths) < 2 or int(event.sum()) < 2 * folds:
         return strengths[len(strengths) // 2]
     # Events and censored cases are dealt apart, so that each fold has both.
-    order = np.random.default_rng(int(options["seed"])).permutation(len(time))
-    order = order[np.argsort(event[order], kind="stable")]
-    fold = np.empty(len(time), int)
-    fold[order] = np.arange(len(time)) % folds
+    fold = fold_of(event.astype(np.float64), folds, int(options["seed"]), patients)
     gains = []
     for strength in strengths:
         gain = 0.0

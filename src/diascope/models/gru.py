@@ -67,7 +67,13 @@ class GruModel:
     fitted: Literal["gradient", "once"] = "gradient"
 
     def options(self, spec: InputSpec) -> dict[str, Any]:
-        return {"width": 64, "layers": 1, "cell": "gru", "kernel": 9, "strides": strides_to(in_order(spec, "gru"), STEPS, 4)}
+        return {
+            "width": 64,
+            "layers": 1,
+            "cell": "gru",
+            "kernel": 9,
+            "strides": strides_to(in_order(spec, "gru"), STEPS, 4),
+        }
 
     def build(self, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
         return Gru(spec, options)

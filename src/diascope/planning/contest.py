@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from diascope.core import registry
-from diascope.core.case import Case
+from diascope.core.case import Case, Stratum
 from diascope.core.errors import BadUsage, DiascopeError, MissingPackage
 from diascope.core.plan import Plan
 from diascope.engine.building import input_specs, refuse_misfit
@@ -94,7 +94,7 @@ def _eagerness(name: str, spec: InputSpec) -> tuple[bool, int, str]:
 
 
 def compare(
-    plans: dict[str, Plan], cases: Sequence[Case], root: Path, stratum: Callable[[Case], str], seconds: float
+    plans: dict[str, Plan], cases: Sequence[Case], root: Path, stratum: Callable[[Case], Stratum], seconds: float
 ) -> Outcome:
     """Fit each entrant on all but one part of the cases, read that part, and score all parts together.
 

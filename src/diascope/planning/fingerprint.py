@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope.core import registry
-from diascope.core.case import Case, Dataset
+from diascope.core.boxes import Boxes
+from diascope.core.case import Case, Dataset, Stratum
 from diascope.core.errors import DataRefused
 from diascope.core.plan import Fingerprint, InputFacts
+from diascope.core.presence import LABELS, UNCERTAIN, presence
+from diascope.planning.folding import rarest_strata
 from diascope.planning.survey import CaseFacts, InputFactsOfCase, MaskFacts, Survey
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -20,7 +23,7 @@ ENOUGH_MASKS = 8
 """Of fewer masks nobody can say where a structure lies."""
 
 
-def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]) -> Fingerprint:
+def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], Stratum]) -> Fingerprint:
     """Facts of the training part of a data set (never of its validation or test part).
 
     Args:
@@ -51,11 +54,13 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], str]
             name for name in dict.fromkeys(name for case in training for name in case.inputs) if name in inputs
         ),
         lacking={name: lacking for name in inputs if (lacking := sum(name not in case.inputs for case in training))},
-        strata=dict(Counter(stratum(case) for case in training)),
+        strata=dict(Counter(rarest_strata(training, stratum)[0])),
         label_volumes=_label_volumes(dataset, facts),
         label_places=_label_places(dataset, facts),
+        box_sides=_box_sides(dataset, training, facts),
         target_values=_target_values(dataset, training),
         event_times=_event_times(dataset, training),
+        label_counts=_label_counts(dataset, training),
         bytes_decoded=4 * voxels,
         seconds_per_case=float(np.mean([one.seconds for one in facts])),
     )
@@ -141,6 +146,28 @@ def _label_volumes(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, fl
     return found
 
 
+def _box_sides(
+    dataset: Dataset, cases: Sequence[Case], facts: Sequence[CaseFacts]
+) -> dict[str, tuple[float, float, float, float, float]]:
+    if dataset.target.kind != "boxes":
+        return {}
+    sides: dict[str, list[float]] = {}
+    for case, seen in zip(cases, facts, strict=True):
+        boxes = case.targets.get(dataset.target.columns[0])
+        if not isinstance(boxes, Boxes) or not seen.inputs:
+            continue
+        shape = next(iter(seen.inputs.values())).shape
+        usable = boxes.usable(shape)
+        root = 1 / (2 if shape[0] == 1 else 3)
+        for label, corners in zip(usable.labels, usable.array, strict=True):
+            sides.setdefault(label, []).append(float(np.prod(corners[3:] - corners[:3])) ** root)
+    found = {}
+    for label, values in sorted(sides.items()):
+        a, b, c, d, e = (float(one) for one in np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95)))
+        found[label] = (a, b, c, d, e)
+    return found
+
+
 def _target_values(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]:
     if dataset.target.kind != "number":
         return ()
@@ -159,6 +186,16 @@ def _event_times(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]:
         if case.targets.get(seen) and isinstance(time := case.targets.get(when), int | float)
     ]
     return tuple(float(one) for one in np.quantile(times, np.linspace(0, 1, 21))) if times else ()
+
+
+def _label_counts(dataset: Dataset, cases: Sequence[Case]) -> dict[str, tuple[int, int, int]]:
+    if dataset.target.kind != LABELS:
+        return {}
+    found = {}
+    for column in dataset.target.columns:
+        said = Counter(presence(case.targets.get(column)) for case in cases)
+        found[column] = (said[1], said[0], said[UNCERTAIN])
+    return found
 
 
 def _label_places(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, tuple[float, float, float]]:

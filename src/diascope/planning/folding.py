@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from diascope.core.case import Case, Split
+from diascope.core.case import Case, Split, Stratum
 from diascope.core.errors import DataRefused
 
 FEW_PATIENTS = 100
@@ -52,7 +52,7 @@ def united(cases: Sequence[Case], groups: Sequence[Sequence[str]]) -> list[Case]
 
 
 def folds_by_rule(
-    cases: Sequence[Case], stratum: Callable[[Case], str], classes: Collection[str] = frozenset()
+    cases: Sequence[Case], stratum: Callable[[Case], Stratum], classes: Collection[str] = frozenset()
 ) -> bool:
     """Whether a set is so small that cross-validation is the default.
 
@@ -84,14 +84,15 @@ def folds_of_few(cases: Sequence[Case]) -> int:
     return min(FOLDS, patients)
 
 
-def patients_by_stratum(cases: Sequence[Case], stratum: Callable[[Case], str]) -> dict[str, list[str]]:
-    """Each patient once, under the rarest stratum that one of their cases has (so that rare ones are spread well)."""
-    counts: dict[str, int] = defaultdict(int)
-    for case in cases:
-        counts[stratum(case)] += 1
+def patients_by_stratum(cases: Sequence[Case], stratum: Callable[[Case], Stratum]) -> dict[str, list[str]]:
+    """Each patient once, under the rarest stratum that one of their cases has (so that rare ones are spread well).
+
+    Where cases have several labels this is the first step of iterative stratification (Sechidis 2011), for all patients
+    at once.
+    """
+    rarest, counts = rarest_strata(cases, stratum)
     of_patient: dict[str, str] = {}
-    for case in cases:
-        mine = stratum(case)
+    for case, mine in zip(cases, rarest, strict=True):
         known = of_patient.get(unit(case))
         if known is None or counts[mine] < counts[known]:
             of_patient[unit(case)] = mine
@@ -101,7 +102,17 @@ def patients_by_stratum(cases: Sequence[Case], stratum: Callable[[Case], str]) -
     return dict(sorted(found.items()))
 
 
-def split(cases: Sequence[Case], stratum: Callable[[Case], str], seed: int) -> list[Case]:
+def rarest_strata(cases: Sequence[Case], stratum: Callable[[Case], Stratum]) -> tuple[list[str], dict[str, int]]:
+    """The stratum of each case, of several the one that the fewest cases have; and how many cases each has."""
+    named = [(found,) if isinstance(found := stratum(case), str) else found for case in cases]
+    counts: dict[str, int] = defaultdict(int)
+    for names in named:
+        for name in names:
+            counts[name] += 1
+    return [min(names, key=lambda name: counts[name]) for names in named], counts
+
+
+def split(cases: Sequence[Case], stratum: Callable[[Case], Stratum], seed: int) -> list[Case]:
     """Every case with its split. Given splits are kept; what is missing is cut from train, by patient.
 
     Raises:
@@ -133,7 +144,7 @@ def split(cases: Sequence[Case], stratum: Callable[[Case], str], seed: int) -> l
 
 
 def _assign(
-    cases: Sequence[Case], stratum: Callable[[Case], str], shares: Sequence[tuple[Split, float]], seed: int
+    cases: Sequence[Case], stratum: Callable[[Case], Stratum], shares: Sequence[tuple[Split, float]], seed: int
 ) -> dict[str, Split]:
     total = sum(share for _, share in shares)
     assigned: dict[str, Split] = {}
@@ -150,7 +161,9 @@ def _assign(
     return assigned
 
 
-def folds(cases: Sequence[Case], stratum: Callable[[Case], str], count: int, seed: int) -> tuple[tuple[str, ...], ...]:
+def folds(
+    cases: Sequence[Case], stratum: Callable[[Case], Stratum], count: int, seed: int
+) -> tuple[tuple[str, ...], ...]:
     """Patients dealt out to `count` folds, stratum by stratum.
 
     Raises:

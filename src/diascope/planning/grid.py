@@ -39,17 +39,24 @@ class Grid:
     size: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-def whole_grid(facts: InputFacts) -> Grid:
-    """One common size, so that whole images make a batch."""
+def whole_grid(facts: InputFacts, longest: int = LARGEST_SIDE, smaller: bool = False) -> Grid:
+    """One common size, so that whole images make a batch.
+
+    Args:
+        facts: Of the first image.
+        longest: Longest side of flat images in pixels.
+        smaller: Whether it may become smaller where time is short.
+    """
     median = facts.shapes[2]
     if facts.dimensions == 2:
-        factor = min(1.0, LARGEST_SIDE / max(median[1:]))
+        factor = min(1.0, longest / max(median[1:]))
         shape = (1, round(median[1] * factor), round(median[2] * factor))
         same = facts.shapes[0] == facts.shapes[4] == shape
         # Also where all pictures have one size: what is read later may have another. (It costs nothing where it fits.)
         prepare: list[list[Any]] = [["resample", {"shape": list(shape), "order": 3, "anti_alias": True}]]
-        reason = "all images have this size" if same else f"median size, longest edge at most {LARGEST_SIDE}"
-        return Grid(prepare, facts.spacings[2], shape, reason)
+        reason = "all images have this size" if same else f"median size, longest edge at most {longest}"
+        size = _triple(np.array(shape)) if smaller else (1.0, 1.0, 1.0)
+        return Grid(prepare, facts.spacings[2], shape, reason, size)
     extent = np.array(_extent(facts))
     steps = np.array(facts.spacings[2])
     while np.prod(np.ceil(extent / steps)) > WHOLE_VOXELS:

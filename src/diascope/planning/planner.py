@@ -24,7 +24,8 @@ from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
 from diascope.planning.contest import compare, entrants
 from diascope.planning.draft import Draft, Setting
-from diascope.planning.grid import Grid, patch_grid, whole_grid
+from diascope.planning.grid import LARGEST_SIDE, Grid, patch_grid, whole_grid
+from diascope.planning.preprocessing import end_with_slices, preprocessed, working
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
 from diascope.planning.sizing import Size, sized
@@ -65,8 +66,9 @@ def make_plan(
         BadUsage: When the model does not suit the task or the inputs.
     """
     prepare_process()
-    setting = Setting(dataset, facts, budget, capabilities(), seed, say)
     draft = _begun(dataset, facts, by_hand)
+    facts = preprocessed(draft, dataset, facts)
+    setting = Setting(dataset, facts, budget, capabilities(), seed, say)
     models = _models(draft, setting)
     _folds(draft, dataset, budget)
     _budget(draft, budget, setting.machine)
@@ -131,6 +133,7 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
 def preparation(dataset: Dataset, facts: Fingerprint) -> Plan:
     """How cases are read and prepared, before anything is known of a network: nothing is measured."""
     draft = _begun(dataset, facts, {})
+    preprocessed(draft, dataset, facts)
     _grid(draft, facts)
     return _plan(draft, dataset, 0)
 
@@ -242,8 +245,12 @@ def _grid(draft: Draft, facts: Fingerprint) -> Grid:
         draft.put("spacing", [1.0, 1.0, 1.0], "fixed", "no image input")
         return Grid([], (1.0, 1.0, 1.0), (1, 1, 1), "no image input")
     first = facts.inputs[images[0]]
-    grid = whole_grid(first) if draft.choices["whole"].value else patch_grid(first)
+    grids = draft.choices["grids"].value if "grids" in draft.choices else []
+    longest = draft.choices["longest_side"].value if "longest_side" in draft.choices else LARGEST_SIDE
+    whole = draft.choices["whole"].value
+    grid = whole_grid(first, (*grids, longest)[0], bool(grids)) if whole else patch_grid(working(draft, first))
     draft.put("prepare", grid.prepare, "rule", grid.reason)
+    end_with_slices(draft)
     draft.put("spacing", list(grid.steps), "rule", "steps (z, y, x) of the working grid")
     return grid
 
@@ -254,7 +261,8 @@ def _reading(draft: Draft) -> None:
     draft.put(
         "mirror_reading", True, "rule", "the answer is the mean over the mirrored image where mirroring is allowed"
     )
-    draft.put("read_batch", 16, "fixed", "whole images read together")
+    images = bool(draft.choices["image_inputs"].value)
+    draft.put("read_batch", 16 if images else 256, "fixed", "whole images or rows read together")
 
 
 def _optimisation(draft: Draft) -> None:
@@ -273,7 +281,7 @@ def _by_gradient(draft: Draft, grid: Grid, setting: Setting) -> Plan:
     images = draft.choices["image_inputs"].value
     if images:
         first = facts.inputs[images[0]]
-        axes, why = mirror_axes(first, dataset.target, facts.label_places)
+        axes, why = mirror_axes(working(draft, first), dataset.target, facts.label_places)
         axes = tuple(draft.put("mirror_axes", list(axes), "rule", why))
     else:
         draft.put("mirror_axes", [], "fixed", "no image input")
@@ -335,7 +343,8 @@ def _at_once(draft: Draft, setting: Setting, each: float) -> Plan:
     reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
     model = registry.get("models", draft.choices["model"].value)
     spec = next(iter(input_specs(_plan(draft, dataset, setting.seed)).values()))
-    asked = draft.choices["answer"].value if "answer" in draft.choices else {}
+    asked = dict(draft.choices["answer"].value) if "answer" in draft.choices else {}
+    asked |= {name: draft.choices[name].value for name in asked if name in draft.choices}
     draft.put("model_options", {**model.options(spec), **asked}, "rule", "the estimator's own, and what the task asks")
     if "loss" in draft.choices:
         draft.choices["loss"] = Choice(value=None, kind="fixed", reason="fitted at once, by the estimator's own loss")

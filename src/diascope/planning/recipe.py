@@ -14,7 +14,7 @@ SIDES = ("left", "right", "links", "rechts", "左", "右")
 ONE_SIDED = 0.05
 """Of the image's width: a structure that lies by so much on the same side in nearly all masks has a side."""
 
-Strength = Literal["none", "mirrored", "light", "strong"]
+Strength = Literal["none", "mirrored", "light", "scaled", "strong"]
 
 
 Places = Mapping[str, tuple[float, float, float]]
@@ -52,6 +52,8 @@ def recipe(facts: InputFacts, strength: Strength, axes: tuple[int, ...], spacing
         # No interpolation: it would blur the fine texture of a coarse grid, and takes a third of a step's time.
         mirrored = [["mirror", {"axes": list(axes)}]] if axes else []
         return [*mirrored, ["brightness_contrast", {"probability": 0.3}]]
+    if strength == "scaled":
+        return _scaled(axes, spacing)
     strong = strength == "strong"
     free = facts.modality == "photo"
     step = float(min(spacing[1:]))
@@ -81,4 +83,27 @@ def recipe(facts: InputFacts, strength: Strength, axes: tuple[int, ...], spacing
         ["brightness_contrast", {"probability": 0.2}],
         ["low_resolution", {"probability": 0.15}],
         ["gamma", {"probability": 0.25}],
+    ]
+
+
+def _scaled(axes: tuple[int, ...], spacing: tuple[float, ...]) -> list[list[Any]]:
+    """For what comes in many sizes and anywhere in the image.
+
+    Nearly every image is moved and magnified, hardly one is turned, and none is deformed: boxes stay boxes.
+    """
+    step = float(min(spacing[1:]))
+    moved = {
+        "probability": 0.8,
+        "rotation": [5.0, 0.0, 0.0],
+        "scale": [0.7, 1.4],
+        "translation": 32 * step,
+        "spacing": list(spacing),
+    }
+    mirrored: list[list[Any]] = [["mirror", {"axes": list(axes)}]] if axes else []
+    return [
+        ["affine_elastic", moved],
+        *mirrored,
+        ["brightness_contrast", {"probability": 0.5}],
+        ["gamma", {"probability": 0.25}],
+        ["noise", {"probability": 0.1}],
     ]

@@ -5,7 +5,7 @@ Throughput is first guessed from the cores; the probe then measures the size tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,11 +15,13 @@ import numpy.typing as npt
 from diascope.core import registry
 from diascope.core.errors import DoesNotFit
 from diascope.core.plan import Fingerprint
+from diascope.engine.building import encoded
 from diascope.engine.devices import Capabilities
 from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
 from diascope.planning.grid import Grid, fitted_patch
+from diascope.planning.preprocessing import working
 
 GFLOPS_PER_CORE = 90.0
 """fp32, channels last, kept allocator: about what two cores of a recent Xeon reach in training (PERFORMANCE.md)."""
@@ -121,7 +123,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     whole = bool(draft.choices["whole"].value)
     cases = sum(facts.strata.values())
     time = _time(draft, facts, budget)
-    wanted = max(FEWEST_STEPS[whole], WANTED_STEPS[whole] * min(1.0, budget.minutes / 15))
+    enough = draft.choices["enough_steps"].value if "enough_steps" in draft.choices else WANTED_STEPS[whole]
+    wanted = max(FEWEST_STEPS[whole], min(enough, WANTED_STEPS[whole] * budget.minutes / 15))
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 
@@ -133,7 +136,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
         _coarseness(tried, grid, smallest, (time, cases)) if physical and spec.dimensions == 3 and not whole else 1.0
     )
     chosen = None
-    for rung in _ladder(spec, grid, whole, cases, (smallest, first)):
+    rungs = _ladder(spec, grid, whole, cases, (smallest, first))
+    for rung in _coarser_first(rungs, grid, draft.choices["grids"].value) if "grids" in draft.choices else rungs:
         chosen = tried(rung)
         last_on_grid = rung == Rung(LEAN[-1], 2, first) and not whole
         steps = max(FEWEST_STEPS[whole], ENOUGH * wanted) if last_on_grid else wanted
@@ -164,7 +168,7 @@ def _reading(tried: Tried, grid: Grid, time: Time) -> float:
     """Seconds in which every case that is read after training is read once, window by window."""
     patch = np.array(tried.spec.shape)
     over = np.maximum(np.array(grid.size) / tried.factor - patch, 0)
-    windows = float(np.prod(np.ceil(over / (patch * (1 - time.overlap))) + 1))
+    windows = float(np.prod(np.ceil(over / np.maximum(1, patch * (1 - time.overlap))) + 1))
     return time.reads * windows * (tried.seconds - STEP_OVERHEAD) / tried.batch / 3
 
 
@@ -205,12 +209,13 @@ def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[C
         shape = fitted_patch(cut, spec.dimensions, steps)
     one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, (steps[0], steps[1], steps[2]))
     one = one if spec.dimensions > 1 else spec
-    options = narrowed(model.options(one), rung.lean)
+    options = narrowed(model.options(encoded(one)), rung.lean)
     if spec.dimensions > 1:
         one = replace(one, shape=_divisible(shape, model.stride(options), one.dimensions))
-    cost = model.cost(one, options)
-    gflop = cost.gflop * rung.batch
-    need = BASE_GB + (16 * cost.parameters + 1.3 * rung.batch * cost.activation_bytes) / 1e9
+    cost = model.cost(encoded(one), options)
+    examples = rung.batch * (one.shape[0] if one.dimensions == 2 else 1)
+    gflop = cost.gflop * examples
+    need = BASE_GB + (16 * cost.parameters + 1.3 * examples * cost.activation_bytes) / 1e9
     # Narrow layers are bound by memory and not by arithmetic: half the width, about 0.7 of the speed.
     seconds = gflop / (_throughput(machine) * rung.lean**0.5) + STEP_OVERHEAD
     return Tried(options, one, rung.batch, gflop, need, seconds, factor)
@@ -230,8 +235,14 @@ def _choose(draft: Any, chosen: Tried, grid: Grid, whole: bool, facts: tuple[int
     draft.put("patch", shape, "rule", grid.reason if whole else "median image, within what two cores can train on")
     draft.put("batch", chosen.batch, "rule", f"{cases} training cases; {chosen.need_gb:.1f} GB by estimate")
     draft.put("estimated_gb", round(chosen.need_gb, 2), "rule", "by the model's own estimate, before the probe")
-    if max(chosen.factor) > 1 and draft.choices["patch"].kind != "by hand":
+    if draft.choices["patch"].kind == "by hand":
+        return
+    if max(chosen.factor) > 1:
         _coarsen(draft, chosen, whole, grid)
+    elif whole and chosen.spec.shape != grid.shape:
+        prepare = [[name, dict(params)] for name, params in draft.choices["prepare"].value]
+        reason = f"{draft.choices['prepare'].reason}; what the strides of the network divide"
+        draft.put("prepare", _shaped(prepare, chosen), "rule", reason)
 
 
 def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
@@ -239,15 +250,21 @@ def _coarsen(draft: Any, chosen: Tried, whole: bool, grid: Grid) -> None:
     steps = [round(step * factor, 4) for step, factor in zip(grid.steps, chosen.factor, strict=True)]
     reason = f"{max(chosen.factor):g} times coarser, so that training and reading fit the time"
     prepare = [[name, dict(params)] for name, params in draft.choices["prepare"].value]
-    if not prepare:
-        prepare = [["resample", {"shape": [], "order": 3} if whole else {"spacing": [], "order": 3}]]
+    if not any({"spacing", "shape"} & set(params) for _, params in prepare):
+        prepare.insert(0, ["resample", {"shape": [], "order": 3} if whole else {"spacing": [], "order": 3}])
     for _, params in prepare:
         if "spacing" in params:
             params["spacing"] = steps
-        else:
-            params["shape"] = list(chosen.spec.shape)
-    draft.put("prepare", prepare, "rule", reason)
+    draft.put("prepare", _shaped(prepare, chosen), "rule", reason)
     draft.put("spacing", steps, "rule", "steps (z, y, x) of the working grid")
+
+
+def _shaped(prepare: list[list[Any]], chosen: Tried) -> list[list[Any]]:
+    """The preparation that ends in the size that was chosen."""
+    for _, params in prepare:
+        if "shape" in params:
+            params["shape"] = list(chosen.spec.shape)
+    return prepare
 
 
 def narrowed(options: dict[str, Any], share: float) -> dict[str, Any]:
@@ -274,7 +291,7 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
     if spec.dimensions < 2:
         return [Rung(1.0, int(np.clip(cases // 80, 1, 16)) * 8)]
     if whole:
-        most = 32 if spec.dimensions == 3 or max(grid.shape) > 64 else 128
+        most = 32 if grid.shape[0] > 1 or max(grid.shape) > 64 else 128
         batch = int(np.clip(2 ** round(np.log2(max(8.0, cases / 25))), 8, most))
         return [Rung(lean, batch) for lean in LEAN] + [
             Rung(LEAN[-1], min(batch, 16), factor) for factor in (1.33, 1.67)
@@ -285,6 +302,15 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
     rungs += [Rung(lean, 2, factor) for factor in coarse for lean in (0.375, 0.25)]
     # Smaller patches come last: they see too little around a voxel, and take many windows to read.
     return rungs + [Rung(LEAN[-1], 2, coarse[-1] if coarse else first, part) for part in (0.8, 0.65)]
+
+
+def _coarser_first(rungs: Sequence[Rung], grid: Grid, sides: Sequence[int]) -> list[Rung]:
+    """The full width on each grid of a task that names several, largest first, and on the last one all widths."""
+    factors = list(dict.fromkeys(max(1.0, max(grid.shape[1:]) / side) for side in sides))
+    lean = [rung for rung in rungs if rung.coarser == 1]
+    return [replace(lean[0], coarser=factor) for factor in factors[:-1]] + [
+        replace(rung, coarser=factors[-1]) for rung in lean
+    ]
 
 
 def _pays(grid: Grid, coarser: float, smallest: float) -> bool:
@@ -298,7 +324,7 @@ def _pays(grid: Grid, coarser: float, smallest: float) -> bool:
 def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:
     images = draft.choices["image_inputs"].value
     if images:
-        dimensions = facts.inputs[images[0]].dimensions
+        dimensions = working(draft, facts.inputs[images[0]]).dimensions
         return InputSpec("image", _channels(draft), dimensions, grid.shape, grid.steps)
     settings = next(iter(draft.choices["readings"].value.values()))
     return kind_of(settings).spec(settings)
@@ -306,14 +332,15 @@ def _spec(draft: Any, facts: Fingerprint, grid: Grid) -> InputSpec:
 
 def _channels(draft: Any) -> int:
     intensity = draft.choices["intensity"].value
-    return sum(
+    channels = sum(
         count * len(intensity[name].get("windows", [None])) for name, count in draft.choices["channels"].value.items()
     )
+    return int(channels * max(1, draft.choices["slices"].value))
 
 
 def _divisible(shape: tuple[int, int, int], stride: tuple[int, int, int], dimensions: int) -> tuple[int, int, int]:
     z, y, x = (-(-side // step) * step for side, step in zip(shape, stride, strict=True))
-    return (1, y, x) if dimensions == 2 else (z, y, x)
+    return (shape[0], y, x) if dimensions == 2 else (z, y, x)
 
 
 def _throughput(machine: Capabilities) -> float:

@@ -79,6 +79,8 @@ def _costs(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budge
     folded = bool(draft.choices["folds"].value)
     count = len(dataset.cases) if folded else len(dataset.part("val")) + len(dataset.part("test"))
     count += 0 if draft.choices["whole"].value else min(SHOWN_AGAIN, count)
+    audit = draft.choices["audit_seconds"].value if "audit_seconds" in draft.choices else None
+    count += 0 if audit is None else len(dataset.part("train"))
     prepare = 1.2 * len(dataset.cases) * facts.seconds_per_case
     most = READ_SHARE * _room(budget, prepare)
 
@@ -91,7 +93,7 @@ def _costs(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budge
         reason = f"windows that overlap by half would take above {READ_SHARE:.0%} of the time"
         draft.put("overlap", SPARSE_OVERLAP, "rule", reason)
     figures = _figure_seconds(dataset, len(dataset.cases) if folded else len(dataset.part("test")))
-    return Costs(found.seconds_per_step, read_one(), prepare, read_one() * count + figures)
+    return Costs(found.seconds_per_step, read_one(), prepare, read_one() * count + figures + (audit or 0.0))
 
 
 def _file_seconds(draft: Any, dataset: Dataset, facts: Fingerprint) -> float:
@@ -112,7 +114,8 @@ def _figure_seconds(dataset: Dataset, cases: int) -> float:
 
 def _steps(draft: Any, cases: int, costs: Costs, left: float, folds: int) -> float:
     """Choose the steps; the seconds that they take."""
-    epochs = EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
+    own = draft.choices.get("passes")
+    epochs = own.value if own else EPOCHS_WHOLE if draft.choices["whole"].value else EPOCHS_PATCHES
     cap = max(60, int(np.ceil(epochs * cases / draft.choices["batch"].value)))
     left = max(left, FEWEST_STEPS * costs.step * folds)
     fits = int(left / folds / costs.step)
@@ -142,5 +145,6 @@ def _read_seconds(draft: Any, facts: Fingerprint, found: Probe) -> float:
     first = facts.inputs[draft.choices["image_inputs"].value[0]]
     size = np.array(first.shapes[2]) * np.array(first.spacings[2]) / np.array(draft.choices["spacing"].value)
     patch = np.array(draft.choices["patch"].value)
-    windows = np.prod(np.ceil(np.maximum(size - patch, 0) / (patch * (1 - draft.choices["overlap"].value))) + 1)
+    step = np.maximum(1, patch * (1 - draft.choices["overlap"].value))
+    windows = np.prod(np.ceil(np.maximum(size - patch, 0) / step) + 1)
     return float(forward * passes * windows)

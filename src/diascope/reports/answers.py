@@ -18,7 +18,9 @@ from diascope.engine.progress import Tell, silent
 from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import headers
 from diascope.kinds import kind_of
-from diascope.reports.pictures import slice_picture
+from diascope.reports.box_files import box_files
+from diascope.reports.outlines import counted
+from diascope.reports.pictures import PictureParts, slice_picture
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease
 
@@ -70,6 +72,11 @@ class Answers:
         if prediction.mask is not None:
             files, missing = _mask_files(self.opened, prediction.mask, asked)
             history += missing
+            for line in missing:
+                self.tell({"event": "warning", "message": f"{asked.case.id}: {line}"})
+        if prediction.boxes is not None:
+            written, missing = box_files(self.opened, prediction.boxes, (asked.case, asked.root, asked.folder), images)
+            files, history = files | written, history + missing
             for line in missing:
                 self.tell({"event": "warning", "message": f"{asked.case.id}: {line}"})
         files |= _pictures(self.opened, prediction, images, asked)
@@ -160,9 +167,9 @@ def _pictures(opened: OpenRelease, prediction: Prediction, images: Mapping[str, 
     first = next(iter(images.values()), None)
     if first is not None:
         words = ", ".join(f"{finding.concept}: {finding.status}" for finding in prediction.findings)
-        shown = slice_picture(
-            first, prediction.mask, None, opened.release.target.labels, caption=words, case=asked.case.id
-        )
+        words = words if prediction.boxes is None else counted(prediction.boxes)
+        parts: PictureParts = {"caption": words, "case": asked.case.id, "boxes": prediction.boxes}
+        shown = slice_picture(first, prediction.mask, None, opened.release.target.labels, **parts)
         (folder / "picture.png").write_bytes(base64.b64decode(shown.png))
         files["picture"] = "picture.png"
     for number, image in enumerate(prediction.images):

@@ -14,6 +14,8 @@ from diascope.reports.words import Words
 
 WIDTH = 400
 ROW = 28
+MOST_TEXT = 180
+"""Pixels on the right that values may take: the bars need the rest."""
 
 
 def bars_body(figure: Bars, words: Words) -> Markup:
@@ -49,7 +51,7 @@ def _rows(figure: Bars, words: Words) -> Markup:
     if figure.unit == "1" and 0.3 < high <= 1 and low >= 0:
         high = 1.0
     texts = [measure_text(row, words) if row.low is not None else _bare(row) for row in measures]
-    right = max(max(map(len, texts)) * 7.6 + 12, 34)
+    right = min(max(max(map(len, texts)) * 7.6 + 12, 34), MOST_TEXT)
     scale = Scale(low, high, 132, WIDTH - right)
     parts = []
     for index, (name, row, text) in enumerate(zip(figure.names, measures, texts, strict=False)):

@@ -51,6 +51,7 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
             for rule in release.gate.columns
         ),
         "",
+        *_blocked(evaluation),
         "## Warnings",
         "",
         *([f"- {line}" for line in evaluation.warnings] or ["- none"]),
@@ -82,6 +83,10 @@ def licence_text(release: Release, dataset: str) -> str:
         "Whether the licence of data binds what was learnt from it is for those who hold the rights to say: ask them\n"
         f"before you use the weights for what the data may not be used for. {release.intended_use}\n"
     )
+
+
+def _blocked(evaluation: Evaluation) -> list[str]:
+    return ["## Must not be used", "", *(f"- {why}" for why in evaluation.blocks), ""] if evaluation.blocks else []
 
 
 def _made(release: Release) -> str:

@@ -51,7 +51,7 @@ def figure_markup(figure: Figure, words: Words) -> Markup:
             body, kind = _gallery_body(figure, words), "gallery"
         case Grid():
             body, kind = grid_body(figure, words), "grid wide"
-    note = tag("p", words.phrase(figure.note), class_="note") if figure.note else None
+    note = tag("p", words.label(figure.note), class_="note") if figure.note else None
     title = tag("figcaption", words.label(figure.title)) if figure.title else None
     return tag("figure", title, body, note, class_=f"figure {kind}")
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from diascope import formats
 from diascope.core import registry
+from diascope.core.boxes import Boxes
 from diascope.core.case import Case, FileRef
 from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure, Gallery, Picture
@@ -19,7 +20,8 @@ from diascope.core.image import Image
 from diascope.engine.batch import Example, Output
 from diascope.engine.preparing import prepared
 from diascope.engine.reading import Reader
-from diascope.reports.pictures import slice_picture
+from diascope.reports.outlines import counted
+from diascope.reports.pictures import PictureParts, slice_picture
 
 SHOWN = 4
 """Cases in each gallery."""
@@ -84,13 +86,17 @@ def _picture(seen: Seen, score: float | None, root: Path, answer: Answer) -> Pic
     image = formats.read(ref, root) if isinstance(ref, FileRef) else Image(example.inputs["image"], Geometry.unknown())
     truth = next(iter(masks.values()), None)
     truth_image = None if truth is None else Image(truth[None], image.geometry, unit="label")
+    known = next((v for k, v in case.targets.items() if k in plan.target.columns and not isinstance(v, FileRef)), None)
+    true = known.usable(image.shape) if isinstance(known, Boxes) else None
     said = ", ".join(
         f"{one.concept} {one.measures['probability'].value:.2f}"
         for one in prediction.findings
         if "probability" in one.measures
     )
-    known = next(
-        (str(v) for k, v in case.targets.items() if k in plan.target.columns and not isinstance(v, FileRef)), ""
-    )
-    words = f"truth: {known}; said: {said}" if known else f"score {score:.3f}" if score is not None else ""
-    return slice_picture(image, prediction.mask, truth_image, plan.target.labels, caption=words, case=case.id)
+    words = f"score {score:.3f}" if score is not None else ""
+    if isinstance(known, Boxes):
+        words = f"truth: {counted(true)}; said: {counted(prediction.boxes)}"
+    elif known is not None:
+        words = f"truth: {known}; said: {said}"
+    parts: PictureParts = {"caption": words, "case": case.id, "boxes": prediction.boxes, "true_boxes": true}
+    return slice_picture(image, prediction.mask, truth_image, plan.target.labels, **parts)

@@ -12,16 +12,16 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from scipy.ndimage import binary_fill_holes
 
+from diascope.core.boxes import Boxes
 from diascope.core.case import Label
 from diascope.core.errors import DataRefused
 from diascope.core.figure import Picture
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
+from diascope.reports.colours import TRUTH_COLOUR, label_colour
 from diascope.reports.display import View, grey_or_colour, mark_orientation, pixel_size, view_of
+from diascope.reports.outlines import outlined
 
-LABEL_COLOURS = ("#e8743b", "#2aa9e0", "#3fbf7f", "#d268b0", "#b08cff", "#e0b02a", "#19a6a0", "#f2789f")
-"""Of label values 1, 2, ...: told apart by colour-blind readers; a value has the same colour in every picture."""
-TRUTH_COLOUR = "#fff04a"
 FILL = 0.32
 THUMBNAIL = 160
 
@@ -38,6 +38,10 @@ class PictureParts(TypedDict, total=False):
     """(Z, Y, X), any scale; drawn from transparent (lowest) to yellow (highest)."""
     index: int | None
     """Slice along array axis 0; None picks the most telling one."""
+    boxes: Boxes | None
+    """What the model said: outlined in the colour of the label, with its probability."""
+    true_boxes: Boxes | None
+    """The reference: outlined in yellow."""
 
 
 def slice_picture(
@@ -57,7 +61,7 @@ def slice_picture(
         mask: What the model said: label values, filled and outlined in the colour of the label.
         truth: The reference: label values, outlined in yellow.
         labels: Names of the label values; without them every value that occurs is drawn.
-        **parts: `caption`, `case`, `heat` and `index`, as in `PictureParts`.
+        **parts: `caption`, `case`, `heat`, `index`, `boxes` and `true_boxes`, as in `PictureParts`.
 
     Returns:
         The picture as a record, at least 256 pixels along its longer side.
@@ -67,9 +71,10 @@ def slice_picture(
     """
     heat, index = parts.get("heat"), parts.get("index")
     said, known = _values(mask, image, "mask"), _values(truth, image, "truth")
+    boxes = [one for one in (parts.get("boxes"), parts.get("true_boxes")) if one is not None]
     if heat is not None and heat.shape != image.shape:
         raise DataRefused("a heat map must have the shape of its image", given=f"{heat.shape} for {image.shape}")
-    at = telling_slice(image, said, known, heat) if index is None else index
+    at = telling_slice(image, said, known, heat, boxes) if index is None else index
     if not 0 <= at < image.shape[0]:
         raise DataRefused(f"the image has slices 0 to {image.shape[0] - 1}", given=f"slice {at}")
     view = view_of(image)
@@ -83,7 +88,9 @@ def slice_picture(
     if known is not None:
         canvas = _with_truth(canvas, view.turn(known[at]), size, _drawn_labels(labels, known))
         legend.append(("truth (outline)", TRUTH_COLOUR))
-    finished = mark_orientation(Pillow.fromarray(canvas.round().astype(np.uint8)), view)
+    drawn, more = outlined(Pillow.fromarray(canvas.round().astype(np.uint8)), (image, at, view), labels, parts)
+    legend += more
+    finished = mark_orientation(drawn, view)
     return Picture(
         png=_png(finished), caption=parts.get("caption", ""), case=parts.get("case", ""), legend=tuple(legend)
     )
@@ -112,20 +119,18 @@ def thumbnail_png(array: npt.NDArray[Any]) -> str:
     return _png(Pillow.fromarray(_resized(pixels, size, Pillow.Resampling.BICUBIC)))
 
 
-def label_colour(value: int) -> str:
-    """The colour of a label value, the same in every picture."""
-    return LABEL_COLOURS[(value - 1) % len(LABEL_COLOURS)]
-
-
 def telling_slice(
     image: Image,
     said: npt.NDArray[Any] | None,
     known: npt.NDArray[Any] | None,
     heat: npt.NDArray[Any] | None,
+    boxes: Sequence[Boxes] = (),
 ) -> int:
-    """The slice along axis 0 with the most mask (said and true), else most heat in the body, else the middle one."""
+    """The slice along axis 0 with the most mask or boxes (said, true), else most heat in the body, else the middle."""
     slices = image.shape[0]
     amount = np.zeros(slices)
+    for corners in (corners for one in boxes for corners in one.corners):
+        amount[max(0, int(corners[0])) : max(1, int(np.ceil(corners[3])))] += 1
     for values in (said, known):
         if values is not None:
             amount += (values > 0).sum(axis=(1, 2))

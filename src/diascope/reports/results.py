@@ -35,6 +35,8 @@ LONG = 160
 """Characters of a value above which it is folded."""
 COLUMNS = 6
 """Measures beside each other, at most: what a sheet of A4 holds."""
+AT_A_TIME = "until "
+"""How the part of a metric's name begins that says until when it was measured."""
 PARTS = ("test", "cross-validated", "external")
 
 
@@ -54,6 +56,7 @@ def masthead(content: ReportContent, words: Words) -> Markup:
         tag("div", tag("h1", content.title), _seal(content, words), class_="title"),
         tag("p", part_sentence(content, words), class_="sentence"),
         tag("p", words("part.few"), class_="sentence is-warn") if evaluation.patients < SMALL_GROUP else None,
+        [tag("p", words("blocked", why=words.phrase(why)), class_="sentence is-warn") for why in evaluation.blocks],
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
     )
 
@@ -166,7 +169,7 @@ def explanations(content: ReportContent, words: Words) -> Markup | None:
 def all_metrics(content: ReportContent, words: Words) -> Markup | None:
     """Every metric with its interval; those of classes as one table, its longer side down the page."""
     metrics = content.evaluation.metrics
-    overall = {name: measure for name, measure in metrics.items() if "/" not in name}
+    overall = {name: measure for name, measure in metrics.items() if not _of_class(name)}
     parts: list[Child] = []
     if overall:
         parts.append(_overall_table(overall, content.evaluation, words))
@@ -174,6 +177,11 @@ def all_metrics(content: ReportContent, words: Words) -> Markup | None:
     parts += [figure_markup(figure, words) for figure in content.evaluation.figures if isinstance(figure, Grid)]
     parts.append(_decision(content.evaluation, words))
     return join(parts) or None
+
+
+def _of_class(name: str) -> bool:
+    """Whether a metric is that of a class; `brier/until 5 a` is that of all cases at a time."""
+    return "/" in name and not name.partition("/")[2].startswith(AT_A_TIME)
 
 
 def _overall_table(overall: dict[str, Measure], evaluation: Evaluation, words: Words) -> Markup:
@@ -194,7 +202,7 @@ def _left_out(name: str, evaluation: Evaluation, words: Words) -> Markup | None:
 
 
 def _class_table(metrics: dict[str, Measure], evaluation: Evaluation, words: Words) -> Markup | None:
-    pairs = [name.partition("/")[::2] for name in metrics if "/" in name]
+    pairs = [name.partition("/")[::2] for name in metrics if _of_class(name)]
     if not pairs:
         return None
     bases = list(dict.fromkeys(base for base, _ in pairs))

@@ -19,7 +19,8 @@ from diascope.sources.folders.files import (
 )
 from diascope.sources.tables.beside import rows_of
 from diascope.sources.tables.describe import describe
-from diascope.sources.tables.sheet import BESIDE, read_sheet
+from diascope.sources.tables.drawn import sides_of
+from diascope.sources.tables.sheet import BESIDE, read_columns, read_sheet
 
 
 class ImageTable:
@@ -82,6 +83,7 @@ def _image_folder(root: Path) -> str | None:
 def _tables(root: Path) -> list[str]:
     """Names of the tables: the one that is named like one (`BESIDE`), else every CSV."""
     tables = [name for name in contents(root)[1] if name.lower().endswith(".csv")]
+    tables = [name for name in tables if sides_of(read_columns(root / name)) is None]
     named = [name for name in tables if name in BESIDE]
     return named or tables
 

@@ -1,4 +1,4 @@
-"""A CSV manifest: one row a case, with the columns `image`, further inputs, masks, targets, `patient`, `split`, `site`.
+"""A CSV manifest: one row a case, with columns of inputs, masks, targets, `patient`, `split`, `site`.
 
 The columns are described in `docs/how-to/layouts.md`. A folder with a `manifest.csv` is read in the same way.
 """
@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import DataRefused
+from diascope.formats import format_of
+from diascope.formats.tables.kept import item_of
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import file_ref, reason, stem_of, suffix_of
 from diascope.sources.folders.masks import mask_target
 from diascope.sources.folders.pairs import MASK_FOLDERS
 from diascope.sources.tables.columns import CASE, TARGET, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.named import KINDS, LONGEST_NAME, MANIFEST, inputs_named, is_manifest, named
 from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
 from diascope.sources.tables.targets import kind_of
-from diascope.sources.tables.written import first_rows
 
-NAME = "manifest.csv"
-IMAGE, MASK = "image", "mask"
-"""A column `image` or `mask`; further ones are `image:NAME` and `mask:NAME`."""
+MASK = "mask"
+CELLS = MappingProxyType({"text": "text_cell", "sequence": "sequence_cell"})
+"""Kinds whose cells may hold the input itself in place of a file's name, and the format that reads them."""
 
 
 class Manifest:
@@ -40,20 +44,24 @@ class Manifest:
         """
         path = _table(Path(location))
         sheet, root = read_sheet(path), path.parent
-        images, masks = _named(sheet.columns, IMAGE), _named(sheet.columns, MASK)
-        if not images:
+        inputs, masks = inputs_named(sheet.columns), named(sheet.columns, MASK)
+        columns = {column for _, column in inputs.values()}
+        if not inputs:
             raise DataRefused(
-                f"{path} has no column 'image'", given=", ".join(sheet.columns), todo="See docs/how-to/layouts.md"
+                f"{path} has no column {' or '.join(map(repr, KINDS))}",
+                given=", ".join(sheet.columns),
+                todo="See docs/how-to/layouts.md",
             )
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
-        masks |= _unsaid_masks(sheet, root, {*images.values(), *masks.values()}, options.target)
-        rows = _rows_by_case(sheet, images)
+        masks |= _unsaid_masks(sheet, root, {*columns, *masks.values()}, options.target)
+        rows = _rows_by_case(sheet, inputs)
         _refuse_absent(sheet, root, masks)
-        cases = [_case(root, case, row, images, masks) for case, row in rows.items()]
+        places = {id(row): number for number, row in enumerate(sheet.rows, start=1)}
+        cases = [_case(sheet, (case, row, places[id(row)]), inputs, masks) for case, row in rows.items()]
         found = [mask_target(name, [case.targets[name] for case in cases], root) for name in masks]
         case_column = first_of(sheet.columns, CASE)
-        used = frozenset({*images.values(), *masks.values(), *([case_column] if case_column else [])})
+        used = frozenset({*columns, *masks.values(), *([case_column] if case_column else [])})
         described = describe(
             cases, options, Rows(sheet.columns, rows, used), [target for target, _ in found if target is not None]
         )
@@ -62,35 +70,15 @@ class Manifest:
 
 
 def _table(path: Path) -> Path:
-    return path / NAME if path.is_dir() else path
+    return path / MANIFEST if path.is_dir() else path
 
 
 def _why(path: Path) -> str | None:
     table = _table(path)
-    if not table.name.lower().endswith(".csv") or not table.is_file():
+    if not is_manifest(table):
         return None
-    images = _named(read_columns(table), IMAGE)
-    if images and not _names_files(table, images):
-        return None
-    return f"{table.name} has the column {', '.join(map(repr, images.values()))}" if images else None
-
-
-def _names_files(table: Path, images: Mapping[str, str]) -> bool:
-    """Whether a cell of a column of images is a file's name: `image` may also say which film a report is about."""
-    names, rows = first_rows(table)
-    places = [names.index(column) for column in images.values() if column in names]
-    cells = [cell for row in rows for place in places if (cell := row[place].strip())]
-    return not cells or any(suffix_of(cell) or (table.parent / _posix(cell)).exists() for cell in cells)
-
-
-def _named(columns: tuple[str, ...], kind: str) -> dict[str, str]:
-    """Name of an input or mask to its column: `image` is "image", `image:flair` is "flair"."""
-    found = {}
-    for column in columns:
-        prefix, colon, name = column.partition(":")
-        if prefix.strip().lower() == kind:
-            found[name.strip() if colon else kind] = column
-    return found
+    inputs = inputs_named(read_columns(table))
+    return f"{table.name} has the column {', '.join(repr(column) for _, column in inputs.values())}"
 
 
 def _unsaid_masks(sheet: Sheet, root: Path, used: Collection[str], asked: str | None) -> dict[str, str]:
@@ -131,15 +119,16 @@ def _refuse_absent(sheet: Sheet, root: Path, masks: Mapping[str, str]) -> None:
             )
 
 
-def _rows_by_case(sheet: Sheet, images: Mapping[str, str]) -> dict[str, Cells]:
-    """Rows by case id: the cell of a column `case`, else the path of the first image without its ending."""
+def _rows_by_case(sheet: Sheet, inputs: Mapping[str, tuple[str, str]]) -> dict[str, Cells]:
+    """Rows by case id: the cell of a column `case`, else the first file without its ending, else the row's number."""
     column = first_of(sheet.columns, CASE)
     rows: dict[str, Cells] = {}
     for number, row in enumerate(sheet.rows, start=1):
-        first = next((cell for name in images.values() if (cell := row[name])), None)
+        first = next(((kind, cell) for kind, name in inputs.values() if (cell := row[name])), None)
         if first is None:
-            raise DataRefused(f"row {number} of {sheet.path.name} names no image", todo="Fill it in or remove the row")
-        case = (row[column] if column else None) or stem_of(_posix(first))
+            raise DataRefused(f"row {number} of {sheet.path.name} names no input", todo="Fill it in or remove the row")
+        own = f"row-{number}" if first[0] in CELLS else stem_of(_posix(first[1]))
+        case = (row[column] if column else None) or own
         if case in rows:
             raise DataRefused(
                 f"two rows of {sheet.path.name} are one case",
@@ -150,12 +139,19 @@ def _rows_by_case(sheet: Sheet, images: Mapping[str, str]) -> dict[str, Cells]:
     return rows
 
 
-def _case(root: Path, case: str, row: Cells, images: Mapping[str, str], masks: Mapping[str, str]) -> Case:
+def _case(
+    sheet: Sheet, place: tuple[str, Cells, int], inputs: Mapping[str, tuple[str, str]], masks: Mapping[str, str]
+) -> Case:
+    root, (case, row, number) = sheet.path.parent, place
     return Case(
         id=case,
         patient=case,
         patient_known=False,
-        inputs={name: _ref(root, cell) for name, column in images.items() if (cell := row[column]) is not None},
+        inputs={
+            name: _ref(root, cell) if kind == "image" else _other(sheet, kind, cell, item_of(number, [column]))
+            for name, (kind, column) in inputs.items()
+            if (cell := row[column]) is not None
+        },
         targets={name: _ref(root, cell) if (cell := row[column]) else None for name, column in masks.items()},
     )
 
@@ -170,6 +166,24 @@ def _ref(root: Path, cell: str) -> FileRef:
         if path.lower().endswith((".dcm", ".dicom")):
             return FileRef(format="dicom", paths=(path,))
     return file_ref(path)
+
+
+def _other(sheet: Sheet, kind: Any, cell: str, item: str) -> FileRef:
+    """A file that a cell names, or the cell itself where it holds the text or the letters.
+
+    Raises:
+        DataRefused: When no format reads the file.
+    """
+    path = _posix(cell)
+    full = sheet.path.parent / path
+    if kind in CELLS and (len(path) > LONGEST_NAME or not full.is_file()):
+        return FileRef(kind=kind, format=CELLS[kind], paths=(sheet.path.name,), item=item)
+    found = format_of(full, kind)
+    if found is None:
+        raise DataRefused(
+            f"no format reads the {kind} that {sheet.path.name} names", given=path, todo="See diascope list formats"
+        )
+    return FileRef(kind=kind, format=found, paths=(path,))
 
 
 def _posix(cell: str) -> str:

@@ -1,12 +1,13 @@
 """A MedMNIST file: `.npz` with `train_images`, `train_labels`, and the same for `val`, `test`; any may be absent.
 
-Classes are numbers there. A `labels.json` beside the file (`{"0": "normal", "1": "pneumonia"}`) names them.
+Classes are numbers there. A `labels.json` beside the file (`{"0": "normal", "1": "pneumonia"}`) names them. Several
+columns of 0 and 1 are labels that are learnt together.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import contents, is_declared, reason
 from diascope.sources.folders.named import LABELS, read_named
 from diascope.sources.tables.describe import describe
+from diascope.sources.tables.findings import columns_asked, target_of
 from diascope.sources.tables.targets import category, positive_of
 
 PARTS: tuple[Split, ...] = ("train", "val", "test")
@@ -52,11 +54,15 @@ class MedMnist:
         width = max((labels.shape[1] for labels in labelled.values() if labels is not None), default=0)
         named = read_named(path.parent)
         names = _columns(width, named, path)
+        together = _together(labelled.values(), names, options.target)
         classes = named if width == 1 else {}
         for part, labels in labelled.items():
             count = shapes[f"{part}_images"][0]
-            cases += _cases(part, path.name, _answers(labels, count, names, classes, path))
-        targets = [_target(cases, name, classes) for name in names]
+            answers = _answers(labels, count, names, classes, path)
+            cases += _cases(part, path.name, answers if together is None else _presences(answers, together))
+        targets = [_target(cases, name, classes) for name in names] if together is None else [together]
+        if together is not None:
+            options = options.model_copy(update={"target": together.name})
         described = describe(cases, options, targets=targets)
         counts = ", ".join(f"{part} {shapes[f'{part}_images']}" for part in PARTS if f"{part}_images" in shapes)
         called = f"named by {LABELS}" if named else f"called by their number; {LABELS} beside it may name them"
@@ -167,6 +173,30 @@ def _columns(width: int, named: Mapping[int, str], path: Path) -> list[str]:
             todo=f"Give each of 0 to {width - 1} a name of its own",
         )
     return [named[column] for column in range(width)]
+
+
+def _together(parts: Iterable[npt.NDArray[np.int64] | None], names: Sequence[str], asked: str | None) -> Target | None:
+    """The columns that are learnt together: those asked for, else all where each says 0 or 1; None for one alone.
+
+    Raises:
+        DataRefused: When a column that was asked for says something else.
+    """
+    named = columns_asked(asked, names)
+    whole = target_of(named or names, names)
+    places = [names.index(name) for name in whole.columns]
+    binary = all(np.isin(labels[:, places], (0, 1)).all() for labels in parts if labels is not None)
+    if named and not binary:
+        raise DataRefused("columns that are learnt together hold 0 and 1 alone", given=asked, todo="Choose one of them")
+    meant = named or (len(names) > 1 and binary and asked in (None, whole.name))
+    return whole if meant else None
+
+
+def _presences(answers: Sequence[Mapping[str, Scalar]], target: Target) -> list[dict[str, Scalar]]:
+    """The answers as 1 and 0, of the columns that are learnt together."""
+    return [
+        {name: None if (value := answer[name]) is None else int(str(value)) for name in target.columns}
+        for answer in answers
+    ]
 
 
 def _answers(

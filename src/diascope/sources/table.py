@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +10,20 @@ from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import reason
+from diascope.sources.signals.running import samples_in
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
 from diascope.sources.tables.ids import case_ids
+from diascope.sources.tables.named import is_manifest
 from diascope.sources.tables.sheet import Sheet
 from diascope.sources.tables.survival import Outcome, outcome_of, with_outcome
 from diascope.sources.tables.written import written_in
 
 INPUT = "table"
 """Name of the input."""
-FILES = ("image", "mask", "signal", "text", "sequence")
-"""Columns that begin so name files: such a table is a manifest."""
 LEFT_OUT = {
     "text": "hold too many different texts",
     "files": "name files",
@@ -55,8 +56,9 @@ class Table:
         columns = usable(values)
         if not columns:
             raise DataRefused(f"{path} has no column that can be learnt from", given=", ".join(sheet.columns))
-        units = {name: unit for name in columns if (unit := unit_of(name)[1])}
-        cases = [_case(case, {name: values[name].of[row] for name in columns}, units) for row, case in enumerate(ids)]
+        held = [name for name in columns if not options.columns or name in _meant(sheet.columns, options.columns)]
+        units = {name: unit for name in held if (unit := unit_of(name)[1])}
+        cases = [_case(case, {name: values[name].of[row] for name in held}, units) for row, case in enumerate(ids)]
         rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), _unread(sheet, values), frozenset(columns))
         if outcome is not None:
             rows = replace(rows, used=rows.used | {outcome.time, outcome.event})
@@ -88,11 +90,13 @@ def _why(path: Path) -> str | None:
     if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
         return None
     columns = columns_of(path)
-    if len(columns) < 2 or any(name.partition(":")[0].strip().lower() in FILES for name in columns):
+    if not columns and not path.name.lower().endswith(".txt"):
+        return f"{path.name} is called like a table"  # why it cannot be read, `list` says
+    if len(columns) < 2 or sides_of(columns) is not None:
         return None
     held = written_in(path)
-    if held.is_reports or held.is_sequences:
-        return None
+    if is_manifest(path) or samples_in(path) is not None or held.is_reports or held.is_sequences:
+        return None  # another source's
     return f"{path.name} is a table with {len(columns)} columns"
 
 
@@ -100,8 +104,18 @@ def _values(sheet: Sheet, roles: Roles, options: SourceOptions) -> dict[str, Val
     out = {*roles.columns, *options.without, first_of(sheet.columns, CASE)}
     free = [name for name in sheet.columns if name not in out and plain(name) not in IDENTITY]
     found = {name: values_of(name, [row[name] for row in sheet.rows]) for name in free}
-    read = {name: read_values([row[name] for row in sheet.rows]) for name in options.columns if name in sheet.columns}
+    read = {name: read_values([row[name] for row in sheet.rows]) for name in _meant(sheet.columns, options.columns)}
     return {**found, **read}
+
+
+def _meant(columns: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """The columns that a release asks for: by their names, else those called alike but for capitals and the unit."""
+    alike = {_bare(name) for name in asked if name not in columns}
+    return [name for name in columns if name in asked or _bare(name) in alike]
+
+
+def _bare(column: str) -> str:
+    return unit_of(column)[0].strip().lower()
 
 
 def _case(case: str, values: dict[str, Scalar], units: dict[str, str]) -> Case:

@@ -15,6 +15,7 @@ from diascope.core.errors import BadUsage, DataRefused, UnknownName
 from diascope.core.plan import Plan
 from diascope.core.problem import Problem
 from diascope.core.record import write_durably
+from diascope.engine.aligning import columns_correspond
 from diascope.engine.progress import Tell, silent
 from diascope.formats.tables.words import number_of
 from diascope.planning.looked import Looked
@@ -160,17 +161,19 @@ def _reading(request: Request, plans: Sequence[Plan]) -> Request:
 def _listing(source: str, location: str, request: Request, ours: Target | None) -> Listing:
     """What a source lists; the target that a release calls its own is looked for first where the user names none.
 
-    Not by a name that says nothing: where several masks could be meant, the source asks.
+    By its columns, then by its name, but not by a name that says nothing: where several masks could be meant, the
+    source asks.
     """
     plugin, options = registry.get("sources", source), request.options
     says = ours is not None and not (ours.kind == "mask" and plain(ours.name) in SAYS_NOTHING)
     if ours is not None and says and options.target is None:
-        try:
-            own: Listing = plugin.list(location, options.model_copy(update={"target": ours.name}))
-            return own
-        except UnknownName as error:
-            if error.name != ours.name:
-                raise
+        for asked in dict.fromkeys(filter(None, (",".join(ours.columns), ours.name))):
+            try:
+                own: Listing = plugin.list(location, options.model_copy(update={"target": asked}))
+                return own
+            except UnknownName as error:
+                if error.name not in (asked, *ours.columns):
+                    raise
     listing: Listing = plugin.list(location, options)
     return listing
 
@@ -295,7 +298,7 @@ def _corresponding(targets: Sequence[Target], ours: Target) -> list[Target]:
 
     A part of the labels is enough: one class alone still has a sensitivity.
     """
-    fitting = [one for one in targets if one.kind == ours.kind and len(one.columns) == len(ours.columns)]
+    fitting = [one for one in targets if one.kind == ours.kind and columns_correspond(one, ours)]
     # A target that the task claims as something else than it is listed as counts once, as the release's own is.
     fitting.sort(key=lambda one: one.ordered == ours.ordered)
     alike = list({(one.name, one.columns): one for one in fitting}.values())

@@ -9,17 +9,20 @@ from pathlib import Path
 
 from diascope.checks.judging.verdict import accepting, blamed, in_words, verdict
 from diascope.core import registry
-from diascope.core.case import Case, Dataset, Exclusion, FileRef, TableRef, Target
+from diascope.core.case import Case, Dataset, Exclusion, FileRef, Stratum, TableRef, Target
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Fingerprint
 from diascope.core.problem import Problem, Problems
 from diascope.planning.fingerprint import fingerprint
-from diascope.planning.folding import FOLDS, folds, folds_by_rule, folds_of_few, split, united
+from diascope.planning.folding import FOLDS, folds, folds_by_rule, folds_of_few, split, unit, united
 from diascope.planning.looked import Looked
 from diascope.planning.survey import Survey
 from diascope.sources import Request
 from diascope.store.files import file_digest
 from diascope.store.workspace import Workspace
+
+LONGEST = 60
+"""Characters of a data set's name that say which target was chosen: of many columns the first."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,9 @@ def _absolute(location: str) -> str:
     return str(Path(location).resolve()) if Path(location).exists() else location
 
 
-def _stratum(case: Case, task: str, target: Target) -> str:
-    return str(registry.get("tasks", task).stratum(case, target))
+def _stratum(case: Case, task: str, target: Target) -> Stratum:
+    found: Stratum = registry.get("tasks", task).stratum(case, target)
+    return found
 
 
 def _freeze(looked: Looked, request: Request) -> Dataset:
@@ -107,9 +111,18 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
 
 
 def _dealt(
-    cases: list[Case], stratum: Callable[[Case], str], target: Target, request: Request
+    cases: list[Case], stratum: Callable[[Case], Stratum], target: Target, request: Request
 ) -> tuple[list[Case], tuple[tuple[str, ...], ...], bool]:
     """Cases with their final split, the folds where there are any, and whether the source gave a split."""
+    # What was made is trained on, and so is what lies so near to it that both stay together.
+    taught = {unit(case) for case in cases if case.synthetic}
+    if taught:
+        real = [case for case in cases if unit(case) not in taught]
+        if not real:
+            raise DataRefused("every case is synthetic: nothing real is left to test on", given=request.location)
+        dealt, folded, given = _dealt(real, stratum, target, request)
+        known = {case.id: case for case in dealt}
+        return [known.get(case.id, case.model_copy(update={"split": "train"})) for case in cases], folded, given
     # A column that only ever says `train` leaves nothing to test on: it divides nothing.
     given = any(case.split in ("val", "test") for case in cases)
     if not given:
@@ -141,7 +154,7 @@ def dataset_name(request: Request) -> str:
     """A short name from the location and, where chosen, the target."""
     path = Path(request.location)  # where there is none, an address: phantom:SEED:COUNT
     name = _plain(path.absolute().name if path.exists() else request.location.split(":")[0].split("/")[-1]) or "data"
-    target = _plain(request.options.target or "")
+    target = _plain(request.options.target or "")[:LONGEST].strip("-")
     return f"{name}-{target}" if target else name
 
 

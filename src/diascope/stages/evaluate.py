@@ -23,7 +23,7 @@ from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import FEWEST, described, features, fit_gate
 from diascope.engine.importance import importance
-from diascope.engine.measuring import measured
+from diascope.engine.measuring import audited, measured
 from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
 from diascope.engine.proving import reference
@@ -80,6 +80,7 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
     previous = len(list(workspace.evaluations.glob(f"*/{run.dataset.split('@')[-1]}.test"))) if test else 0
     part = "test" if test else "cross-validated"
     evaluation = measured(plan, scored.rows, scored.cases, scored.decision, part, run.name)
+    evaluation = _audited(watch, evaluation, scored, networks)
     pictures = worst_and_best(watch.reader(networks), evaluation, scored.cases, Path(dataset.root), scored.by_case)
     evaluation = evaluation.model_copy(
         update={
@@ -210,6 +211,26 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
     return Scored(inside, decision, cases, [row for fold in rows for row in fold], shown, by_case)
 
 
+def _audited(watch: Watch, evaluation: Evaluation, scored: Scored, networks: Sequence[Any]) -> Evaluation:
+    """Beside the training cases, where the task asks for it: on the first network, and cases that it has not seen."""
+    plan, task = watch.plan, registry.get("tasks", watch.plan.task)
+    first = watch.reader(networks[:1])
+    seen = [n for n, case in enumerate(scored.cases) if scored.by_case.get(case.id, (first,))[0] is first]
+    audit = task.score([scored.rows[n] for n in seen], plan).audit
+    if audit is None:
+        return evaluation
+    training = watch.read(networks[:1], _learnt(watch.dataset), "training", gated=False)
+    rows = [task.decide(one.row, scored.decision, plan) for one in training]
+    watch.tell({"event": "phase", "message": "laying answers beside the training cases"})
+    return audited(evaluation, audit(rows), [scored.cases[n].patient for n in seen], plan.seed)
+
+
+def _learnt(dataset: Dataset) -> tuple[Case, ...]:
+    """What the first network was trained on: of folds, those that it neither tests nor watches."""
+    held = {key for fold in dataset.folds[:2] for key in fold}
+    return tuple(case for case in dataset.part("train") if unit(case) not in held)
+
+
 def _importance(watch: Watch, scored: Scored, networks: Sequence[Any]) -> tuple[Figure, ...]:
     """Of inputs and columns: on the test part, or on the cases that the first fold's network had not seen."""
     reader, decision = next(iter(scored.by_case.values()), (watch.reader(networks), scored.decision))
@@ -245,5 +266,5 @@ def _warnings(dataset: Dataset, previous: int) -> tuple[str, ...]:
         times = "once" if previous == 1 else f"{previous} times"
         found.append(f"this test part was evaluated {times} before: choices made since may be fitted to it")
     if not all(case.patient_known for case in dataset.cases):
-        found.append("the source names no patients: several images of one patient may lie on both sides of a split")
+        found.append("the source names no patients: several cases of one patient may lie on both sides of a split")
     return tuple(found)

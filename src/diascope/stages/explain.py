@@ -13,7 +13,7 @@ from torch import nn
 from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef
-from diascope.core.errors import BadUsage
+from diascope.core.errors import BadUsage, UnknownName
 from diascope.core.figure import Gallery
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example
@@ -27,7 +27,12 @@ EXPLAINER = "grad_cam"
 
 
 def explain_cases(
-    network: nn.Module, plan: Plan, cases: Sequence[Case], root: Path, setting: tuple[str, int] = (EXPLAINER, 0)
+    network: nn.Module,
+    plan: Plan,
+    cases: Sequence[Case],
+    root: Path,
+    setting: tuple[str, int] = (EXPLAINER, 0),
+    label: str | None = None,
 ) -> tuple[Gallery, ...]:
     """A gallery of explained cases, or a line that says why there is none.
 
@@ -37,14 +42,19 @@ def explain_cases(
         cases: A few.
         root: Folder that relative paths start at.
         setting: Name of the explainer, seed of the randomised weights.
+        label: What is to be explained; None: of each case what is said most strongly.
+
+    Raises:
+        UnknownName: When there is no such label.
     """
+    asked = _output_of(label, plan)
     if str(network.output) != "vector" or not plan["image_inputs"] or plan["readings"] or not cases:
         return ()
     name, seed = setting
     explainer = registry.get("explainers", name)
     examples = [prepared(case, root, plan)[0] for case in cases]
     images = torch.stack([torch.from_numpy(example.inputs["image"]) for example in examples])
-    chosen = _outputs(network, images)
+    chosen = _outputs(network, images) if asked is None else [asked] * len(examples)
     result = weights_check(network, explainer, images, chosen[0], seed)
     title = f"What the network looked at ({explainer.title})"
     alike = "undefined" if result.similarity is None else f"{result.similarity:.2f}"
@@ -58,6 +68,14 @@ def explain_cases(
         heat = explainer.explain(network, images[number : number + 1], chosen[number])[0]
         pictures.append(_picture(case, example, heat, plan, (root, chosen[number])))
     return (Gallery(title=title, pictures=tuple(pictures), note=words),)
+
+
+def _output_of(label: str | None, plan: Plan) -> int | None:
+    """The place of a label among the outputs."""
+    places = {one.name: one.value for one in plan.target.labels}
+    if label is not None and label not in places:
+        raise UnknownName("label", label, places)
+    return None if label is None else places[label]
 
 
 def _outputs(network: nn.Module, images: torch.Tensor) -> list[int]:
@@ -92,7 +110,13 @@ def _grey(image: Any) -> Any:
     return replace(image, modality="unknown", unit="a.u.")
 
 
-def explain(release: Path, cases: Sequence[tuple[Case, Path]], out: Path, setting: tuple[str, int]) -> dict[str, Any]:
+def explain(
+    release: Path,
+    cases: Sequence[tuple[Case, Path]],
+    out: Path,
+    setting: tuple[str, int],
+    label: str | None = None,
+) -> dict[str, Any]:
     """Explain what a release says about some cases, as pictures in a folder.
 
     Args:
@@ -100,19 +124,21 @@ def explain(release: Path, cases: Sequence[tuple[Case, Path]], out: Path, settin
         cases: Each with the folder that its paths start at.
         out: Folder for the pictures.
         setting: Name of the explainer, seed of the randomised weights.
+        label: What is to be explained; None: of each case what is said most strongly.
 
     Returns:
         `sanity` in words and `pictures`, the files that were written.
 
     Raises:
         BadUsage: When the release's answers are places themselves.
+        UnknownName: When it knows no such label.
     """
     opened = open_release(release)
     network = ready(opened, "torch").reader.networks[0]  # gradients are torch's
     files: list[str] = []
     words = ""
     for case, root in cases:
-        figures = explain_cases(network, opened.plan, [case], root, setting)
+        figures = explain_cases(network, opened.plan, [case], root, setting, label)
         if not figures:
             raise BadUsage(
                 "this release says where by itself, or reads no image: there is nothing to explain with a map",

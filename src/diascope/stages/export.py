@@ -16,7 +16,7 @@ from diascope.backends.openvino import open_openvino, write_openvino
 from diascope.core.errors import DiascopeError, UnknownName
 from diascope.engine.fit import load_weights
 from diascope.engine.reading import Flat
-from diascope.store.releases import open_release
+from diascope.store.releases import open_usable
 from diascope.store.workspace import Workspace
 
 TARGETS = ("onnx", "openvino")
@@ -54,12 +54,13 @@ def export(workspace: Workspace, release: Path, to: str, out: Path | None = None
         `file`, `largest_difference` (from torch float32 on the release's reference cases), `cases`.
 
     Raises:
+        Blocked: When the release's own evaluation speaks against it.
         UnknownName: For another format.
         DiascopeError: When the written network does not give the same answers; nothing is left behind.
     """
     if to not in TARGETS:
         raise UnknownName("export format", to, TARGETS)
-    opened = open_release(release)
+    opened = open_usable(release)
     members: list[nn.Module] = [
         Flat(load_weights(opened.plan, opened.folder / name)) for name in opened.release.members
     ]

@@ -31,7 +31,7 @@ from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.channels import of_file, of_files
 from diascope.sources.studies.unlabelled import listed
 from diascope.sources.studies.unseen import TREE, Incoming, of_dicom
-from diascope.store.releases import OpenRelease, open_release
+from diascope.store.releases import OpenRelease, open_usable
 
 FREE_SHARE = 0.8
 """Of the memory that is free, as in a plan."""
@@ -60,13 +60,14 @@ class Predictor:
         memory_gb: Most memory (10**9 bytes) of this process while it reads; None is 80 % of what is free.
 
     Raises:
+        Blocked: When the release's own evaluation speaks against it.
         Tampered: When the release's bytes were changed.
         DiascopeError: When the back end does not reproduce the release's stored answers.
     """
 
     def __init__(self, folder: Path, backend: str | None = None, memory_gb: float | None = None) -> None:
         prepare_process()
-        self.opened: OpenRelease = open_release(folder)
+        self.opened: OpenRelease = open_usable(folder)
         self.ready = ready(self.opened, backend, memory_gb)
         own = int(peak_memory_gb() * 1e9)  # with the networks, and what they hold of one patch
         self.memory = int(memory_gb * 1e9) if memory_gb else own + int(FREE_SHARE * capabilities().memory_available)
@@ -129,7 +130,7 @@ class Predictor:
         """What the release says about a case that was read.
 
         Raises:
-            OutOfScope: When it looks unlike the training images.
+            OutOfScope: When it is unlike the training cases.
         """
         release, plan, example = self.opened.release, self.opened.plan, one.example
         limit = release.gate.distance_limit
@@ -137,7 +138,7 @@ class Predictor:
             apart = distance(features(example, output, plan), self.distance)
             if not apart <= limit:
                 reason = (
-                    f"it looks unlike the training images: distance {apart:.1f}, limit {limit:.1f} "
+                    f"it is unlike the training cases: distance {apart:.1f}, limit {limit:.1f} "
                     f"({refusals(release.gate)})"
                 )
                 raise OutOfScope(example.case.id, [reason])
@@ -263,12 +264,20 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
         yield from of_dicom(path, name or "image", opened)
         return
     try:
-        source = recognise(location)
+        source = _own_source(location, opened) or recognise(location)
     except DiascopeError as error:
         files = list(of_files(path, contents(path)[1], opened)) if path.is_dir() else []
         yield from files or _as_trained(location, opened, error)
         return
     yield from of_dicom(path, name or "image", opened) if source == TREE else listed(location, source, opened)
+
+
+def _own_source(location: str, opened: OpenRelease) -> str | None:
+    """The source of the training data, where it held rows and recognises this as well: another one may read no rows."""
+    own = opened.release.source
+    if not opened.plan["readings"] or own not in registry.names("sources"):
+        return None
+    return own if registry.get("sources", own).recognises(location) else None
 
 
 def _as_trained(location: str, opened: OpenRelease, why: DiascopeError) -> Iterator[Incoming]:

@@ -14,7 +14,7 @@ from diascope.core.record import canonical_json
 from diascope.core.run import Run
 from diascope.engine.progress import Tell, silent
 from diascope.reports.card import licence_text, model_card, signed_card
-from diascope.store.releases import open_release, replace_release, write_release
+from diascope.store.releases import open_usable, replace_release, write_release
 from diascope.store.workspace import Workspace
 
 CARD, LICENCE = "model-card.md", "LICENCE"
@@ -88,13 +88,14 @@ def sign(workspace: Workspace, name: str, by: str, licence: str | None = None) -
 
     Raises:
         BadUsage: When it is signed already, or the name is empty.
+        Blocked: When its evaluation speaks against it.
         Tampered: When its bytes were changed.
     """
     if not by.strip():
         raise BadUsage(
             "a release is signed by a named person", given=repr(by), todo="Use --by 'Family name, given name'"
         )
-    opened = open_release(workspace.find("releases", name))
+    opened = open_usable(workspace.find("releases", name))
     if opened.release.signed_by:
         raise BadUsage(f"{opened.release.label} is already signed by {opened.release.signed_by}")
     signed = opened.release.model_copy(

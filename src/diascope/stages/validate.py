@@ -11,7 +11,7 @@ from pathlib import Path
 
 import diascope
 from diascope.core import registry
-from diascope.core.case import Case, Dataset, Exclusion
+from diascope.core.case import Case, Dataset, Exclusion, Stratum, Target
 from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure
 from diascope.core.plan import Fingerprint
@@ -116,7 +116,7 @@ def validation_report(
     """
     opened, looked = made.opened, made.looked
     words = ["diascope", "evaluate", opened.release.label, made.location, "--source", looked.source]
-    words += ["--target", looked.target.name] if looked.target is not None and looked.target.columns else []
+    words += ["--target", _asked(looked.target)] if looked.target is not None and looked.target.columns else []
     dataset = _dataset(made)
     content = ReportContent(
         title=f"{opened.release.label} · {dataset.name}",
@@ -133,6 +133,11 @@ def validation_report(
         reproduce=(shlex.join(words),),
     )
     write_durably(path, render_report(content, lang).encode())
+
+
+def _asked(target: Target) -> str:
+    """How a target is asked for on the command line."""
+    return target.name if len(target.columns) == 1 else ",".join(target.columns)
 
 
 def _dataset(made: External) -> Dataset:
@@ -163,5 +168,6 @@ def _facts(dataset: Dataset, looked: Looked) -> Fingerprint:
     return fingerprint(whole, looked.survey, stratum).model_copy(update={"strata": {}})
 
 
-def _stratum(case: Case, task: str, dataset: Dataset) -> str:
-    return str(registry.get("tasks", task).stratum(case, dataset.target))
+def _stratum(case: Case, task: str, dataset: Dataset) -> Stratum:
+    found: Stratum = registry.get("tasks", task).stratum(case, dataset.target)
+    return found

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from diascope.core.errors import DiascopeError, Tampered
+from diascope.core.errors import Blocked, DiascopeError, Tampered
 from diascope.core.evaluation import Evaluation, Release
 from diascope.core.plan import Plan
 from diascope.core.record import Record, hash_of, write_durably
@@ -183,6 +183,19 @@ def open_release(folder: Path) -> OpenRelease:
     return OpenRelease(
         folder, release, _read(Plan, folder / "plan.json"), _read(Evaluation, folder / "evaluation.json")
     )
+
+
+def open_usable(folder: Path) -> OpenRelease:
+    """Verify and open a release that may be used.
+
+    Raises:
+        Blocked: When its own evaluation speaks against it.
+        Tampered: When a file is missing, added, changed, or not what the index says.
+    """
+    opened = open_release(folder)
+    if opened.evaluation.blocks:
+        raise Blocked(opened.release.label, opened.evaluation.blocks)
+    return opened
 
 
 def _changed(name: str, release: Release) -> Tampered:

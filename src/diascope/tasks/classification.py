@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from diascope.core import registry
@@ -19,15 +18,15 @@ from diascope.core.finding import Finding, Measure, Threshold
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.core.problem import Problem
 from diascope.engine.batch import Batch, Example, Output, Row
-from diascope.engine.feeding import generator
 from diascope.engine.network import VectorNetwork
 from diascope.engine.task import Phase, Prediction, Scores, Statistic
 from diascope.evidence.calibration import fit_offsets, fit_temperature, probabilities
-from diascope.evidence.delong import Ranking, delong
+from diascope.evidence.delong import Ranking
 from diascope.evidence.operating_point import Rule, choose
-from diascope.evidence.proportions import proportion
 from diascope.models import Gives
+from diascope.tasks.binary import Question, one_or_others, own_interval, share_interval
 from diascope.tasks.curves import precision_recall_chart, reliability_chart, roc_chart
+from diascope.tasks.mixing import mixes, with_mixup
 
 PROBABILITY = ("auroc", "average_precision", "brier", "ece", "calibration_slope")
 CALL = ("accuracy", "balanced_accuracy", "mcc", "cohen_kappa")
@@ -36,8 +35,6 @@ LARGEST = {
     "en": "the class with the largest probability, where rarer classes weigh more",
     "zh-CN": "概率最大的类别，较少见的类别权重更高",
 }
-MIXING = 5
-"""Key of what mixup draws: `engine/feeding.py` uses those below."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -81,6 +78,7 @@ class Classification:
         # On few volumes a short schedule cannot also learn to undo strong deformation.
         flat = all(one.dimensions == 2 for one in fingerprint.inputs.values())
         few = flat and sum(counts.values()) < 2000
+        cases, kind = f"{sum(counts.values())} training cases", "pictures" if flat else "volumes"
         return {
             "whole": Choice(value=True, kind="fixed", reason="the whole image is seen at once"),
             "model": Choice(
@@ -105,9 +103,7 @@ class Classification:
                 reason="AdamW with cosine decay from scratch" + ("" if flat else "; volumes: a short schedule"),
             ),
             "augment": Choice(
-                value="strong" if few else "light" if flat else "mirrored",
-                kind="rule",
-                reason=f"{sum(counts.values())} training cases, {'pictures' if flat else 'volumes'}",
+                value="strong" if few else "light" if flat else "mirrored", kind="rule", reason=f"{cases}, {kind}"
             ),
             "operating_point": Choice(
                 value={"name": "youden"},
@@ -127,17 +123,17 @@ class Classification:
         return (Phase("network", lambda network: network.parameters(), partial(_loss, plan=plan)),)
 
     def observe(self, output: Output, example: Example, truth: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Row:
-        logits = [float(value) for value in output.values]
         return {
             "case": example.case.id,
             "patient": example.case.patient,
-            "logits": logits,
+            "logits": [float(value) for value in output.values],
             "class": int(truth["class"]),
         }
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
         logits, truth = _logits(rows), _truth(rows)
-        offsets = fit_offsets(logits, truth, plan["class_weights"] if plan["loss"] else None)  # at once: unweighted
+        unweighted = "loss" in plan.choices and not plan["loss"]  # what is fitted at once knows no class weights
+        offsets = fit_offsets(logits, truth, None if unweighted else plan["class_weights"])
         temperature = fit_temperature(logits + offsets, truth)
         decision: dict[str, Any] = {
             "offsets": [float(value) for value in offsets],
@@ -179,7 +175,8 @@ class Classification:
         truth, said = _truth(rows), _probability(rows)
         labels = plan.target.labels
         shown = [_positive(plan.target)] if len(labels) == 2 else [label.value for label in labels]
-        names = {label.value: label.name for label in labels}
+        patients = [str(row["patient"]) for row in rows]
+        asked = [Question(labels[value].name, truth == value, said[:, value], patients) for value in shown]
         counts = np.zeros((len(labels), len(labels)))
         for row in rows:
             counts[row["class"], row["call"]] += 1
@@ -190,9 +187,9 @@ class Classification:
                 columns=tuple(label.name for label in labels),
                 counts=tuple(tuple(float(v) for v in line) for line in counts),
             ),
-            roc_chart(truth, said, shown, names),
-            precision_recall_chart(truth, said, shown, names),
-            reliability_chart(rows, truth, said, shown, names),
+            roc_chart(asked),
+            precision_recall_chart(asked),
+            reliability_chart(asked),
             _class_table(rows, plan),
         )
 
@@ -256,22 +253,11 @@ def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
     loss = registry.get("losses", plan["loss"])
     options = {"class_weights": plan["class_weights"], "label_smoothing": plan["label_smoothing"]}
     target, inputs = batch.target["class"], dict(batch.inputs)
-    if plan["mixup"] > 0 and network.training and "image" in inputs and len(target) > 1:
-        share = float(generator(plan.seed, MIXING, batch.step).beta(plan["mixup"], plan["mixup"]))
-        inputs = {name: _mixed(value, share) for name, value in inputs.items()}
-        target = _mixed(nn.functional.one_hot(target, len(plan.target.labels)).float(), share)
+    if mixes(network, batch, plan):
+        shares = nn.functional.one_hot(target, len(plan.target.labels)).float()
+        inputs, target = with_mixup(network, batch, shares, plan)
     result: Tensor = loss(network(inputs), target, options)
     return result
-
-
-def _mixed(values: Tensor, share: float) -> Tensor:
-    """Each row mixed with its neighbour in its pair (0 and 1, 2 and 3, ...); an odd last row stays as it is.
-
-    A process that holds an even slice of the batch makes the pairs that one process with the whole batch would make.
-    """
-    whole = len(values) // 2 * 2
-    pairs = values[:whole].reshape(-1, 2, *values.shape[1:])
-    return torch.cat([(share * pairs + (1 - share) * pairs.flip(1)).flatten(0, 1), values[whole:]])
 
 
 def _logits(rows: Sequence[Row]) -> Floats:
@@ -292,7 +278,7 @@ def _one_hot(calls: npt.NDArray[Any], classes: int) -> npt.NDArray[np.intp]:
 
 def _call_statistic(name: str, truth: npt.NDArray[Any], calls: npt.NDArray[Any], labels: Sequence[Label]) -> Statistic:
     metric = registry.get("metrics", name)
-    interval = partial(_share_interval, truth == calls, np.ones(len(truth), bool)) if name == "accuracy" else None
+    interval = partial(share_interval, truth == calls, np.ones(len(truth), bool)) if name == "accuracy" else None
     whole = _same_classes(truth)
 
     def of(index: npt.NDArray[np.intp]) -> float:
@@ -310,30 +296,6 @@ def _same_classes(truth: npt.NDArray[Any]) -> Callable[[npt.NDArray[np.intp]], b
     """Whether a choice of cases holds every class of all cases: a mean over fewer classes is another quantity."""
     present = len(np.unique(truth))
     return lambda index: len(np.unique(truth[index])) == present
-
-
-def _share_interval(
-    right: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_], patients: Sequence[str]
-) -> tuple[float, float]:
-    """Wilson's interval by patient of the share that is right among some cases: it has a width at 0 and 1 too."""
-    _, low, high = proportion(right[among], [patient for patient, mine in zip(patients, among, strict=True) if mine])
-    return low, high
-
-
-def _own_interval(
-    name: str, truth: npt.NDArray[np.bool_], said: npt.NDArray[Any]
-) -> Callable[[Sequence[str]], tuple[float, float]] | None:
-    """The interval that a metric brings itself: DeLong for AUROC, Wilson for shares; None is the bootstrap."""
-    if name == "auroc":
-        return lambda patients: delong(truth, said, patients)[1:]
-    called = said.astype(bool)
-    shares = {
-        "sensitivity": (called, truth),
-        "specificity": (~called, ~truth),
-        "ppv": (truth, called),
-        "npv": (~truth, ~called),
-    }
-    return partial(_share_interval, *shares[name]) if name in shares else None
 
 
 def _per_class(
@@ -358,7 +320,7 @@ def _per_class(
             known[key] = float(metric(mine, said[index, value]))
         return known[key]
 
-    own = {value: _own_interval(name, truth == value, said[:, value]) for value in chosen}
+    own = {value: own_interval(name, truth == value, said[:, value]) for value in chosen}
     single = {
         value: Statistic(
             name if binary else f"{name}/{labels[value].name}",
@@ -366,7 +328,7 @@ def _per_class(
             metric.unit,
             metric.better,
             own[value],
-            _names(truth, labels) if binary else _one_or_others(truth == value, labels[value].name),
+            _names(truth, labels) if binary else one_or_others(truth == value, labels[value].name),
             Ranking(truth == value, said[:, value]) if name == "auroc" else None,
         )
         for value in chosen
@@ -383,10 +345,6 @@ def _per_class(
 
     mean = Statistic(name, macro, metric.unit, metric.better, counts=_names(truth, labels))
     return [mean, *single.values()]
-
-
-def _one_or_others(mine: npt.NDArray[np.bool_], name: str) -> npt.NDArray[np.str_]:
-    return np.where(mine, name, f"all but {name}")
 
 
 def _class_table(rows: Sequence[Row], plan: Plan) -> Grid:

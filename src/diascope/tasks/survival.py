@@ -25,7 +25,7 @@ from diascope.evidence.survival import grid
 from diascope.evidence.survival.brier import Followed, brier, errors, integrated_brier
 from diascope.evidence.survival.concordance import MOST, Pairs, uno_weights
 from diascope.models import Gives
-from diascope.tasks.curves.survival import brier_chart, calibration_chart, groups_chart
+from diascope.tasks.curves.survival import brier_chart, calibration_chart, groups_chart, until
 
 INTERVALS = 20
 GROUPS = ("low risk", "middle risk", "high risk")
@@ -188,7 +188,7 @@ class Survival:
         each = errors(time, event, said, plan["horizons"], followed)
         for place, horizon in enumerate(plan["horizons"]):
             of = partial(brier, each[:, place])
-            statistics.append(Statistic(f"brier/{horizon:g}", of, better="lower", counts=counts))
+            statistics.append(Statistic(f"brier/{until(horizon, plan.target.unit)}", of, better="lower", counts=counts))
         expected = -np.log(np.maximum(_lived(curves, time, plan), 1e-12))
         # The curves say nothing of what comes after their last edge.
         event = event & (time <= plan["edges"][-1])
@@ -203,11 +203,10 @@ class Survival:
         time, event = _column(rows, "time"), _column(rows, "event").astype(bool)
         unit, curves = plan.target.unit, _said(rows, plan)
         chart, table = groups_chart(time, event, _column(rows, "group").astype(int), GROUPS, unit)
-        middle = plan["horizons"][len(plan["horizons"]) // 2]
-        said = grid.at(np.column_stack([np.ones(len(rows)), curves]), plan["edges"], middle)[:, 0]
+        said = grid.at(np.column_stack([np.ones(len(rows)), curves]), plan["edges"], plan["horizons"])
         return (
             chart,
-            calibration_chart(time, event, said, middle, unit),
+            *(calibration_chart(time, event, said[:, n], when, unit) for n, when in enumerate(plan["horizons"])),
             brier_chart(time, event, curves, plan["edges"][1:], (Followed.of(time, event), unit)),
             table,
         )

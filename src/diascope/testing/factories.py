@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import numpy.typing as npt
 from diascope.core.case import Case, FileRef, Label, Target
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
+from diascope.core.signal import Signal
+from diascope.kinds import Look
+from diascope.kinds.signals.measuring import measured
 from diascope.planning.survey import CaseFacts, MaskFacts, Survey
 from diascope.planning.surveying.measuring import measure
 
@@ -48,6 +53,24 @@ def an_image(
     values = -1000 + 1030 * body + 40 * organ + 50 * (spot & lesion) + 12 * noise
     unit = "HU" if modality == "ct" else "a.u."
     return Image(values.astype(np.int16)[None], oblique(), modality, unit)
+
+
+def a_signal(late: bool = False, seconds: float = 2.0, rate: float = 100.0, seed: int = 0) -> Signal:
+    """Two leads with a beat every 0.8 s and noise: a wide second wave follows each beat, earlier or later.
+
+    Args:
+        late: Whether it follows late.
+        seconds: Length.
+        rate: Samples a second.
+        seed: Of noise, of when the first beat comes, and of how fast they follow.
+    """
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    since = (time + rng.uniform(0, 0.8)) % (0.8 * rng.uniform(0.95, 1.05)) - 0.15
+    wave = 0.35 if late else 0.2
+    lead = np.exp(-((since / 0.02) ** 2)) + 0.35 * np.exp(-(((since - wave) / 0.05) ** 2))
+    values = np.stack([lead, -0.6 * lead], axis=1) + rng.normal(0, 0.05, (len(time), 2))
+    return Signal(values.astype(np.float32), rate, ("I", "aVR"), ("mV", "mV"), start=0.5)
 
 
 def regions(
@@ -96,4 +119,18 @@ def a_survey(count: int, target: Target | None = CLASSES, **changes: Any) -> Sur
         array = np.random.default_rng(number).integers(0, 256, (1, 1, 64, 64), dtype=np.uint8)
         seen = measure(Image(array, Geometry.unknown(), "xray", "grey"), 4096, "")
         facts[case.id] = CaseFacts({"image": seen}, masks, 0.01)
+    return Survey(Path(), cases, target, facts, {})
+
+
+def a_survey_of_signals(signals: Sequence[Signal], target: Target | None = CLASSES) -> Survey:
+    """A survey of cases that have one signal each."""
+    cases = tuple(
+        a_case(number, inputs={"signal": FileRef(format="signal_csv", paths=(f"{number}.csv",), kind="signal")})
+        for number in range(len(signals))
+    )
+    facts = {}
+    for case, signal in zip(cases, signals, strict=True):
+        digest = hashlib.sha256(signal.values.tobytes()).hexdigest()
+        look = Look(digest, "", signal.length, measured(signal), signal.history)
+        facts[case.id] = CaseFacts({}, {}, 0.01, {"signal": look})
     return Survey(Path(), cases, target, facts, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from diascope.core import registry
 from diascope.core.geometry import Geometry
+from diascope.losses import LossKind
 from diascope.models import InputSpec
 from diascope.testing.keeping import kept
 
@@ -33,13 +34,13 @@ PARAMS: Mapping[str, Mapping[str, Any]] = {
 
 def loss(name: str, plugin: Any, folder: Path) -> None:
     """A finite scalar with finite gradients whatever the logits, lowest when right."""
-    kept(plugin.kind in ("category", "number", "hazards", "mask"), f"{name}.kind is one of its family's", plugin.kind)
+    kept(plugin.kind in get_args(LossKind), f"{name}.kind is one of its family's", plugin.kind)
     size = (2, 4, 5, 6) if plugin.kind == "mask" else (6,)
     target = torch.randint(0, 3, size, generator=torch.Generator().manual_seed(0))
     if plugin.kind == "number":
         right = target[:, None].float()
         guess, wrong = right + 1, right - 5
-    elif plugin.kind == "hazards":
+    elif plugin.kind in ("hazards", "labels"):
         target = nn.functional.one_hot(target, 3).float()
         right, wrong = target * 60 - 30, 30 - target * 60
         guess = torch.zeros_like(right)

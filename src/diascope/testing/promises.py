@@ -23,7 +23,7 @@ from diascope.core.problem import Problem
 from diascope.formats import kind_of
 from diascope.planning.survey import CaseFacts, Survey
 from diascope.sources import SourceOptions
-from diascope.testing.factories import CLASSES, LESION, a_survey, an_image
+from diascope.testing.factories import CLASSES, LESION, a_signal, a_survey, a_survey_of_signals, an_image
 from diascope.testing.keeping import kept
 from diascope.testing.learning import backend, explainer, loss, model, transform
 
@@ -57,6 +57,8 @@ def file_format(name: str, plugin: Any, folder: Path) -> None:
             kept(back.geometry.is_close(image.geometry), f"{name} keeps geometry through a round trip")
             kept(back.unit == image.unit, f"{name} keeps the unit through a round trip", back.unit)
             kept(plugin.recognises(path), f"{name} recognises what it wrote")
+    if kind_of(plugin) == "signal" and plugin.writes:
+        _signal_comes_back(name, plugin, folder / f"signal{plugin.suffixes[0]}")
     broken = folder / f"broken{plugin.suffixes[0]}"
     # Any words are a text.
     foreign = () if kind_of(plugin) == "text" else (b"not an image at all\n" * 40,)
@@ -68,6 +70,16 @@ def file_format(name: str, plugin: Any, folder: Path) -> None:
             kept(error.reason, f"{name} says why a file is unreadable")
         else:
             kept(False, f"{name} refuses a file that is something else", content[:20])
+
+
+def _signal_comes_back(name: str, plugin: Any, path: Path) -> None:
+    signal = a_signal()
+    plugin.write(signal, path)
+    back = plugin.read([path])
+    kept(np.array_equal(back.values, signal.values, equal_nan=True), f"{name} keeps samples through a round trip")
+    kept((back.rate, back.start) == (signal.rate, signal.start), f"{name} keeps the time", (back.rate, back.start))
+    kept((back.channels, back.units) == (signal.channels, signal.units), f"{name} keeps names and units")
+    kept(plugin.recognises(path), f"{name} recognises what it wrote")
 
 
 def _a_mask() -> Image:
@@ -92,6 +104,16 @@ def modality(name: str, plugin: Any, folder: Path) -> None:
     kept(all(code == code.upper() for code in plugin.dicom_codes), f"{name}'s DICOM codes are upper case")
 
 
+def kind(name: str, plugin: Any, folder: Path) -> None:
+    """It names a network that encodes it, and what a case lacks is nothing that could be refused or remarked."""
+    model = registry.get("models", plugin.encoder)
+    kept(name in model.takes, f"{name}'s encoder reads it", plugin.encoder)
+    kept(model.gives == "vector" and model.fitted == "gradient", f"{name}'s encoder gives vectors, by gradient")
+    nothing = Case(id="c", patient="p", inputs={})
+    for what in (plugin.refusals, plugin.remarks):
+        kept(what(nothing, "input", folder, {"columns": [], "channels": []}) == [], f"{name} says nothing of nothing")
+
+
 def check(name: str, plugin: Any, folder: Path) -> None:
     """It never raises, says what it found in words, warns of nothing in clean data, and repeats itself."""
     kept(plugin.title.strip(), f"{name} says what it looks for")
@@ -103,7 +125,8 @@ def check(name: str, plugin: Any, folder: Path) -> None:
             kept(problem.detail.strip(), f"{name} says what to do about it", what)
             kept(set(problem.exclude) <= set(problem.cases) <= known, f"{name} names only known cases", what)
             kept(Problem.from_json(problem.to_json()) == problem, f"{name}'s problems can be written", what)
-    for survey in (a_survey(60), a_survey(30, LESION)):
+    signals = a_survey_of_signals([a_signal(number % 2 == 1, seed=number) for number in range(30)])
+    for survey in (a_survey(60), a_survey(30, LESION), signals):
         warned = [problem.title for problem in plugin.look(survey) if problem.severity != "note"]
         kept(warned == [], f"{name} warns of nothing in clean data", warned)
     survey = a_survey(30, patient_known=False)
@@ -118,6 +141,7 @@ def odd_surveys() -> dict[str, Survey]:
         "no cases": Survey(Path(), (), CLASSES, {}, {}),
         "no target": a_survey(3, None),
         "nothing readable": Survey(Path(), films.cases, CLASSES, {}, dict.fromkeys(films.facts, "broken")),
+        "a signal": a_survey_of_signals([a_signal()], None),
         "a table": Survey(Path(), (table,), None, {"t": CaseFacts({}, {}, 0.0)}, {}),
         "one case": a_survey(1),
         "no labels": a_survey(4, targets={}),
@@ -144,7 +168,11 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     """It claims only what it can learn, and says what leaves."""
     strange = Target(name="strange", kind="no such kind", columns=("strange",))
     kept(plugin.summary, f"{name} says what it does")
-    kept(set(plugin.writes) <= {"findings", "picture", "mask", "images"}, f"{name} says what leaves", plugin.writes)
+    kept(
+        set(plugin.writes) <= {"findings", "picture", "mask", "images", "boxes"},
+        f"{name} says what leaves",
+        plugin.writes,
+    )
     kept(strange not in plugin.claim([strange]), f"{name} claims no target of a kind that it does not know")
     claimed = plugin.claim([CLASSES, LESION])
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
@@ -153,6 +181,7 @@ def task(name: str, plugin: Any, folder: Path) -> None:
 PROMISES: Mapping[str, Callable[[str, Any, Path], None]] = MappingProxyType(
     {
         "tasks": task,
+        "kinds": kind,
         "modalities": modality,
         "models": model,
         "formats": file_format,

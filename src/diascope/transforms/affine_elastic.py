@@ -20,6 +20,8 @@ from diascope.transforms.augmentation.draws import Floats, between, chance, wher
 from diascope.transforms.resampling.matrices import basis
 
 Shape = tuple[int, int, int]
+ROUNDS = 6
+"""Of the fixed point by which an elastic map is turned around; each makes the error smaller by the field's slope."""
 
 
 class AffineElastic:
@@ -68,6 +70,26 @@ class AffineElastic:
         if masks is None:
             return moved, None
         return moved, where_drawn(masks, drawn["on"], lambda some, _: sample(some.float(), "nearest").round())
+
+    def move(self, points: Floats, shape: Shape, drawn: Params) -> Floats:
+        rows = np.flatnonzero(drawn["on"])
+        found, half = np.array(points, np.float64), np.asarray(shape, np.float64) / 2
+        for row in rows:
+            back, field = np.linalg.inv(drawn["matrix"][row]), drawn["field"][row]
+            from_centre = found[row] - half - drawn["shift"][row]
+            place = from_centre @ back.T
+            for _ in range(ROUNDS if field.any() else 0):
+                place = (from_centre - _displacement(place + half, shape, field)) @ back.T
+            found[row] = place + half
+        return found
+
+
+def _displacement(points: Floats, shape: Shape, field: npt.NDArray[Any]) -> Floats:
+    """(N, 3) voxels by which the control points (cells + 3 along z, y, x, 3) move points (N, 3)."""
+    cells = np.asarray(field.shape[:3]) - 3
+    inside = np.clip(points / np.asarray(shape, np.float64), 0, 1) * cells + 1
+    z, y, x = (basis(inside[:, axis], field.shape[axis]) for axis in range(3))
+    return np.asarray(np.einsum("nz,ny,nx,zyxc->nc", z, y, x, field, optimize=True))
 
 
 def _angles(rng: np.random.Generator, count: int, free: npt.NDArray[np.bool_], params: Params) -> Floats:

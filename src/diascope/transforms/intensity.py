@@ -74,6 +74,31 @@ POINTWISE = ("window", "windows", "grey", "rgb")
 """Rules that ask no value about another one: a volume may be scaled part by part."""
 
 
+NEARLY_ALL = 3.0
+"""Standard deviations: between them lie 99.7 % of a normal distribution."""
+EXTREME = 1e30
+
+
+def limits(params: Params, channels: int) -> list[tuple[float, float]]:
+    """Between which values each channel lies after the rule; of z-scores, between which nearly all of them lie.
+
+    Args:
+        params: As of `Intensity`.
+        channels: C of the image before the rule.
+
+    Raises:
+        UnknownName: When there is no such rule.
+    """
+    extremes = torch.tensor([-EXTREME, EXTREME]).repeat(channels, 1, 1, 1)
+    if params["rule"] == "z-score":
+        after = extremes.clamp(-NEARLY_ALL, NEARLY_ALL)
+    elif params["rule"] == "scale":
+        after = extremes.clamp(0, 1)
+    else:
+        after, _ = TRANSFORM.apply(extremes, Geometry.unknown(), params, False)
+    return [(float(low), float(high)) for low, high in after.reshape(-1, 2)]
+
+
 class Intensity:
     """Params: `rule`, and numbers, each one or one a channel.
 

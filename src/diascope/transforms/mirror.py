@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from diascope.transforms import Params
+
+Points = npt.NDArray[np.float64]
 
 
 class Mirror:
@@ -23,6 +26,9 @@ class Mirror:
 
     def apply(self, images: Tensor, masks: Tensor | None, drawn: Params) -> tuple[Tensor, Tensor | None]:
         return _flip(images, drawn["flip"]), None if masks is None else _flip(masks, drawn["flip"])
+
+    def move(self, points: Points, shape: tuple[int, int, int], drawn: Params) -> Points:
+        return np.asarray(np.where(drawn["flip"][:, None], np.asarray(shape, np.float64) - points, points))
 
 
 def _flip(batch: Tensor, flip: np.ndarray) -> Tensor:

@@ -12,7 +12,7 @@ from diascope.store.releases import open_release
 
 
 def explain_location(
-    release: Path, location: str, out: Path, setting: tuple[str, int], tell: Tell = silent
+    release: Path, location: str, out: Path, setting: tuple[str, int], tell: Tell = silent, label: str | None = None
 ) -> dict[str, Any]:
     """Explain everything at a location.
 
@@ -22,6 +22,7 @@ def explain_location(
         out: Folder for the pictures.
         setting: Name of the explainer, seed of the randomised weights.
         tell: Told about progress.
+        label: What is to be explained; None: of each case what is said most strongly.
     """
     opened = open_release(release)
     found = list(incoming(location, opened, tell))
@@ -30,4 +31,4 @@ def explain_location(
         tell({"event": "warning", "message": f"{one.case.id}: {one.refused}"})
     if refused and len(refused) == len(found) and refused[0].refused is not None:
         raise refused[0].refused
-    return explain(release, [(one.case, one.root) for one in found if one.refused is None], out, setting)
+    return explain(release, [(one.case, one.root) for one in found if one.refused is None], out, setting, label)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from diascope.checks.duplicates import CHECK as COPIES
 from diascope.checks.impossible_values import CHECK as VALUES
-from diascope.checks.impossible_values import standing_alone
+from diascope.checks.impossible_values import standing_alone, two_units
 from diascope.checks.impossible_zeros import CHECK as ZEROS
 from diascope.checks.leaking_column import CHECK as LEAK
 from diascope.core.case import Case, TableRef, Target
@@ -85,3 +86,60 @@ def test_a_number_is_given_away_by_itself_in_another_unit() -> None:
     (problem,) = LEAK.look(a_survey(target, mass, pounds=[2.2 * value for value in mass], age=ENZYME))
     assert "'pounds'" in problem.title
     assert LEAK.look(a_survey(target, mass, near=[value + RNG.normal(0, 3) for value in mass])) == []
+
+
+GLUCOSE = np.exp(RNG.normal(np.log(5.5), 0.25, COUNT)).round(1).tolist()
+
+
+def test_two_units_in_one_column_are_said_and_nobody_is_left_out() -> None:
+    mixed = [value * (18.0 if number % 10 < 3 else 1.0) for number, value in enumerate(GLUCOSE)]
+    (problem,) = VALUES.look(a_survey(glucose=mixed, potassium=POTASSIUM, enzyme=ENZYME))
+    assert problem.title == "TWO UNITS IN ONE COLUMN? glucose"
+    assert "140 values around 5.5" in problem.detail.replace("5.4", "5.5").replace("5.6", "5.5")
+    assert problem.exclude == ()
+
+
+@pytest.mark.parametrize(
+    "values", [GLUCOSE, ENZYME, [50, 500] * 100, [*GLUCOSE[:195], *(18 * one for one in GLUCOSE[195:])]]
+)
+def test_one_unit_two_doses_and_slips_are_no_two_units(values: list[float]) -> None:
+    assert two_units(values) is None
+
+
+def test_a_column_that_is_filled_for_one_class_alone_gives_it_away() -> None:
+    biopsy = [RNG.normal() if one == "b" else None for one in TRUTH]
+    (problem,) = LEAK.look(a_survey(biopsy=biopsy, noise=[None if number % 3 else 1.0 for number in range(COUNT)]))
+    assert "'biopsy'" in problem.title
+    assert "noise" not in problem.title
+
+
+def test_what_was_known_after_the_event_gives_survival_away() -> None:
+    target = Target(name="time_to_event", kind="time_to_event", columns=("label", "died"))
+    time, died = RNG.exponential(20, COUNT), RNG.random(COUNT) < 0.5
+    cause = ["heart" if one else None for one in died]
+    visits = [round(value / 2, 2) for value in time]
+    honest = (time * np.exp(RNG.normal(0, 0.5, COUNT))).tolist()
+    survey = a_survey(target, time.tolist(), cause=cause, visits=visits, honest=honest)
+    cases = tuple(
+        case.model_copy(update={"targets": {**case.targets, "died": int(one)}})
+        for case, one in zip(survey.cases, died, strict=True)
+    )
+    (problem,) = LEAK.look(Survey(Path(), cases, target, survey.facts, {}))
+    assert problem.title.startswith("'cause', 'visits' alone")
+
+
+def test_copies_of_a_row_under_several_patients_are_kept_once() -> None:
+    columns = {name: RNG.normal(size=COUNT).round(3).tolist() for name in ("a", "b", "c", "d")}
+    for values in columns.values():
+        values[12] = values[10]
+        values[21] = values[30]
+    conflicting, straddling = COPIES.look(a_survey(**columns))
+    assert "1 row filed under different labels (2 cases)" in conflicting.title
+    assert "the same values" in conflicting.detail
+    assert conflicting.exclude == ("c21", "c30")
+    assert straddling.exclude == ("c12",)
+
+
+def test_rows_that_are_alike_by_chance_are_no_copies() -> None:
+    columns = {name: RNG.integers(0, 4, COUNT).tolist() for name in ("a", "b", "c")}
+    assert COPIES.look(a_survey(**columns)) == []

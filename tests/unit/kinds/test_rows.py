@@ -98,3 +98,18 @@ def test_another_unit_is_said() -> None:
     assert broken_columns(gate, of(4.0, "mmol/L")) == []
     assert broken_columns(gate, of(4.0)) == []
     assert broken_columns(gate, of(4.0, "mg/dL")) == ["table: k is in mg/dL, trained on mmol/L"]
+
+
+def test_a_limit_of_detection_is_a_number_where_numbers_were_read_and_a_word_where_words_were() -> None:
+    settings = {**SETTINGS, "categories": {"sex": ["<5", ">=5"]}}
+    np.testing.assert_array_equal(row_of(a_row(age="<0.5", sex=">=5"), "table", settings), np.float32([0.5, 1, 80]))
+    assert unknown_words(a_row(age="<0.5", sex=">=5"), "table", settings) == []
+
+
+def test_a_column_that_is_called_alike_is_judged_too() -> None:
+    gate = rules(2.9, 3.4, 4.1, 5.0, 6.8, unit="mmol/L")
+    case = Case(id="a", patient="a", inputs={"table": TableRef(values={"K [mmol/l]": "4500"}, units={})})
+    assert broken_columns(gate, case) == []
+    named = {"K [mmol/l]": "4500"}
+    case = Case(id="a", patient="a", inputs={"table": TableRef(values=named, units={"K [mmol/l]": "mmol/l"})})
+    assert "another unit?" in broken_columns(gate, case)[0]

@@ -36,6 +36,7 @@ def test_many_words_among_numbers_make_classes() -> None:
         ("id", ["1", "1", "2"], "number"),
         ("size", ["1", "2", "3"], "number"),
         ("sex", ["f", "m", "f"], "category"),
+        ("crp", ["<5", ">=5", "<5"], "category"),
         ("note", [f"seen {number} times" for number in range(30)], "text"),
         ("picture", ["a.png", "b.png"], "files"),
         ("nothing", [None, None], "empty"),

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from diascope.core import registry
+from diascope.formats.tables.words import MISSING
 from diascope.sources import SourceOptions
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS
 from diascope.sources.folders.splits import SPLIT_NAMES, split_of
 from diascope.sources.tables import columns
 from diascope.sources.tables.columns import roles_of
-from diascope.formats.tables.words import MISSING
 from diascope.sources.tables.targets import NEGATIVE, category, class_name, kind_of, positive_of, scalar_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "layouts.md"

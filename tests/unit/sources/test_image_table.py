@@ -96,7 +96,7 @@ def test_few_whole_numbers_are_classes_in_order_and_many_are_not(tmp_path: Path)
     ("text", "message"),
     [
         ("file,label\nz,x\n", "no column of metadata.csv names any of the 2 images"),
-        ("file,label\na,x\na,y\n", "two rows of metadata.csv name one image and differ"),
+        ("file,label\na,x\na,y\n", "two rows of metadata.csv name one file and differ"),
         ("file,label,label\na,x,x\n", "two columns have one name"),
         ("file,label\na,x,extra\n", "line 2 has 3 cells"),
         ("", "the table is empty"),

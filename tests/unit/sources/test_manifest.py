@@ -77,7 +77,7 @@ def test_labels_of_masks_are_their_values_or_declared(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("image,label\n", "has no rows"),
-        ("image,label\n,x\n", "row 1 of list.csv names no image"),
+        ("image,label\n,x\n", "row 1 of list.csv names no input"),
         ("image,label\na.tif,x\na.tif,y\n", "two rows of list.csv are one case"),
         ("image,label\na.doc,x\n", "no format reads this kind of file"),
         ("file,label\na.tif,x\n", "has no column 'image'"),

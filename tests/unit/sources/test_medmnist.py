@@ -35,11 +35,38 @@ def test_any_part_may_be_absent(shape: tuple[int, ...], parts: tuple[str, ...], 
     assert [label.name for label in listing.targets[0].labels] == [str(number) for number in range(12)]
 
 
-def test_several_label_columns_are_several_targets(tmp_path: Path) -> None:
-    np.savez(tmp_path / "x.npz", train_images=np.zeros((2, 4, 4)), train_labels=np.array([[0, 1, 1], [1, 0, 1]]))
-    listing = listed(tmp_path)
-    assert listing.cases[0].targets == {"label_0": "0", "label_1": "1", "label_2": "1"}
-    assert [(target.name, target.positive) for target in listing.targets[:2]] == [("label_0", "1"), ("label_1", "1")]
+def three_columns(folder: Path, most: int = 1) -> Path:
+    np.savez(folder / "x.npz", train_images=np.zeros((2, 4, 4)), train_labels=np.array([[0, 1, most], [1, 0, 1]]))
+    return folder
+
+
+def test_several_columns_of_0_and_1_are_labels_that_are_learnt_together(tmp_path: Path) -> None:
+    listing = listed(three_columns(tmp_path))
+    assert listing.cases[0].targets == {"label_0": 0, "label_1": 1, "label_2": 1}
+    (target,) = listing.targets
+    assert (target.kind, target.columns) == ("labels", ("label_0", "label_1", "label_2"))
+    assert [(label.name, label.value) for label in target.labels] == [("label_0", 0), ("label_1", 1), ("label_2", 2)]
+
+
+def test_some_of_several_columns_may_be_chosen_in_any_order_or_one_alone(tmp_path: Path) -> None:
+    some = SOURCE.list(str(three_columns(tmp_path)), SourceOptions(target="label_2,label_0"))
+    assert (some.targets[0].columns, some.cases[0].targets) == (("label_2", "label_0"), {"label_2": 1, "label_0": 0})
+    alone = SOURCE.list(str(tmp_path), SourceOptions(target="label_1"))
+    assert alone.cases[0].targets == {"label_0": "0", "label_1": "1", "label_2": "1"}
+    assert [(target.name, target.kind) for target in alone.targets][:2] == [
+        ("label_1", "category"),
+        ("label_0", "category"),
+    ]
+
+
+def test_several_columns_of_classes_are_several_targets(tmp_path: Path) -> None:
+    listing = listed(three_columns(tmp_path, most=2))
+    assert [(target.name, target.kind) for target in listing.targets] == [
+        (f"label_{number}", "category") for number in range(3)
+    ]
+    with pytest.raises(DataRefused, match="0 and 1 alone"):
+        SOURCE.list(str(tmp_path), SourceOptions(target="label_2,label_0"))
+    assert SOURCE.list(str(tmp_path), SourceOptions(target="label_1,label_0")).targets[0].kind == "labels"
 
 
 @pytest.mark.parametrize("content", ['{"0": "normal", "1": "pneumonia"}', '{"pneumonia": 1, "normal": 0}'])
@@ -69,7 +96,7 @@ def test_named_classes_keep_the_order_of_their_numbers(
 def test_labels_json_names_several_columns(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", train_images=np.zeros((2, 4, 4)), train_labels=np.array([[0, 1], [1, 0]]))
     (tmp_path / "labels.json").write_text('{"0": "mass", "1": "nodule"}')
-    assert listed(tmp_path).cases[0].targets == {"mass": "0", "nodule": "1"}
+    assert listed(tmp_path).cases[0].targets == {"mass": 0, "nodule": 1}
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,19 @@ def test_a_target_with_limits_of_detection_is_a_number(tmp_path: Path) -> None:
     rows = "".join(f"{number},{'<5' if number % 3 else '>=5'}\n" for number in range(30))
     found = SOURCE.list(str(a_table(tmp_path, f"x,crp\n{rows}")), SourceOptions(target="crp"))
     assert [label.name for label in found.targets[0].labels] == ["<5", ">=5"]
+
+
+def test_a_release_finds_its_columns_whatever_one_row_makes_them_look_like(tmp_path: Path) -> None:
+    line = "id,Sodium [mmol/l],crp,remark,sex,extra\n7,140,<5,,1.0,3\n"
+    asked = SourceOptions(columns=("sodium [mmol/L]", "crp", "id", "remark", "sex"))
+    (case,) = SOURCE.list(str(a_table(tmp_path, line)), asked).cases
+    assert values(case) == {"Sodium [mmol/l]": 140, "crp": "<5", "id": 7, "remark": None, "sex": 1}
+    assert case.inputs["table"].units == {"Sodium [mmol/l]": "mmol/l"}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("text", "why"), [("a,b\n1,2,3\n", "3 cells"), ("", "empty"), ('a,b\n"1,2\n', "line 2")])
+def test_a_broken_table_is_refused_in_the_words_of_its_reader(tmp_path: Path, text: str, why: str) -> None:
+    path = str(a_table(tmp_path, text))
+    assert recognise(path) == "table"
+    with pytest.raises(DataRefused, match=why):
+        SOURCE.list(path, SourceOptions())

@@ -57,7 +57,8 @@ def a_release(*inputs: str, target: str = "mask", tables: Sequence[str] = ()) ->
     """What `incoming` asks of a release: its inputs, the modality of each, and what its target is called."""
     of = {"ct": "ct", "pt": "pt", "anatomy": "ct", "metabolism": "pt", "ADC": "mr", "T2": "mr"}
     rules = tuple(SimpleNamespace(input=name, modality=of.get(name, "ct")) for name in inputs)
-    plan = Planned(image_inputs=list(inputs), readings={name: {"kind": "table", "columns": []} for name in tables})
+    readings = {name: {"kind": "table", "columns": [name]} for name in tables}
+    plan = Planned(image_inputs=list(inputs), readings=readings)
     plan.target = SimpleNamespace(name=target)
     return SimpleNamespace(
         plan=plan,

@@ -253,7 +253,7 @@ def test_one_structure_is_scored_and_drawn_alike_whatever_its_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(validate, "worst_and_best", galleries.worst_and_best)
-    monkeypatch.setattr("diascope.reports.pictures.LABEL_COLOURS", ("#30c0f0",))  # else the value chooses the colour
+    monkeypatch.setattr("diascope.reports.colours.LABEL_COLOURS", ("#30c0f0",))  # else the value chooses the colour
     a_drawing_release(tmp_path)
     as_255, as_1 = (
         api.evaluate("films@1", vessels(tmp_path / f"as{value}", value), tmp_path / "ws") for value in (255, 1)

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from diascope.core.boxes import Boxes
 from diascope.core.case import Case, FileRef, Scalar, Target
+from diascope.kinds import Look
 from diascope.planning.survey import InputFactsOfCase, Survey
 
 FAR = 8.0
@@ -27,6 +29,17 @@ def images(survey: Survey) -> dict[str, list[tuple[Case, InputFactsOfCase]]]:
     return found
 
 
+def looks(survey: Survey, kind: str) -> dict[str, list[tuple[Case, Look]]]:
+    """Name of each input of a kind that is no image to the readable cases that have it, in manifest order."""
+    found: dict[str, list[tuple[Case, Look]]] = {}
+    for case in survey.cases:
+        if case.id in survey.facts:
+            for name, look in survey.facts[case.id].looks.items():
+                if case.inputs[name].kind == kind:
+                    found.setdefault(name, []).append((case, look))
+    return found
+
+
 def first_images(survey: Survey) -> list[tuple[Case, InputFactsOfCase]]:
     """The readable cases that have an image, with their first one."""
     readable = ((case, survey.facts[case.id].inputs) for case in survey.cases if case.id in survey.facts)
@@ -39,11 +52,11 @@ def is_missing(value: object) -> bool:
 
 
 def label_of(case: Case, target: Target | None) -> tuple[Scalar, ...] | None:
-    """The scalar targets of a case as a tuple; None where there is no target, a mask, or a value is missing."""
+    """The scalar targets of a case as a tuple; None where there is no target, a mask, boxes, or a value is missing."""
     if target is None or not target.columns:
         return None
     values = tuple(case.targets.get(column) for column in target.columns)
-    scalars = tuple(value for value in values if not isinstance(value, FileRef) and not is_missing(value))
+    scalars = tuple(value for value in values if not isinstance(value, FileRef | Boxes) and not is_missing(value))
     return scalars if len(scalars) == len(values) else None
 
 

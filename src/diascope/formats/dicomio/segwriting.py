@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,21 +11,16 @@ from typing import Any
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 
 from diascope.core.case import Label
 from diascope.core.errors import BadUsage, DataRefused, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.formats.dicomio.decoder import decoder
-from diascope.formats.dicomio.headers import Instance, headers
+from diascope.formats.dicomio.derived import code_of, identification, series_number, source_datasets
+from diascope.formats.dicomio.headers import headers
 from diascope.formats.dicomio.placing import place_on
 from diascope.formats.dicomio.stack import Stack, stack
-
-PRIVATE_SCHEME = "99DIASCOPE"
-"""Coding scheme of labels that have no code of their own."""
 
 ABNORMAL = frozenset({"4147007", "52988006", "108369006", "27925004", "86049000", "128462008", "41040004", "399981008"})
 """SNOMED CT codes that are findings, not anatomy (mass, lesion, neoplasm, nodule, ...): property category 49755003."""
@@ -66,7 +60,7 @@ def _highdicom(
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_description(n, label, algorithm) for n, label in enumerate(labels, 1)],
         series_instance_uid=hd.UID(),
-        series_number=_series_number(sources[0]),
+        series_number=series_number(sources[0]),
         sop_instance_uid=hd.UID(),
         instance_number=1,
         manufacturer="Diascope",
@@ -131,62 +125,23 @@ def _renumbered(mask: npt.NDArray[Any], labels: Sequence[Label]) -> npt.NDArray[
 
 def _sources(stacked: Stack, numbers: npt.NDArray[Any]) -> tuple[list[Any], npt.NDArray[Any]]:
     """Headers of the source files, and the mask in their order of frames."""
-    paths = list(dict.fromkeys(one.instance.path for one in stacked.slices))
-    headers_json = decoder().json(paths)
-    sources = [_dataset(content, instance) for content, instance in zip(headers_json, _instances(stacked), strict=True)]
-    if len(paths) > 1:
+    sources = source_datasets(stacked)
+    if len(sources) > 1:
         return sources, numbers
     order = np.argsort([one.frame for one in stacked.slices])
     return sources, numbers[order]
 
 
-def _instances(stacked: Stack) -> list[Instance]:
-    return list({one.instance.path: one.instance for one in stacked.slices}.values())
-
-
-def _dataset(content: dict[str, Any], instance: Instance) -> Any:
-    """A data set from DICOM JSON, with the attributes of type 2 that a SEG copies and sloppy writers leave out."""
-    dataset = pydicom.Dataset.from_json(content)
-    dataset.SpecificCharacterSet = "ISO_IR 192"  # JSON is Unicode, whatever the file had
-    for name in (
-        "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
-        "StudyTime", "ReferringPhysicianName",
-    ):  # fmt: skip
-        if name not in dataset:
-            setattr(dataset, name, "")
-    dataset.file_meta = pydicom.dataset.FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(instance.transfer_syntax)
-    return dataset
-
-
-def _series_number(source: Any) -> int:
-    """A number in the same study that is unlikely to be taken."""
-    number = source.get("SeriesNumber")
-    return int(number) * 100 + 1 if number is not None and 0 <= int(number) < 10_000_000 else 9001
-
-
 def _description(number: int, label: Label, algorithm: dict[str, Any] | None) -> Any:
-    scheme, _, value = (label.code or "").partition(":")
-    if not value:
-        digest = hashlib.sha256(label.name.encode()).hexdigest()
-        scheme, value = PRIVATE_SCHEME, digest[:12].upper()
-    abnormal = scheme == "SCT" and value in ABNORMAL
+    code = code_of(label)
+    abnormal = code.scheme_designator == "SCT" and code.value in ABNORMAL
     category = codes.SCT.MorphologicallyAbnormalStructure if abnormal else codes.SCT.AnatomicalStructure
     kind = hd.seg.SegmentAlgorithmTypeValues
     return hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=label.name[:64],
         segmented_property_category=category,
-        segmented_property_type=Code(value, scheme, label.name[:64]),
+        segmented_property_type=code,
         algorithm_type=kind.AUTOMATIC if algorithm else kind.MANUAL,
-        algorithm_identification=_algorithm(algorithm) if algorithm else None,
-    )
-
-
-def _algorithm(algorithm: dict[str, Any]) -> Any:
-    return hd.AlgorithmIdentificationSequence(
-        name=str(algorithm["name"]),
-        version=str(algorithm["version"]),
-        family=codes.DCM.ArtificialIntelligence,
-        parameters={"release_hash": str(algorithm.get("release_hash", ""))},
+        algorithm_identification=identification(algorithm) if algorithm else None,
     )

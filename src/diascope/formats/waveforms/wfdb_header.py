@@ -12,8 +12,10 @@ RATE, GAIN, UNIT = 250.0, 200.0, "mV"
 """What holds where a header leaves them out."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_RECORD = re.compile(rf"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)(?:\s+(?P<rate>{_NUMBER})\S*)?"
-                     r"(?:\s+(?P<length>\d+))?(?:\s+.*)?")
+_RECORD = re.compile(
+    rf"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)(?:\s+(?P<rate>{_NUMBER})\S*)?"
+    r"(?:\s+(?P<length>\d+))?(?:\s+.*)?"
+)
 _FORMAT = re.compile(r"(?P<format>\d+)(?:x(?P<frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?")
 _GAIN = re.compile(rf"(?P<gain>{_NUMBER})(?:\((?P<baseline>[-+]?\d+)\))?(?:/(?P<unit>\S+))?")
 _SEGMENT = re.compile(r"(?P<name>\S+)\s+(?P<length>\d+)")

@@ -6,6 +6,7 @@ The compressed ones (508, 516, 524: FLAC) are not read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -136,7 +137,7 @@ def samples_of(path: Path, channels: Sequence[Channel], length: int | None) -> t
         raise UnreadableFile(path, "it holds no samples")
     table = steps[: frames * width].reshape(frames, width)
     ends = np.cumsum([0, *(one.frame for one in channels)])
-    found = [table[:, start:stop].reshape(-1) for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+    found = [table[:, start:stop].reshape(-1) for start, stop in pairwise(ends)]
     if kind == 8:
         # First differences, from a first value that is not stored.
         found = [(one.initial or 0) + np.cumsum(values) for one, values in zip(channels, found, strict=True)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from diascope.core.case import Case, Scalar, TableRef
+from diascope.core.case import Case, Scalar, TableRef, number_of
 from diascope.core.errors import DataRefused
 from diascope.core.evaluation import ColumnRule, Gate
 from diascope.core.plan import InputFacts
 
+SPELT = str.maketrans("μ×", "ux", "[]")
 TAIL = 2.0
 """A positive column whose maximum is so many times its 95 % quantile has a long tail, as liver enzymes have."""
 BEYOND_TAIL = 5.0
@@ -31,7 +33,8 @@ def row_of(case: Case, name: str, settings: Mapping[str, Any]) -> npt.NDArray[np
     ref = case.inputs.get(name)
     if not isinstance(ref, TableRef):
         return np.full(len(columns), np.nan, dtype=np.float32)
-    keys = {column: column if column in ref.values else _alike(column, name, case, settings) for column in columns}
+    units = settings.get("units", {})
+    keys = {column: named_in(ref, column, units.get(column, "")) for column in columns}
     if lacking := [column for column, key in keys.items() if key is None]:
         raise DataRefused(
             f"case {case.id} lacks the columns {', '.join(map(repr, lacking))} of {name!r}",
@@ -39,33 +42,41 @@ def row_of(case: Case, name: str, settings: Mapping[str, Any]) -> npt.NDArray[np
             todo="Add the columns; a cell may be empty where a value is not known",
         )
     words, zeros = settings.get("categories", {}), settings.get("zeros_missing", ())
-    found = [_number(ref.values[key or ""], words.get(column)) for column, key in keys.items()]
+    found = []
+    for column, key in keys.items():
+        value = ref.values[key or ""]
+        _refuse_other_unit(case, ref, (column, key or ""), units.get(column, ""))
+        if "categories" not in settings and isinstance(value, str):
+            raise DataRefused(f"case {case.id} has text where a number is expected", given=f"{column} = {value!r}")
+        found.append(_number(value, words.get(column)))
     row = np.array(found, dtype=np.float32)
     row[[column in zeros and value == 0 for column, value in zip(columns, found, strict=True)]] = np.nan
     return row
 
 
-def _alike(column: str, name: str, case: Case, settings: Mapping[str, Any]) -> str | None:
-    """The column of a row that is called alike but for the unit; None without.
-
-    Raises:
-        DataRefused: When it is in another unit.
-    """
-    ref = case.inputs[name]
-    unit = settings.get("units", {}).get(column, "")
-    if not isinstance(ref, TableRef):
-        return None
+def named_in(ref: TableRef, column: str, unit: str) -> str | None:
+    """A column of a row: by its name, else the only one that is called alike but for capitals and the unit."""
+    if column in ref.values:
+        return column
     wanted = _bare(column, unit)
     found = [one for one in ref.values if _bare(one, ref.units.get(one, "")) == wanted]
-    if len(found) != 1:
-        return None
-    theirs = ref.units.get(found[0], "")
-    if unit and theirs and unit != theirs:
+    return found[0] if len(found) == 1 else None
+
+
+def _refuse_other_unit(case: Case, ref: TableRef, names: tuple[str, str], unit: str) -> None:
+    column, key = names
+    theirs = ref.units.get(key, "")
+    if unit and theirs and _alike(unit) != _alike(theirs):
         raise DataRefused(
-            f"case {case.id} has {wanted!r} in {theirs}, and the release reads it in {unit}",
+            f"case {case.id} has {_bare(column, unit)!r} in {theirs}, and the release reads it in {unit}",
             todo="Convert the column, and write its unit in brackets",
         )
-    return found[0]
+
+
+def _alike(unit: str) -> str:
+    """A unit without what is only spelling: capitals, blanks, brackets, which micro sign."""
+    plain = "".join(unicodedata.normalize("NFKC", unit).split()).casefold()
+    return plain.translate(SPELT)
 
 
 def _bare(column: str, unit: str) -> str:
@@ -82,7 +93,8 @@ def _number(value: Scalar, words: Sequence[str] | None) -> float:
     if words is not None:
         word = _word(value)
         return float(words.index(word)) if word in words else float("nan")
-    return float("nan") if isinstance(value, str) else float(value)
+    number = number_of(value)
+    return float("nan") if number is None else number
 
 
 def _word(value: Scalar) -> str:
@@ -114,15 +126,16 @@ def broken_columns(gate: Gate, case: Case) -> list[str]:
     found = []
     for rule in gate.columns:
         ref = case.inputs.get(rule.input)
-        if not isinstance(ref, TableRef):
+        key = named_in(ref, rule.column, rule.unit) if isinstance(ref, TableRef) else None
+        if not isinstance(ref, TableRef) or key is None:
             continue
-        value, unit = ref.values.get(rule.column), ref.units.get(rule.column, "")
+        value, unit = number_of(ref.values[key]), ref.units.get(key, "")
         words = f"{rule.input}: {rule.column}"
-        if unit and rule.unit and unit != rule.unit:
+        if unit and rule.unit and _alike(unit) != _alike(rule.unit):
             found.append(f"{words} is in {unit}, trained on {rule.unit}")
-        elif rule.zero_is_missing and value == 0:
+        elif value is None or (rule.zero_is_missing and value == 0):
             continue
-        elif isinstance(value, int | float) and not rule.low <= value <= rule.high:
+        elif not rule.low <= value <= rule.high:
             shown = f"{value:g} {rule.unit}".strip()
             found.append(f"{words} is {shown}, read from {rule.low:.4g} to {rule.high:.4g} (another unit?)")
     return found
@@ -130,13 +143,16 @@ def broken_columns(gate: Gate, case: Case) -> list[str]:
 
 def unknown_words(case: Case, name: str, settings: Mapping[str, Any]) -> list[str]:
     """What a row holds that cannot be read, and that counts as missing: new words, words for numbers."""
-    found = []
+    found: list[str] = []
     ref = case.inputs.get(name)
-    values = ref.values if isinstance(ref, TableRef) else {}
+    if not isinstance(ref, TableRef):
+        return found
+    units = settings.get("units", {})
     for column in settings["columns"]:
-        value, words = values.get(column), settings.get("categories", {}).get(column)
+        value = ref.values.get(named_in(ref, column, units.get(column, "")) or "")
+        words = settings.get("categories", {}).get(column)
         if words is not None and value is not None and _word(value) not in words:
             found.append(f"{name}: {column} is {_word(value)!r}, which was not in training and counts as missing")
-        elif words is None and isinstance(value, str):
+        elif words is None and isinstance(value, str) and number_of(value) is None:
             found.append(f"{name}: {column} is {value!r}, which is no number and counts as missing")
     return found

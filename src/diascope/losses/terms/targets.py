@@ -10,7 +10,9 @@ from torch import Tensor
 
 from diascope.core.errors import BadUsage, UnknownName
 
-OPTIONS = frozenset({"class_weights", "label_smoothing", "ignore", "regions", "batch_dice", "gamma"})
+OPTIONS = frozenset(
+    {"class_weights", "positive_weights", "label_smoothing", "ignore", "regions", "batch_dice", "gamma"}
+)
 """Every option that a plan can give to a loss; each loss reads those that it knows a meaning for."""
 
 
@@ -39,12 +41,21 @@ def class_weights(options: Mapping[str, Any], logits: Tensor) -> Tensor | None:
     Raises:
         BadUsage: When there is not one positive weight a class.
     """
-    given = options.get("class_weights")
+    return weights_of("class_weights", options, logits)
+
+
+def weights_of(option: str, options: Mapping[str, Any], logits: Tensor) -> Tensor | None:
+    """One weight a channel of the logits (B, K, ...), as (1, K, 1, ...) on their device, or None.
+
+    Raises:
+        BadUsage: When there is not one positive weight a channel.
+    """
+    given = options.get(option)
     if given is None:
         return None
     if len(given) != logits.shape[1] or min(given) <= 0:
         raise BadUsage(
-            f"class_weights must be {logits.shape[1]} positive numbers", given=list(given), todo="Give one a class"
+            f"{option} must be {logits.shape[1]} positive numbers", given=list(given), todo="Give one for each"
         )
     weights = torch.tensor(given, dtype=torch.float32, device=logits.device)
     return weights.view(1, -1, *[1] * (logits.dim() - 2))

@@ -45,13 +45,20 @@ def mean_and_most(x: Tensor, there: Tensor) -> Tensor:
     return torch.cat([mean, torch.where(count > 0, most, torch.zeros_like(most))], dim=1)
 
 
-class ConvNorm1d(nn.Sequential):
+class ConvNorm1d(nn.Module):
     """Convolution that keeps the length but for its stride, batch normalisation, ReLU."""
 
     def __init__(self, channels: tuple[int, int], kernel: int, stride: int = 1, activated: bool = True) -> None:
-        convolution = nn.Conv1d(*channels, kernel, stride, kernel // 2, bias=False)
-        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-        super().__init__(convolution, nn.BatchNorm1d(channels[1]), *([nn.ReLU(inplace=True)] if activated else []))
+        super().__init__()
+        self.convolution = nn.Conv1d(*channels, kernel, stride, kernel // 2, bias=False)
+        nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
+        self.norm = nn.BatchNorm1d(channels[1])
+        self.activated = activated
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) to (B, D, T / stride, rounded up)."""
+        y: Tensor = self.norm(self.convolution(x))
+        return functional.relu(y, inplace=True) if self.activated else y
 
 
 class Residual1d(nn.Module):
@@ -62,7 +69,7 @@ class Residual1d(nn.Module):
         self.first = ConvNorm1d(channels, kernel, stride)
         self.second = ConvNorm1d((channels[1], channels[1]), kernel, activated=False)
         # The block starts as its shortcut.
-        nn.init.zeros_(self.second[1].weight)
+        nn.init.zeros_(self.second.norm.weight)
         shortcut: list[nn.Module] = [nn.AvgPool1d(stride, ceil_mode=True)] if stride > 1 else []
         if channels[0] != channels[1]:
             shortcut.append(ConvNorm1d(channels, 1, activated=False))

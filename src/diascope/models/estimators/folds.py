@@ -37,17 +37,22 @@ def deal(
     enough = answer.kind == "number" or int((np.unique(truth, return_counts=True)[1] > 1).sum()) > 1
     if folds < 2 or not enough:
         return []
+    fold = fold_of(truth, folds, seed, patients)
+    if int(fold.max()) + 1 < folds:
+        return []
+    scored = min(folds, math.ceil(ENOUGH * folds / len(truth)))
+    return [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(scored)]
+
+
+def fold_of(truth: Floats, folds: int, seed: int, patients: npt.NDArray[np.int64] | None = None) -> Rows:
+    """(N,) number of the fold of each case: patients sorted by the mean of their `truth`, dealt like cards."""
     numbers = np.arange(len(truth)) if patients is None else np.unique(patients, return_inverse=True)[1]
     count = int(numbers.max()) + 1
-    if count < folds:
-        return []
     mean = np.bincount(numbers, weights=truth) / np.bincount(numbers)
     order = np.lexsort((np.random.default_rng(seed).permutation(count), mean))
     dealt = np.empty(count, dtype=np.int64)
     dealt[order] = np.arange(count) % folds
-    fold = dealt[numbers]
-    scored = min(folds, math.ceil(ENOUGH * folds / len(truth)))
-    return [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(scored)]
+    return dealt[numbers]
 
 
 def choose(answer: Answer, truth: Floats, dealt: Iterable[tuple[Rows, Rows]], held: Held) -> int:

@@ -54,7 +54,7 @@ class Trees(nn.Module):
 
     def __init__(self, columns: int, width: int, scores: int, depth: int) -> None:
         super().__init__()
-        self.columns, self.depth = columns, depth
+        self.columns, self.depth, self.deepest = columns, depth, depth
         kinds = {"threshold": torch.float64, "value": torch.float64, "missing_left": torch.bool}
         for name in (*NODES, *TREES):
             self.register_buffer(name, torch.zeros(0, dtype=kinds.get(name, torch.int64)))
@@ -68,7 +68,7 @@ class Trees(nn.Module):
     def _followed(self, rows: Tensor) -> Tensor:
         codes = rows.nan_to_num().clamp(0, self.goes_left.shape[1] - 1).long()
         node = self.root.expand(len(rows), -1)
-        for _ in range(self.depth):
+        for _ in range(self.deepest):
             column, split = self.column[node], self.split[node]
             number = rows.gather(1, column)
             left = torch.where(
@@ -77,6 +77,17 @@ class Trees(nn.Module):
             left = torch.where(torch.isnan(number), self.missing_left[node], left)
             node = torch.where(left, self.left[node], self.right[node])
         return self.baseline.repeat(len(rows), 1).index_add_(1, self.score, self.value[node])
+
+    def settle(self) -> None:
+        """Count the steps from the roots to the leaves once: most trees are shallower than they may be."""
+        reached, steps = set(self.root.tolist()), 0
+        left, right = self.left.tolist(), self.right.tolist()
+        while steps < self.depth:
+            following = {below for node in reached for below in (left[node], right[node])}
+            if following <= reached:
+                break
+            reached, steps = following, steps + 1
+        self.deepest = steps
 
     def fill(self, name: str, values: npt.NDArray[Any]) -> None:
         """Give a buffer these values, and their length."""
@@ -94,6 +105,8 @@ class Trees(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
         if len(given) == len(found) and not errors:
             errors += self._contradictions(prefix)
+            if not errors:
+                self.settle()
 
     def _contradictions(self, prefix: str) -> list[str]:
         """Lengths that differ, and places that do not exist: another file's, or damaged."""
@@ -114,14 +127,18 @@ class TreeArrays:
     """Collects the trees of fitted estimators, one estimator for each score or for several.
 
     Args:
-        columns: Which column of the table each column of the estimators was: categories first, as scikit-learn sorts
-            them.
-        known: For each of the categories, the sorted values in the training rows: their places are what it calls them.
         trees: To be filled.
+
+    Attributes:
+        columns: Which column of the table each column of the next estimators was: categories first, as scikit-learn
+            sorts them.
+        known: For each of the categories, the sorted values in the training rows: their places are what it calls them.
     """
 
-    def __init__(self, columns: Ints, known: Sequence[Ints], trees: Trees) -> None:
-        self.columns, self.known, self.trees = columns, known, trees
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+        self.columns: Ints = np.zeros(0, dtype=np.int64)
+        self.known: Sequence[Ints] = ()
         self.parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*NODES, *TREES)}
         self.goes_left = [trees.goes_left[:1].numpy()]
         self.baseline = np.zeros(len(trees.baseline))
@@ -140,6 +157,7 @@ class TreeArrays:
             self.trees.fill(name, np.concatenate(parts) if parts else np.zeros(0))
         self.trees.fill("goes_left", np.concatenate(self.goes_left))
         self.trees.fill("baseline", self.baseline)
+        self.trees.settle()
 
     def _add_tree(self, nodes: npt.NDArray[Any], bitsets: npt.NDArray[np.uint32], score: int) -> None:
         leaf, own = nodes["is_leaf"].astype(bool), np.arange(len(nodes)) + self.nodes

@@ -29,8 +29,7 @@ def listed(location: str, source: str, opened: OpenRelease) -> Iterator[Incoming
     try:
         listing = _listing(location, source, opened)
     except BadUsage as error:
-        needs = opened.plan["readings"] and not opened.plan["image_inputs"]
-        alone = [] if needs else list(_images_alone(Path(location), opened, error.wrong))
+        alone = [] if opened.plan["readings"] else list(_images_alone(Path(location), opened, error.wrong))
         if not alone:
             raise
         yield from alone

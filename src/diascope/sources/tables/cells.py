@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from diascope.core.case import Scalar
+from diascope.core.case import LIMIT, Scalar
 from diascope.formats.tables.words import number_of
 from diascope.sources.tables.columns import plain
 from diascope.sources.tables.targets import class_name, kind_of, scalar_of
 
 MOSTLY = 0.9
 """A column of which so large a share are numbers is one of numbers; the other cells are missing values."""
-LIMIT = re.compile(r"^\s*(?:<=?|>=?|≤|≥)\s*(?P<number>[-+0-9.eE]+)\s*$")
-"""`<0.5`: beyond what the method could measure. The limit itself is taken."""
 RUNNING = ("id", "index", "row", "no", "nr", "number", "record", "record_id", "key", "uid", "sample", "sample_id")
 """Columns that only count the rows, where no value occurs twice."""
 SHOWN = 3
@@ -48,9 +45,12 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
     present = [cell for cell in cells if cell is not None]
     if present and len(set(present)) == len(present) and plain(name) in RUNNING:
         return Values("running", ())
-    numbers = [number_in(cell) for cell in present]
-    known = sum(number is not None for number in numbers)
-    if present and known >= MOSTLY * len(present) and known:
+    numbers = {cell: number_in(cell) for cell in dict.fromkeys(present)}
+    known = sum(numbers[cell] is not None for cell in present)
+    # `<5` and `>=5` alone are two classes.
+    measured = sum(number_of(cell) is not None for cell in numbers)
+    limited = sum(number is not None for number in numbers.values()) - measured
+    if known >= MOSTLY * len(present) and measured > limited:
         return Values(
             "number", tuple(None if cell is None else number_in(cell) for cell in cells), _said(name, present)
         )
@@ -62,10 +62,8 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
 
 def read_values(cells: Sequence[str | None]) -> Values:
     """A column that a release reads: numbers where cells are numbers, words otherwise; the plan says which it wants."""
-    found = [
-        None if cell is None else (class_name(cell) if number_in(cell) is None else number_in(cell)) for cell in cells
-    ]
-    return Values("category" if any(isinstance(value, str) for value in found) else "number", tuple(found))
+    found = tuple(None if cell is None else scalar_of(class_name(cell)) for cell in cells)
+    return Values("category" if any(isinstance(value, str) for value in found) else "number", found)
 
 
 def number_in(cell: str) -> Scalar:

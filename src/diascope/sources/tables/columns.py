@@ -34,6 +34,12 @@ SITE = (
 SPLIT = ("split", "subset", "partition")
 """Columns that hold train, val or test."""
 
+SYNTHETIC = ("synthetic",)
+"""Columns that mark what a program made, as `diascope synthesize` writes them."""
+
+MADE, NOT_MADE = ("yes", "true", "1", "1.0", "y"), ("no", "false", "0", "0.0", "n")
+"""Cells of such a column; an empty one says that it is real."""
+
 CASE = ("case", "case_id")
 """Columns that name the case in a manifest."""
 
@@ -57,6 +63,15 @@ EVENT = (
 SEEN = ("1", "1.0", "true", "yes", "y", "dead", "deceased", "died", "event", "1:deceased", "relapsed", "progressed")
 """Cells of such a column that say it was."""
 NOT_SEEN = ("0", "0.0", "false", "no", "n", "alive", "living", "censored", "0:living", "none")
+
+FINDINGS, ALL_FINDINGS = "findings", "all_findings"
+"""What several columns that each say whether something is present make together: the name of the target; the second
+where a column has the first."""
+
+SAYS_PRESENT = ("1", "1.0", "yes", "y", "true", "t", "present", "positive", "pos")
+"""Cells of such a column, compared in lower case."""
+SAYS_ABSENT = ("0", "0.0", "no", "n", "false", "f", "absent", "negative", "neg")
+SAYS_UNCERTAIN = ("-1", "-1.0", "uncertain", "u", "unsure", "possible", "equivocal")
 
 TARGET = (
     SURVIVAL,
@@ -112,6 +127,7 @@ class Roles:
     group: str | None = None
     site: str | None = None
     split: str | None = None
+    synthetic: str | None = None
     why_patient: str = ""
     notes: tuple[str, ...] = ()
 
@@ -123,7 +139,7 @@ class Roles:
     @property
     def columns(self) -> frozenset[str]:
         """Every column that was taken."""
-        taken = (self.patient, self.group, self.site, self.split)
+        taken = (self.patient, self.group, self.site, self.split, self.synthetic)
         return frozenset(name for name in taken if name is not None)
 
 
@@ -138,13 +154,13 @@ def roles_of(columns: tuple[str, ...], options: SourceOptions) -> Roles:
             raise UnknownName("column", asked, columns, todo="Only a table beside the images has columns")
     patient, why = _patient(columns, options)
     site = options.site or first_of(columns, SITE)
-    split = first_of(columns, SPLIT)
+    split, synthetic = first_of(columns, SPLIT), first_of(columns, SYNTHETIC)
     group = first_of((name for name in columns if name != patient), GROUP)
     notes = []
     for what, column in (("site", site), ("split", split), ("group that stays together", group)):
         if column is not None:
             notes.append(f"{what}: column {column!r}")
-    return Roles(patient, group, site, split, why, tuple(notes))
+    return Roles(patient, group, site, split, synthetic, why, tuple(notes))
 
 
 def _patient(columns: tuple[str, ...], options: SourceOptions) -> tuple[str | None, str]:

@@ -7,11 +7,23 @@ from dataclasses import dataclass
 
 from diascope.core.case import Case, Scalar, Split, Target
 from diascope.core.errors import DataRefused, UnknownName
+from diascope.core.presence import LABELS
 from diascope.sources import SourceOptions
 from diascope.sources.folders.splits import split_of_cell
 from diascope.sources.tables.cells import number_in, values_of
-from diascope.sources.tables.columns import COVARIATE, IDENTITY, TARGET, Roles, likeliest, plain, roles_of
+from diascope.sources.tables.columns import (
+    COVARIATE,
+    IDENTITY,
+    MADE,
+    NOT_MADE,
+    TARGET,
+    Roles,
+    likeliest,
+    plain,
+    roles_of,
+)
 from diascope.sources.tables.files import unit_of
+from diascope.sources.tables.findings import FEWEST, columns_asked, said, says_presence, target_of
 from diascope.sources.tables.sheet import Cells
 from diascope.sources.tables.targets import NO_CLASSES, ColumnKind, category, class_name, kind_of, scalar_of
 
@@ -69,17 +81,61 @@ def describe(
     _refuse_unknown(options.without, rows.columns)
     left_out = rows.used | roles.columns | of_layout | set(options.without)
     free = tuple(name for name in rows.columns if name not in left_out)
-    if options.target is not None and options.target not in {*of_layout, *rows.columns}:
-        raise UnknownName("target column", options.target, {*of_layout, *free})
+    asked = options.target if options.target not in of_layout else None
+    together, offered = _together(cases, rows, free, asked)
+    if asked is not None and together is None and asked not in rows.columns:
+        raise UnknownName("target column", asked, {*of_layout, *free, *(one.name for one in offered)})
     kinds = {name: _kind_of(name, rows.values(name, cases)) for name in free}
-    found = [*targets, *_targets(cases, rows, kinds, options.target if options.target not in of_layout else None)]
-    meant = options.target or likeliest(target.name for target in found)
-    found.sort(key=lambda target: target.name != meant)
-    describing = {name: kind for name, kind in kinds.items() if name not in rows.read or plain(name) in COVARIATE}
-    covariates, notes = _covariates(cases, rows, describing, found)
-    described = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
-    notes = [*_on_patients(described, roles), *roles.notes, *translations, *notes, *_on_parts(described)]
-    return Described(described, tuple(found), tuple(notes))
+    alone = [*targets, *_targets(cases, rows, kinds, asked)]
+    if asked is None and offered and {one.name for one in alone} <= set(offered[0].columns):
+        # Whatever could be learnt is one of these labels.
+        together, offered = offered[0], ()
+    found = _in_order(alone, together, options.target)
+    described = {
+        name: kind
+        for name, kind in kinds.items()
+        if not (together and name in together.columns) and (name not in rows.read or plain(name) in COVARIATE)
+    }
+    covariates, notes = _covariates(cases, rows, described, found)
+    told = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
+    of_parts = (*_on_parts(told), *_on_labels(together), *_on_synthetic(told))
+    notes = [*_on_patients(told, roles), *roles.notes, *translations, *notes, *of_parts]
+    return Described(told, (*found, *offered), tuple(notes))
+
+
+def _together(
+    cases: Sequence[Case], rows: Rows, free: Sequence[str], asked: str | None
+) -> tuple[Target | None, tuple[Target, ...]]:
+    """Columns of presence that are learnt together because the user named them, and those that could be."""
+    named = columns_asked(asked, rows.columns)
+    if named:
+        return target_of(named, rows.columns), ()
+    columns = [
+        name
+        for name in free
+        if name not in rows.read
+        and plain(name) not in (*COVARIATE, *IDENTITY, *TARGET)
+        and says_presence(rows.values(name, cases))
+    ]
+    if len(columns) < FEWEST:
+        return None, ()
+    offered = target_of(columns, rows.columns)
+    return (offered, ()) if asked == offered.name else (None, (offered,))
+
+
+def _in_order(alone: Sequence[Target], together: Target | None, asked: str | None) -> list[Target]:
+    """The likeliest first; a column that is learnt together with others is no target of its own."""
+    if together is not None:
+        return [together, *(one for one in alone if not set(one.columns) & set(together.columns))]
+    meant = asked or likeliest(target.name for target in alone)
+    return sorted(alone, key=lambda target: target.name != meant)
+
+
+def _on_labels(together: Target | None) -> list[str]:
+    if together is None:
+        return []
+    names = ", ".join(together.columns)
+    return [f"{len(together.columns)} columns say whether something is present, and are learnt together: {names}"]
 
 
 def _refuse_unknown(without: Sequence[str], columns: Sequence[str]) -> None:
@@ -216,12 +272,11 @@ def _with_row(
     case: Case, row: Cells | None, roles: Roles, targets: Sequence[Target], covariates: tuple[str, ...]
 ) -> Case:
     if row is None:
-        missing = {target.name: None for target in targets if target.name not in case.targets}
+        missing = {column: None for target in targets for column in target.columns if column not in case.targets}
         return case.model_copy(update={"targets": {**case.targets, **missing}})
     of_row: dict[str, Scalar] = {}
     for target in targets:
-        if target.name not in case.targets:
-            of_row[target.name] = _answer(row[target.name], target)
+        of_row |= {name: _answer(row[name], name, target) for name in target.columns if name not in case.targets}
     told = {name: scalar_of(row[name]) for name in covariates}
     kept = {name: value for name, value in told.items() if value is not None or name not in case.covariates}
     patient = row[roles.patient] if roles.patient else None
@@ -235,14 +290,17 @@ def _with_row(
             "group": group,
             "site": row[roles.site] if roles.site else case.site,
             "split": _split(case, row, roles.split),
+            "synthetic": _is_made(case, row, roles) or case.synthetic,
             "targets": {**case.targets, **of_row},
             "covariates": {**case.covariates, **kept},
         }
     )
 
 
-def _answer(cell: str | None, target: Target) -> Scalar:
+def _answer(cell: str | None, column: str, target: Target) -> Scalar:
     """A cell as what is learnt from it; what is no target is not copied."""
+    if target.kind == LABELS:
+        return said(cell, column)
     if target.kind == "category":
         return class_name(cell)
     return number_in(cell) if target.kind == "number" and cell is not None else None
@@ -259,6 +317,31 @@ def _split(case: Case, row: Cells, column: str | None) -> Split | None:
             todo=f"Mend the column {column!r}, or move the file",
         )
     return split
+
+
+def _is_made(case: Case, row: Cells, roles: Roles) -> bool:
+    """Whether the table marks a case as synthetic.
+
+    Raises:
+        DataRefused: When the cell is neither yes nor no, or what was made is to be tested on.
+    """
+    cell = (row[roles.synthetic] or "no").strip().lower() if roles.synthetic else "no"
+    if cell not in (*MADE, *NOT_MADE):
+        raise DataRefused(
+            f"the column {roles.synthetic!r} says neither yes nor no of {case.id}", given=row[str(roles.synthetic)]
+        )
+    split = _split(case, row, roles.split)
+    if cell in MADE and split in ("val", "test"):
+        raise DataRefused(
+            f"{case.id} is synthetic and given as {split}: what was made can be trained on, and tests nothing",
+            todo="Leave its split empty",
+        )
+    return cell in MADE
+
+
+def _on_synthetic(cases: Sequence[Case]) -> list[str]:
+    made = sum(case.synthetic for case in cases)
+    return [f"{made} of {len(cases)} cases are synthetic: they are only trained on"] if made else []
 
 
 def _on_patients(cases: Sequence[Case], roles: Roles) -> list[str]:

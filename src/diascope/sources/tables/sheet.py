@@ -141,12 +141,13 @@ class Matched:
     unused: int
 
 
-def match_rows(sheet: Sheet, files: Mapping[str, str]) -> Matched:
+def match_rows(sheet: Sheet, files: Mapping[str, str], what: str = "images") -> Matched:
     """Find the column that names most of the files: by relative path or name, with, without or with another ending.
 
     Args:
         sheet: The table.
         files: Case id to path relative to the folder of the table.
+        what: What they are, for errors.
 
     Raises:
         DataRefused: When no column names any file, or two rows name one file.
@@ -155,9 +156,9 @@ def match_rows(sheet: Sheet, files: Mapping[str, str]) -> Matched:
     best, column = _best_column(sheet, keys)
     if not best:
         raise DataRefused(
-            f"no column of {sheet.path.name} names any of the {len(files)} images",
+            f"no column of {sheet.path.name} names any of the {len(files)} {what}",
             given=", ".join(sheet.columns),
-            todo="Give it a column with the path, name or stem of each image",
+            todo=f"Give it a column with the path, name or stem of each of the {what}",
         )
     rows: dict[str, Cells] = {}
     for row, case in zip(sheet.rows, (_case_of(row[column], keys) for row in sheet.rows), strict=True):
@@ -165,7 +166,7 @@ def match_rows(sheet: Sheet, files: Mapping[str, str]) -> Matched:
             continue
         if case in rows and rows[case] != row:
             raise DataRefused(
-                f"two rows of {sheet.path.name} name one image and differ", given=row[column], todo="Keep one of them"
+                f"two rows of {sheet.path.name} name one file and differ", given=row[column], todo="Keep one of them"
             )
         rows[case] = row
     return Matched(column, rows, sum(_case_of(row[column], keys) is None for row in sheet.rows))

@@ -13,6 +13,7 @@ from diascope.sources.folders.files import holds_images, is_declared
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.ids import case_ids, counts_rows
 from diascope.sources.tables.joined import ENDINGS, read_joined, tables_in
+from diascope.sources.tables.named import is_manifest
 from diascope.sources.tables.written import Written, written_in
 
 
@@ -32,6 +33,8 @@ def place_of(path: Path, wanted: Callable[[Written], bool]) -> Place | None:
         path: File or folder.
         wanted: Whether what a table holds makes its rows cases.
     """
+    if is_manifest(path):
+        return None
     if path.is_file():
         held = written_in(path) if path.name.lower().endswith(ENDINGS) else Written()
         return Place(path, held) if wanted(held) else None

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from diascope.core.figure import Chart, Line
-from diascope.engine.batch import Row
 from diascope.evidence.calibration import reliability
+from diascope.tasks.binary import Question
 
-Floats = npt.NDArray[np.float64]
 
-
-def roc_chart(truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]) -> Chart:
-    """ROC curve of each shown class against the rest: truth (N,), probabilities (N, K)."""
+def roc_chart(asked: Sequence[Question]) -> Chart:
+    """ROC curve of each question."""
     lines = [Line(label="chance", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
-    for value in shown:
-        order = np.argsort(-said[:, value], kind="stable")
-        positive = (truth == value)[order]
-        edge = np.r_[np.flatnonzero(np.diff(said[order, value])), len(order) - 1] if len(order) else np.zeros(0, int)
+    for one in asked:
+        order = np.argsort(-one.said, kind="stable")
+        positive = one.truth[order]
+        edge = np.r_[np.flatnonzero(np.diff(one.said[order])), len(order) - 1] if len(order) else np.zeros(0, int)
         hits, false = np.cumsum(positive)[edge], np.cumsum(~positive)[edge]
         if len(edge) and hits[-1] and false[-1]:
-            lines.append(_line(names[value], np.r_[0, false / false[-1]], np.r_[0, hits / hits[-1]], "step"))
+            lines.append(_line(one.name, np.r_[0, false / false[-1]], np.r_[0, hits / hits[-1]], "step"))
     return Chart(
         title="ROC curve",
         x_label="1 - specificity",
@@ -35,19 +33,17 @@ def roc_chart(truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names
     )
 
 
-def precision_recall_chart(
-    truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]
-) -> Chart:
-    """Precision against recall of each shown class, with the prevalence where one class is shown."""
+def precision_recall_chart(asked: Sequence[Question]) -> Chart:
+    """Precision against recall of each question, with the prevalence where one is shown."""
     lines = []
-    for value in shown:
-        order = np.argsort(-said[:, value], kind="stable")
-        positive = (truth == value)[order]
+    for one in asked:
+        order = np.argsort(-one.said, kind="stable")
+        positive = one.truth[order]
         if positive.any():
             hits = np.cumsum(positive)
-            lines.append(_line(names[value], hits / hits[-1], hits / np.arange(1, len(hits) + 1), "step"))
+            lines.append(_line(one.name, hits / hits[-1], hits / np.arange(1, len(hits) + 1), "step"))
             share = float(positive.mean())
-            if len(shown) == 1:
+            if len(asked) == 1:
                 lines.append(Line(label=f"prevalence {share:.2f}", x=(0.0, 1.0), y=(share, share), style="reference"))
     return Chart(
         title="Precision and recall",
@@ -59,18 +55,15 @@ def precision_recall_chart(
     )
 
 
-def reliability_chart(
-    rows: Sequence[Row], truth: npt.NDArray[Any], said: Floats, shown: Sequence[int], names: Mapping[int, str]
-) -> Chart:
-    """What was said against what was true, in bins of equal mass, with intervals where one class is shown."""
+def reliability_chart(asked: Sequence[Question]) -> Chart:
+    """What was said against what was true, in bins of equal mass, with intervals where one question is shown."""
     lines = [Line(label="perfect", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
-    patients = [str(row["patient"]) for row in rows]
-    for value in shown:
-        bins = reliability(truth == value, said[:, value], patients)
-        band = len(shown) == 1
+    band = len(asked) == 1
+    for question in asked:
+        bins = reliability(question.truth, question.said, question.patients)
         lines.append(
             Line(
-                label=names[value],
+                label=question.name,
                 x=tuple(one.said for one in bins),
                 y=tuple(float(one.true.value or 0.0) for one in bins),
                 low=tuple(float(one.true.low or 0.0) for one in bins) if band else (),

@@ -29,13 +29,11 @@ def groups_chart(
     for number, name in enumerate(names):
         mine = group == number
         if not mine.any():
-            cells.append((name, 0, 0, None, ""))
+            cells.append((name, 0, 0, None, *(0 for _ in ticks)))
             continue
         curve = kaplan_meier(time[mine], event[mine])
         lines.append(_line(name, curve))
-        median = None if np.isnan(curve.median) else float(f"{curve.median:.4g}")
-        followed = ", ".join(f"{many} at {tick:g}" for tick, many in zip(ticks, at_risk_at(curve, ticks), strict=True))
-        cells.append((name, int(mine.sum()), int(event[mine].sum()), median, followed))
+        cells.append((name, int(mine.sum()), int(event[mine].sum()), _median(curve), *at_risk_at(curve, ticks)))
     _, p = log_rank(time, event, group)
     words = "no test: one group, or no event" if np.isnan(p) else f"log-rank p {_p(p)}"
     chart = Chart(
@@ -46,15 +44,21 @@ def groups_chart(
         y_range=(0, 1),
         note=words,
     )
-    columns = ("risk group", "cases", "events", "median survival", "followed until")
+    head = ("risk group", "cases", "events", "median survival (95 % interval)")
+    columns = (*head, *(f"at risk at {tick:g}" for tick in ticks))
     return chart, Grid(title="Risk groups", columns=columns, rows=tuple(cells))
+
+
+def until(horizon: float, unit: str) -> str:
+    """`until 5 a`: the part of a measure's name that says at what time it holds."""
+    return f"until {horizon:g} {unit}".strip()
 
 
 def calibration_chart(time: Floats, event: Flags, said: Floats, horizon: float, unit: str) -> Chart:
     """Risk until a horizon in bins of like risk: said against Kaplan and Meier, with its interval."""
     bins = [one for one in calibration(time, event, said, horizon) if one.seen.value is not None]
     line = Line(
-        label=f"until {horizon:g} {unit}".strip(),
+        label="cases of like risk",
         x=tuple(one.said for one in bins),
         y=tuple(float(one.seen.value or 0.0) for one in bins),
         low=tuple(float(one.seen.low or 0.0) for one in bins),
@@ -62,7 +66,7 @@ def calibration_chart(time: Floats, event: Flags, said: Floats, horizon: float, 
     )
     perfect = Line(label="perfect", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")
     return Chart(
-        title="Calibration of the risk",
+        title=f"Calibration of the risk {until(horizon, unit)}",
         x_label="risk that was said",
         y_label="share with the event (Kaplan-Meier)",
         lines=(perfect, line),
@@ -101,6 +105,15 @@ def _line(label: str, curve: Curve) -> Line:
     thin = np.unique(np.linspace(0, len(curve.time) - 1, min(len(curve.time), POINTS)).round().astype(int))
     x, y, low, high = (tuple(map(float, one[thin])) for one in (curve.time, curve.share, curve.low, curve.high))
     return Line(label=label, x=x, y=y, low=low, high=high, style="step")
+
+
+def _median(curve: Curve) -> str | None:
+    """The median with its interval; None where more than half are without the event to the end."""
+    if np.isnan(curve.median):
+        return None
+    low, high = (np.flatnonzero(one <= 0.5) for one in (curve.low, curve.high))
+    ends = [f"{curve.time[place[0]]:.4g}" if place.size else "not reached" for place in (low, high)]
+    return f"{curve.median:.4g} ({ends[0]} to {ends[1]})"
 
 
 def _p(value: float) -> str:

@@ -1,0 +1,112 @@
+"""A table with a row a box: which columns are its sides, and the boxes of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from diascope.core.boxes import Boxes, Corners
+from diascope.core.errors import DataRefused
+from diascope.formats.tables.words import number_of
+from diascope.sources.tables.columns import first_of, plain
+from diascope.sources.tables.sheet import Cells, Sheet
+
+CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
+)
+"""Columns of two corners, as they are compared."""
+EXTENTS = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
+"""Columns of the upper left corner and of the size."""
+LABEL = ("label", "class", "class_name", "category", "finding", "name", "object")
+"""Columns that hold the label of a box; without one all boxes have one label."""
+IMAGE = ("image", "filename", "file_name", "file", "image_id", "image_name", "path", "img", "image_path", "patientid")
+"""Columns that name the image."""
+DIFFICULT = ("difficult", "ignore", "ignored", "iscrowd", "is_crowd", "crowd")
+"""Columns that say with 1 that a box is to be ignored."""
+ONLY = "object"
+"""The label of boxes without one."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The columns of a table of boxes, by the names that they have there.
+
+    Args:
+        image: Names the image.
+        four: x and y of the corners; of the upper left one, width and height where `extent`.
+        extent: Whether the last two are a size.
+        label: None where all boxes have one label.
+        ignored: None where no box is to be ignored.
+    """
+
+    image: str
+    four: tuple[str, str, str, str]
+    extent: bool
+    label: str | None
+    ignored: str | None
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset({self.image, *self.four, *(one for one in (self.label, self.ignored) if one)})
+
+
+def sides_of(columns: Sequence[str]) -> Sides | None:
+    """The columns of boxes; None where this is another table."""
+    known = {plain(name): name for name in reversed(columns)}
+    image = first_of(columns, IMAGE)
+    for extent, sets in ((False, CORNERS), (True, EXTENTS)):
+        for names in sets:
+            if image is not None and all(name in known for name in names):
+                a, b, c, d = (known[name] for name in names)
+                return Sides(image, (a, b, c, d), extent, first_of(columns, LABEL), first_of(columns, DIFFICULT))
+    return None
+
+
+def boxes_by_image(sheet: Sheet, sides: Sides) -> tuple[dict[str, Boxes], dict[str, Cells]]:
+    """Cell of the image to its boxes, and to its first row. A row without numbers says that there is nothing.
+
+    Raises:
+        DataRefused: When a row names no image, has only some of the sides, or a box without a label.
+    """
+    boxes: dict[str, list[tuple[Corners, str, bool]]] = {}
+    first: dict[str, Cells] = {}
+    for number, row in enumerate(sheet.rows, 1):
+        image = row[sides.image]
+        if image is None:
+            raise DataRefused(f"row {number} of {sheet.path.name} names no image", todo="Fill it in or remove the row")
+        first.setdefault(image, row)
+        mine = boxes.setdefault(image, [])
+        cells = [row[name] for name in sides.four]
+        if all(cell is None for cell in cells):
+            continue
+        label = row[sides.label] if sides.label else ONLY
+        numbers = [None if cell is None else number_of(cell) for cell in cells]
+        if label is None or any(value is None for value in numbers):
+            missing = [name for name, value in zip(sides.four, numbers, strict=True) if value is None]
+            raise DataRefused(
+                f"row {number} of {sheet.path.name} has no {', '.join(missing or [str(sides.label)])}",
+                given=", ".join(cell or "" for cell in cells),
+                todo="Write numbers, or leave all sides empty where an image holds nothing",
+            )
+        ignored = sides.ignored is not None and row[sides.ignored] in ("1", "true", "True", "yes")
+        mine.append((_corners([value or 0.0 for value in numbers], sides.extent), label, ignored))
+    return {image: _boxes(found) for image, found in boxes.items()}, first
+
+
+def _corners(four: Sequence[float], extent: bool) -> Corners:
+    left, top, right, bottom = four
+    if extent:
+        right, bottom = left + right, top + bottom
+    return (0.0, top, left, 1.0, bottom, right)
+
+
+def _boxes(found: Sequence[tuple[Corners, str, bool]]) -> Boxes:
+    return Boxes(
+        corners=tuple(corners for corners, _, _ in found),
+        labels=tuple(label for _, label, _ in found),
+        ignored=tuple(number for number, (_, _, ignored) in enumerate(found) if ignored),
+    )

@@ -1,0 +1,104 @@
+"""Figures of boxes: FROC and precision-recall curves, reliability, and a table of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from diascope.core.case import Label
+from diascope.core.figure import Chart, Figure, Grid, Line
+from diascope.engine.batch import Row
+from diascope.evidence.boxes.curves import FALSE_POSITIVES, average_precision, froc, precision_recall
+from diascope.evidence.boxes.matching import Counts, Floats, Pooled
+from diascope.evidence.calibration import reliability
+from diascope.tasks.boxes.scores import called_of, pooled_of
+
+POINTS = 300
+"""Of a line at most: a report is no data store."""
+
+
+def figures_of(rows: Sequence[Row], labels: Sequence[Label]) -> tuple[Figure, ...]:
+    """FROC, precision and recall, reliability of what is said, and the counts of each label."""
+    if not rows:
+        return ()
+    pools = [pooled_of(rows, number) for number in range(len(labels))]
+    most = FALSE_POSITIVES[-1]
+    free = Chart(
+        title="FROC: sensitivity against false positives",
+        x_label="false positives an image",
+        y_label="sensitivity",
+        lines=_lines(froc, pools, labels, "step", most),
+        x_range=(0, most),
+        y_range=(0, 1),
+        note="A box hits from an overlap (intersection over union) of 0.5 on.",
+    )
+    precise = Chart(
+        title="Precision and recall",
+        x_label="sensitivity (recall)",
+        y_label="PPV (precision)",
+        lines=_lines(precision_recall, pools, labels, "step"),
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
+    return (free, precise, _reliability(rows, labels), _table(rows, labels, pools))
+
+
+def _lines(
+    curve: Callable[[Pooled, Counts], tuple[Floats, Floats]],
+    pools: Sequence[Pooled],
+    labels: Sequence[Label],
+    style: str,
+    farthest: float = np.inf,
+) -> tuple[Line, ...]:
+    lines = []
+    for pool, label in zip(pools, labels, strict=True):
+        if not pool.truths.sum() or not len(pool.scores):
+            continue
+        x, y = curve(pool, np.arange(len(pool.truths)))
+        inside = x <= farthest
+        x, y = x[inside], y[inside]
+        thin = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).round().astype(int))
+        lines.append(Line(label=label.name, x=tuple(x[thin].tolist()), y=tuple(y[thin].tolist()), style=style))  # type: ignore[arg-type]
+    return tuple(lines)
+
+
+def _reliability(rows: Sequence[Row], labels: Sequence[Label]) -> Chart:
+    lines = [Line(label="perfect", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
+    for number, label in enumerate(labels):
+        kept = [(row, ~row["matches"][number].ignored[0]) for row in rows]
+        said = np.concatenate([row["matches"][number].scores[mine] for row, mine in kept])
+        hits = np.concatenate([row["matches"][number].hits[0][mine] for row, mine in kept])
+        owners = [str(row["patient"]) for row, mine in kept for _ in range(int(mine.sum()))]
+        bins = reliability(hits, said, owners)
+        lines.append(
+            Line(
+                label=label.name,
+                x=tuple(one.said for one in bins),
+                y=tuple(float(one.true.value or 0.0) for one in bins),
+            )
+        )
+    return Chart(
+        title="Reliability",
+        x_label="probability that was said",
+        y_label="share that was true",
+        lines=tuple(lines),
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
+
+
+def _table(rows: Sequence[Row], labels: Sequence[Label], pools: Sequence[Pooled]) -> Grid:
+    cells = []
+    for number, label in enumerate(labels):
+        one = called_of(rows, number)
+        precision = average_precision(pools[number], np.arange(len(rows)))
+        counts = (int(one.truths.sum()), int((one.hits + one.false).sum()), int(one.hits.sum()))
+        missed = counts[0] - counts[2]
+        half = None if np.isnan(precision[0]) else round(float(precision[0]), 3)
+        cells.append((label.name, *counts, missed, int(one.false.sum()), half))
+    return Grid(
+        title="Boxes of each label at the operating point",
+        columns=("label", "true", "said", "hits", "missed", "false positives", "AP at overlap 0.5"),
+        rows=tuple(cells),
+    )

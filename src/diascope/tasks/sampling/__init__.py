@@ -1,0 +1,1 @@
+"""What made pictures are judged by: feature spaces, a classifier of the training part, figures."""
