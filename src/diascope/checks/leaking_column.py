@@ -10,7 +10,8 @@ from scipy.stats import rankdata
 
 from diascope.checks import Check
 from diascope.checks.judging.words import bars
-from diascope.core.case import Scalar, TableRef
+from diascope.core.case import Case, FileRef, Scalar, TableRef, Target
+from diascope.core.presence import LABELS, UNCERTAIN, presence
 from diascope.core.problem import Problem
 from diascope.planning.columns import columns_of
 from diascope.planning.survey import Survey
@@ -28,16 +29,16 @@ class LeakingColumn:
 
     def look(self, survey: Survey) -> list[Problem]:
         target = survey.target
-        if target is None or target.kind not in ("category", "number") or not target.columns:
+        if target is None or target.kind not in ("category", "number", LABELS) or not target.columns:
             return []
         found: dict[str, float] = {}
         for name in dict.fromkeys(name for case in survey.cases for name in case.inputs):
             cases = [case for case in survey.cases if isinstance(case.inputs.get(name), TableRef)]
-            answers = [case.targets.get(target.columns[0]) for case in cases]
+            asked = [[_answer(case, goal, target) for case in cases] for goal in target.columns]
             for column, values in columns_of(cases, name).items():
                 if column in target.columns:
                     continue
-                told = _told(values, answers, target.kind == "number")  # type: ignore[arg-type]
+                told = max(_told(values, answers, target.kind == "number") for answers in asked)
                 if told >= SURE:
                     found[column] = round(told, 4)
         if not found:
@@ -54,6 +55,15 @@ class LeakingColumn:
                 figure=bars("How well one column tells the answer", list(found.items())),
             )
         ]
+
+
+def _answer(case: Case, column: str, target: Target) -> Scalar:
+    """What is true of a case, or of one of its labels; None where that is not known."""
+    value = case.targets.get(column)
+    if target.kind == LABELS:
+        said = presence(value)
+        return None if said == UNCERTAIN else said
+    return None if isinstance(value, FileRef) else value
 
 
 def _told(values: Sequence[Scalar], answers: Sequence[Scalar], number: bool) -> float:
