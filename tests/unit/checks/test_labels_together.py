@@ -76,12 +76,12 @@ def test_labels_with_few_cases_and_few_patients() -> None:
     full = [int(number > 1) for number in range(COUNT)]
     assert "hernia (2 cases without it)" in warned(COUNTS.look(a_survey(HALF, THIRD, full)))[0]
     rare = COUNTS.look(a_survey(HALF, THIRD, FIFTH))[1]
-    assert (rare.severity, rare.title) == ("note", "1 label with fewer than 20 patients: hernia 16")
+    assert (rare.severity, rare.title) == ("note", "1 label with fewer than 20 patients: hernia (16)")
 
 
 def test_many_uncertain_cells() -> None:
     unsure = ["uncertain" if number % 4 == 0 else value for number, value in enumerate(OTHER)]
-    assert warned(COUNTS.look(a_survey(HALF, THIRD, unsure))) == ["1 label of which many are uncertain: hernia 25%"]
+    assert warned(COUNTS.look(a_survey(HALF, THIRD, unsure))) == ["1 label of which many are uncertain: hernia (25%)"]
 
 
 def test_two_labels_that_say_the_same_or_the_opposite_in_all_cases() -> None:
