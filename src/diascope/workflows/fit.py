@@ -129,4 +129,4 @@ def _explained(run_folder: Path, run: Run, made: Plan, dataset: Dataset, evaluat
     by_id = {case.id: case for case in dataset.cases}
     cases = [by_id[name] for name in wanted][:EXPLAINED]
     network = load_weights(made, run_folder / run.members[0].weights)
-    return explain_cases(network, made, cases, Path(dataset.root))
+    return explain_cases(network, made, cases, Path(dataset.root), decision=evaluation.decision)
