@@ -16,6 +16,7 @@ from diascope.core.geometry import Geometry
 from diascope.losses import LossKind
 from diascope.models import InputSpec
 from diascope.testing.keeping import kept
+from diascope.transforms import SpatialTransform
 
 SPECS = (
     InputSpec("image", channels=3, dimensions=2, shape=(1, 24, 32)),
@@ -143,8 +144,26 @@ def transform(name: str, plugin: Any, folder: Path) -> None:
         image, mask = plugin.apply(images, masks, drawn)
         kept(torch.equal(image, plugin.apply(images, masks, drawn)[0]), f"{name} replays what was drawn")
         kept(plugin.spatial or torch.equal(mask, masks), f"{name} moves masks only where it says so")
+        if isinstance(plugin, SpatialTransform):
+            _moves_points(name, plugin, params)
     kept(set(mask.unique().tolist()) <= {0, 3}, f"{name} keeps the values of masks")
     kept(torch.equal(images, before[0]) and torch.equal(masks, before[1]), f"{name} leaves its input as it was")
+
+
+def _moves_points(name: str, plugin: SpatialTransform, params: Mapping[str, Any]) -> None:
+    """What lies at a point lies where the point goes."""
+    shape, place = (1, 24, 32), np.array([[[0.5, 9.5, 12.5]]] * 4)
+    images = torch.zeros((4, 1, *shape))
+    images[:, :, 0, 8:11, 11:14] = 1
+    drawn = plugin.draw(np.random.default_rng(2), 4, shape, {**params, "probability": 1.0})
+    moved, _ = plugin.apply(images, None, drawn)
+    for image, (point,) in zip(moved.numpy(), plugin.move(place, shape, drawn), strict=True):
+        if not (3 < point[1] < 21 and 3 < point[2] < 29):
+            continue  # it left the image, or touches its border
+        weight = image[0, 0]
+        rows, columns = np.mgrid[:24, :32] + 0.5
+        middle = np.array([(weight * rows).sum(), (weight * columns).sum()]) / weight.sum()
+        kept(np.abs(middle - point[1:]).max() < 1, f"{name} moves points with the image", (middle, point))
 
 
 class Small(nn.Module):
