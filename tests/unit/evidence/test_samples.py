@@ -161,8 +161,10 @@ def test_data_with_near_duplicates_of_its_own_is_not_blamed_on_the_generator():
     held = np.concatenate([fresh(2, 64, 70), training[:10] + 0.01])
     made = np.concatenate([fresh(3, 64, 370), training[:10] + 0.01])
     found = memory(nearest(made, training), nearest(held, training))
-    assert found.copies.any()
+    assert found.copies.sum() == 10
+    assert found.held_copies == pytest.approx(10 / 80)
     assert not found.reproduces
+    assert memory(nearest(training, training), nearest(held, training)).reproduces
 
 
 def test_without_held_out_points_nothing_is_said():
