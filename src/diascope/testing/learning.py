@@ -64,7 +64,8 @@ def loss(name: str, plugin: Any, folder: Path) -> None:
 def model(name: str, plugin: Any, folder: Path) -> None:
     """Any size its stride divides, the same answer twice, equal when saved and reloaded, an honest estimate."""
     fitting = [spec for spec in SPECS if spec.kind in plugin.takes and spec.dimensions in plugin.dimensions]
-    kept(plugin.gives in ("vector", "pyramid", "dense", "image", "answer"), f"{name}.gives", plugin.gives)
+    gives = ("vector", "pyramid", "dense", "image", "answer", "samples")
+    kept(plugin.gives in gives, f"{name}.gives", plugin.gives)
     kept(plugin.fitted in ("gradient", "once"), f"{name}.fitted", plugin.fitted)
     for spec in fitting:
         options = plugin.options(spec)
@@ -72,17 +73,39 @@ def model(name: str, plugin: Any, folder: Path) -> None:
         module = plugin.build(spec, options)
         if plugin.fitted == "once":
             _fit(plugin, module, spec, options)
-        example = _example(plugin, spec, options)
+        example = _example(plugin, spec, options) if plugin.gives != "samples" else _noise(module)
         first, second = (_answers(module.eval(), example) for _ in range(2))
         kept(all(map(torch.equal, first, second)), f"{name} gives the same answer twice")
         kept(all(bool(torch.isfinite(one).all()) for one in first), f"{name}'s answer is finite")
         if spec.kind == "none":
             kept(first[0].shape == (2, spec.outputs, *spec.shape), f"{name} makes the size asked for", first[0].shape)
+        if plugin.gives == "samples":
+            _makes(name, plugin, module, spec, first[0])
         other = plugin.build(spec, options)
         other.load_state_dict(load(save({key: value.contiguous() for key, value in module.state_dict().items()})))
         kept(all(map(torch.equal, first, _answers(other.eval(), example))), f"{name} saved and reloaded is equal")
         cost = plugin.cost(spec, options)
         kept(cost.gflop >= 0 and cost.activation_bytes >= 0, f"{name} estimates its cost")
+
+
+def _noise(module: Any) -> Tensor:
+    return torch.randn((2, module.noise), generator=torch.Generator().manual_seed(1))
+
+
+def _makes(name: str, plugin: Any, module: Any, spec: InputSpec, made: Tensor) -> None:
+    """What is made has the size of what is learnt from; each part of a step moves something, by a finite loss."""
+    kept(made.shape == (2, spec.channels, *spec.shape), f"{name} makes the size that it learns from", made.shape)
+    kept(float(made.abs().max()) <= 1, f"{name} makes values in -1..1")
+    kept(plugin.parts, f"{name} has parts of a step")
+    images = torch.rand((4, spec.channels, *spec.shape), generator=torch.Generator().manual_seed(2)) * 2 - 1
+    module.train()
+    for part in plugin.parts:
+        loss = module.loss(part.name, images, None)
+        loss.backward()
+        kept(loss.shape == () and torch.isfinite(loss), f"{name}'s loss of {part.name!r} is a finite scalar")
+        moved = [one.grad for one in module.moves(part.name) if one.grad is not None]
+        kept(moved and all(bool(torch.isfinite(one).all()) for one in moved), f"{name}: {part.name!r} moves something")
+    module.eval()
 
 
 def _fit(plugin: Any, module: nn.Module, spec: InputSpec, options: Mapping[str, Any]) -> None:
