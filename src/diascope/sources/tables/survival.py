@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from diascope.core.case import Case, Scalar, Target
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of
+from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.sheet import Cells, Sheet
 from diascope.sources.tables.targets import number_of
-from diascope.sources.tables.units import unit_of
 
 
 @dataclass(frozen=True)
