@@ -15,6 +15,30 @@ import typer
 
 from diascope.console import Console, failed, of_system
 from diascope.core.errors import BadUsage, DiascopeError, Stopped
+from diascope.options import (
+    AcceptOption,
+    FoldsOption,
+    FromOption,
+    InputArgument,
+    JsonOption,
+    LangOption,
+    MemoryOption,
+    MinutesOption,
+    NoSeedOption,
+    PatientOption,
+    QuietOption,
+    ReleaseArgument,
+    SeedOption,
+    SetOption,
+    SiteOption,
+    SourceArgument,
+    SourceOption,
+    TargetOption,
+    TaskOption,
+    WithoutOption,
+    WorkspaceOption,
+    requested,
+)
 
 app = typer.Typer(
     name="diascope",
@@ -26,38 +50,6 @@ app = typer.Typer(
     epilog="Start with: diascope fit FOLDER. Not a medical device.",
 )
 
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="Folder, file, or public set (diascope list sets).")
-]
-ReleaseArgument = Annotated[str, typer.Argument(metavar="RELEASE", help="Name or folder of a release.")]
-InputArgument = Annotated[str, typer.Argument(metavar="INPUT", help="File, folder, DICOM series or study.")]
-WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", "-w", help="Folder that holds everything.", envvar="DIASCOPE_WORKSPACE")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else there.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness.")]
-NoSeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness; there is none here.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-SourceOption = Annotated[
-    str | None, typer.Option("--source", help="Layout, where several fit (diascope list sources).")
-]
-TargetOption = Annotated[str | None, typer.Option("--target", help="Column or mask to learn.")]
-PatientOption = Annotated[str | None, typer.Option("--patient", help="Column that holds the patient.")]
-SiteOption = Annotated[str | None, typer.Option("--site", help="Column that holds the site.")]
-WithoutOption = Annotated[
-    list[str] | None, typer.Option("--without", help="Column that is not looked at; may be given again.")
-]
-TaskOption = Annotated[str, typer.Option("--task", help="What to learn (diascope list tasks).")]
-AcceptOption = Annotated[
-    list[str] | None, typer.Option("--accept", help="Use the data despite this finding; recorded.")
-]
-LangOption = Annotated[str, typer.Option("--lang", help="Language of reports: en or zh-CN.")]
-MinutesOption = Annotated[float, typer.Option("--minutes", help="Wall-clock minutes for everything.", min=0.5)]
-MemoryOption = Annotated[float | None, typer.Option("--memory", help="Peak memory in GB.", min=0.5)]
-FoldsOption = Annotated[
-    int | None, typer.Option("--folds", help="Cross-validate with this many folds; 1: one split.", min=1)
-]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="Set a plan field by hand: batch=8.")]
 Here = Path("diascope-workspace")
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
@@ -83,7 +75,7 @@ def check(
     from diascope.stages.check import check as run_check
 
     console = Console(quiet, as_json)
-    request = _request(source_folder, source, task, (target, patient, site, without), None, seed, accept)
+    request = requested(source_folder, source, task, (target, patient, site, without), None, seed, accept)
     found = run_check(_workspace(workspace), request, console.tell, lang)
     console.finish(found.to_json(), lambda: console.show_check(found))
     if found.refusing:
@@ -107,6 +99,7 @@ def fit(
     folds: FoldsOption = None,
     settings: SetOption = None,
     accept: AcceptOption = None,
+    begin: FromOption = None,
     lang: LangOption = "en",
     as_json: JsonOption = False,
     seed: SeedOption = 0,
@@ -118,10 +111,10 @@ def fit(
     from diascope.workflows.fit import fit as run_fit
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
+    request = requested(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
-        made = run_fit(place, request, budget, parse_settings(settings or []), console.tell, lang)
+        made = run_fit(place, request, budget, parse_settings(settings or []), console.tell, lang, begin)
     console.finish(made.to_json(), lambda: console.show_fitted(made))
 
 
@@ -140,6 +133,7 @@ def plan(
     folds: FoldsOption = None,
     settings: SetOption = None,
     accept: AcceptOption = None,
+    begin: FromOption = None,
     as_json: JsonOption = False,
     seed: SeedOption = 0,
     quiet: QuietOption = False,
@@ -150,10 +144,10 @@ def plan(
     from diascope.workflows.prepare import prepare
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
+    request = requested(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
-        made, path = prepare(place, request, budget, parse_settings(settings or []), console.tell)
+        made, path = prepare(place, request, budget, parse_settings(settings or []), console.tell, begin)
     console.finish({"plan": str(path), **made.to_json()}, lambda: console.show_plan(made, path))
 
 
@@ -165,6 +159,7 @@ def train(
         bool, typer.Option("--resume", help="Go on where the newest run of this plan was stopped.")
     ] = False,
     devices: Annotated[int, typer.Option("--devices", help="Processes or GPUs that share each batch.", min=1)] = 1,
+    begin: FromOption = None,
     lang: LangOption = "en",
     as_json: JsonOption = False,
     seed: Annotated[
@@ -180,13 +175,46 @@ def train(
     if devices > 1 and not is_launched():
         switches = ["--resume"] * resume + ["--json"] * as_json + ["--quiet"] * quiet
         switches += [] if seed is None else ["--seed", str(seed)]
+        switches += [] if begin is None else ["--from", begin]
         words = ["train", str(plan_file), "--workspace", str(workspace), "--lang", lang, *switches]
         raise typer.Exit(launch(words, devices))
     console, place = Console(quiet or process_rank() > 0, as_json), _workspace(workspace)
     with place.locked():
-        made = train_plan(place, plan_file, (resume, devices), console.tell, lang, seed)
+        made = train_plan(place, plan_file, (resume, devices), console.tell, lang, seed, begin)
     if made is not None:
         console.finish(made.to_json(), lambda: console.show_fitted(made))
+
+
+@app.command(epilog="Example: diascope pretrain ../unlabelled-films --minutes 60")
+def pretrain(
+    source_folder: SourceArgument,
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    task: Annotated[
+        str, typer.Option("--task", help="What to learn without labels; auto: what suits the images and the model.")
+    ] = "auto",
+    patient: PatientOption = None,
+    site: SiteOption = None,
+    without: WithoutOption = None,
+    minutes: MinutesOption = 15.0,
+    memory: MemoryOption = None,
+    settings: SetOption = None,
+    accept: AcceptOption = None,
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Learn from images without labels, and keep the encoder: diascope fit SOURCE --from NAME starts from it."""
+    from diascope.planning.budget import Budget
+    from diascope.planning.settings import parse_settings
+    from diascope.workflows.pretrain import pretrain as run_pretrain
+
+    console, place = Console(quiet, as_json), _workspace(workspace)
+    request = requested(source_folder, source, task, (None, patient, site, without), 1, seed, accept)
+    budget = Budget(minutes=minutes, memory_gb=memory)
+    with place.locked():
+        made, folder = run_pretrain(place, request, budget, parse_settings(settings or []), console.tell)
+    console.finish({"encoder": str(folder), **made.to_json()}, lambda: console.show_encoder(made, folder))
 
 
 @app.command(epilog="Example: diascope evaluate films-classification@1 ../films-from-another-hospital")
@@ -209,7 +237,7 @@ def evaluate(
     from diascope.workflows.external import evaluate_release
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
+    request = requested(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
     made = evaluate_release(place, release, request, console.tell, lang)
     console.finish(made.to_json(), lambda: console.show_evaluation(made))
 
@@ -275,7 +303,7 @@ def compare(
     from diascope.workflows.external import compare_releases
 
     console, place = Console(quiet, as_json), _workspace(workspace)
-    request = _request(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
+    request = requested(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
     found = compare_releases(place, (one, other), request, console.tell)
     console.finish(found, lambda: console.show_comparison(found))
 
@@ -342,24 +370,6 @@ def list_plugins(
     found = {name: list(registry.names(name)) for name in ([family] if family else registry.FAMILIES)}
     console.finish(
         found, lambda: console.show_lines([f"{name}: {', '.join(members)}" for name, members in found.items()])
-    )
-
-
-def _request(
-    location: str,
-    source: str | None,
-    task: str,
-    columns: tuple[str | None, str | None, str | None, list[str] | None],
-    folds: int | None,
-    seed: int,
-    accept: list[str] | None,
-) -> Any:
-    from diascope.sources import Request, SourceOptions
-
-    target, patient, site, without = columns
-    options = SourceOptions(target=target, patient=patient, site=site, without=tuple(without or ()), seed=seed)
-    return Request(
-        location=location, source=source, task=task, options=options, folds=folds, seed=seed, accept=tuple(accept or ())
     )
 
 

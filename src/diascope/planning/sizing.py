@@ -5,7 +5,7 @@ Throughput is first guessed from the cores; the probe then measures the size tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -126,8 +126,10 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 
+    given = draft.by_hand.get("model_options")
+
     def tried(rung: Rung) -> Tried:
-        return _tried(rung, model, spec, grid, (machine, whole))
+        return _tried(rung, model, spec, grid, (machine, whole, given))
 
     physical = all(facts.inputs[name].physical for name in draft.choices["image_inputs"].value)
     first = (
@@ -195,8 +197,9 @@ def _factors(grid: Grid, coarser: float, whole: bool) -> tuple[float, float, flo
     return z, y, x
 
 
-def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[Capabilities, bool]) -> Tried:
-    machine, whole = setting
+def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[Capabilities, bool, Any]) -> Tried:
+    """Options that were given are not made narrower: what they cost is what counts."""
+    machine, whole, given = setting
     factor = _factors(grid, rung.coarser, whole)
     steps = np.array(grid.steps) * factor
     full = np.array(grid.shape if whole else grid.size, float) / factor
@@ -205,7 +208,7 @@ def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[C
         cut = np.maximum(np.array(shape) * rung.part, np.minimum(shape, 16))
         shape = fitted_patch(cut, spec.dimensions, steps)
     one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, (steps[0], steps[1], steps[2]))
-    options = narrowed(model.options(encoded(one)), rung.lean)
+    options = dict(given) if isinstance(given, Mapping) else narrowed(model.options(encoded(one)), rung.lean)
     shape = _divisible(shape, model.stride(options), one.dimensions)
     one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, one.spacing)
     cost = model.cost(encoded(one), options)
