@@ -183,11 +183,8 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     """It claims only what it can learn, and says what leaves."""
     strange = Target(name="strange", kind="no such kind", columns=("strange",))
     kept(plugin.summary, f"{name} says what it does")
-    kept(
-        set(plugin.writes) <= {"findings", "picture", "mask", "images", "boxes"},
-        f"{name} says what leaves",
-        plugin.writes,
-    )
+    leaves = {"findings", "picture", "mask", "images", "boxes", "encoder"}
+    kept(set(plugin.writes) <= leaves, f"{name} says what leaves", plugin.writes)
     kept(strange not in plugin.claim([strange]), f"{name} claims no target of a kind that it does not know")
     claimed = plugin.claim([CLASSES, LESION, CELLS])
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
