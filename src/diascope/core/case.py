@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from diascope.core.boxes import Boxes
 from diascope.core.record import Field, Record
+from diascope.core.spans import Spans
 
 LIMIT = re.compile(r"^\s*(?:<=?|>=?|≤|≥)\s*(?P<number>[-+0-9.eE]+)\s*$")
 """`<0.5`: beyond what the method could measure."""
@@ -78,8 +79,8 @@ class Case(Record):
     patient_known: bool = True
     """False where the source gives no patient and each case counts as its own."""
     inputs: dict[str, FileRef | TableRef]
-    targets: dict[str, FileRef | Boxes | Scalar] = Field(default_factory=dict)
-    """Target column to a scalar (class, time, event, value), boxes, or a mask file."""
+    targets: dict[str, FileRef | Boxes | Spans | Scalar] = Field(default_factory=dict)
+    """Target column to a scalar (class, time, event, value), boxes, spans of a text, or a mask file."""
     split: Split | None = None
     """The split that the source gives, None where it gives none."""
     group: str | None = None
@@ -111,7 +112,7 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, `boxes`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
+    """`category`, `mask`, `boxes`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from diascope.core import registry
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import BadUsage, UnknownName
 from diascope.core.figure import Gallery
+from diascope.core.finding import Finding
 from diascope.core.plan import Plan
-from diascope.engine.batch import Example
+from diascope.engine.batch import Example, Output
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepared
 from diascope.explainers.sanity import weights_check
@@ -33,6 +34,7 @@ def explain_cases(
     root: Path,
     setting: tuple[str, int] = (EXPLAINER, 0),
     label: str | None = None,
+    decision: Mapping[str, Any] | None = None,
 ) -> tuple[Gallery, ...]:
     """A gallery of explained cases, or a line that says why there is none.
 
@@ -43,6 +45,7 @@ def explain_cases(
         root: Folder that relative paths start at.
         setting: Name of the explainer, seed of the randomised weights.
         label: What is to be explained; None: of each case what is said most strongly.
+        decision: Calibration and operating point, by which it is said; None: the largest output.
 
     Raises:
         UnknownName: When there is no such label.
@@ -54,7 +57,7 @@ def explain_cases(
     explainer = registry.get("explainers", name)
     examples = [prepared(case, root, plan)[0] for case in cases]
     images = torch.stack([torch.from_numpy(example.inputs["image"]) for example in examples])
-    chosen = _outputs(network, images) if asked is None else [asked] * len(examples)
+    chosen = said_most(network, examples, plan, decision) if asked is None else [asked] * len(examples)
     result = weights_check(network, explainer, images, chosen[0], seed)
     title = f"What the network looked at ({explainer.title})"
     alike = "undefined" if result.similarity is None else f"{result.similarity:.2f}"
@@ -78,9 +81,28 @@ def _output_of(label: str | None, plan: Plan) -> int | None:
     return None if label is None else places[label]
 
 
-def _outputs(network: nn.Module, images: torch.Tensor) -> list[int]:
+def said_most(
+    network: nn.Module, examples: Sequence[Example], plan: Plan, decision: Mapping[str, Any] | None
+) -> list[int]:
+    """Of each case the label that is said most strongly: the most probable of those that are called present, if any."""
+    images = torch.stack([torch.from_numpy(example.inputs["image"]) for example in examples])
     with torch.no_grad():
-        return [int(value) for value in network({"image": images}).argmax(dim=1)]
+        values = network({"image": images}).float().numpy()
+    chosen = [int(one.argmax()) for one in values]
+    if decision is None:
+        return chosen
+    task, places = registry.get("tasks", plan.task), {one.name: one.value for one in plan.target.labels}
+    for number, (one, example) in enumerate(zip(values, examples, strict=True)):
+        findings = task.decode(Output(one), example, decision, plan).findings
+        said = [
+            (f.status == "present", f.measures["probability"].value, f.concept) for f in findings if _says(f, places)
+        ]
+        chosen[number] = places[max(said)[2]] if said else chosen[number]
+    return chosen
+
+
+def _says(finding: Finding, places: Mapping[str, int]) -> bool:
+    return finding.concept in places and "probability" in finding.measures
 
 
 def _picture(case: Case, example: Example, heat: Any, plan: Plan, rest: tuple[Path, int]) -> Any:
@@ -138,7 +160,7 @@ def explain(
     files: list[str] = []
     words = ""
     for case, root in cases:
-        figures = explain_cases(network, opened.plan, [case], root, setting, label)
+        figures = explain_cases(network, opened.plan, [case], root, setting, label, opened.release.decision)
         if not figures:
             raise BadUsage(
                 "this release says where by itself, or reads no image: there is nothing to explain with a map",
