@@ -122,9 +122,7 @@ def _judged(sentence: str, start: int, end: int, triggers: Sequence[Trigger]) ->
     behind = [one for one in triggers if one.start >= end]
     cut = min((one.start for one in behind if one.meaning == "end"), default=len(sentence))
     own |= {
-        one.meaning
-        for one in behind
-        if one.side == "after" and one.start < cut and _reached(sentence[end : one.start])
+        one.meaning for one in behind if one.side == "after" and one.start < cut and _reached(sentence[end : one.start])
     }
     return "doubted" if "doubted" in own else "denied" if "denied" in own else "present"
 

@@ -23,7 +23,15 @@ TRIGGERS: Mapping[tuple[Meaning, Side], tuple[str, ...]] = MappingProxyType(
             *("未见", "未发现", "未及", "未查见", "未显示", "未提示", "没有", "无", "否认", "不伴", "除外", "排除"),
         ),
         ("denied", "after"): (
-            *("is not seen", "are not seen", "not seen", "not identified", "not present", "not visualized", "is absent"),
+            *(
+                "is not seen",
+                "are not seen",
+                "not seen",
+                "not identified",
+                "not present",
+                "not visualized",
+                "is absent",
+            ),
             *("are absent", "was ruled out", "is ruled out", "ruled out", "has resolved", "have resolved", "resolved"),
             *("unlikely", "is negative", "not evident", "is not evident", "not demonstrated", "not appreciated"),
             *("未见", "消失", "阴性", "已吸收", "不支持", "可能性不大", "可能性小"),
