@@ -199,7 +199,7 @@ def pretrain(
     from diascope.workflows.pretrain import pretrain as run_pretrain
 
     console, place = Console(quiet, as_json), workspace_of(workspace)
-    request = requested(source_folder, source, task, (None, patient, site, without), 1, seed, accept)
+    request = requested(source_folder, source, task, (None, patient, site, without, None, None), 1, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory)
     with place.locked():
         made, folder = run_pretrain(place, request, budget, parse_settings(settings or []), console.tell)

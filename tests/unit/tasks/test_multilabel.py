@@ -34,7 +34,7 @@ def a_plan(**changes: Any) -> Plan:
         "model": "resnet",
         "model_options": {"depth": [1] * 4, "width": 8, "stem": [1, 3, 3], "strides": [[1, 1, 1]] * 5 + [[1, 2, 2]]},
         "image_inputs": ["image"],
-        "table_inputs": [],
+        "readings": {},
         "channels": {"image": 1},
         "intensity": {"image": {"rule": "grey"}},
         "patch": [1, 8, 8],
