@@ -105,7 +105,8 @@ class Game(nn.Module):
         if part == GENERATOR:
             with frozen(self.critic):
                 made = self.generator(noise, classes).squeeze(2)
-                return -self.critic(augmented(made, draw(made)), classes).mean()
+                judged: Tensor = self.critic(augmented(made, draw(made)), classes)
+                return -judged.mean()
         with torch.no_grad():
             made = self.generator(noise, classes).squeeze(2)
         real = images.squeeze(2)
