@@ -155,6 +155,16 @@ class Console:
         self.out.print(f"report   {escape(str(made.report))}")
         self.out.print(f"release  {escape(str(made.release_folder))} (candidate: sign it with diascope release)")
 
+    def show_encoder(self, made: Any, folder: Path) -> None:
+        """What `pretrain` made."""
+        seen = ", ".join(f"{name} {value:.4f}" for name, value in made.seen.items()) or "no validation part"
+        self.out.print(
+            f"\n[bold]{escape(made.label)}[/] · {escape(made.model)}, learnt from {made.cases} cases of "
+            f"{made.patients} patients in {made.steps} steps · {escape(seen)}"
+        )
+        self.out.print(f"encoder  {escape(str(folder))}")
+        self.out.print(f"next     diascope fit SOURCE --from {escape(made.label)}")
+
     def show_evaluation(self, made: Any) -> None:
         """An external evaluation."""
         evaluation = made.evaluation

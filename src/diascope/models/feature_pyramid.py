@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from diascope.core.errors import BadUsage
 from diascope.models import Cost, Gives, InputSpec, Model
+from diascope.models.blocks.batch_norm import BatchNormBlock
 from diascope.models.blocks.convolution import convolution
 from diascope.models.blocks.estimate import estimate
 from diascope.models.blocks.topology import spatial
-from diascope.models.resnet import BatchNormBlock
 
 STAGES = 4
 """Of the pyramid: strides 4, 8, 16 and 32 of the input."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -39,7 +40,8 @@ class Coarser(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, Y, X) to (B, D, Y / 2, X / 2), rounded up."""
         changed = self.second(functional.leaky_relu(self.first(functional.leaky_relu(maps, 0.2)), 0.2))
-        return _halved(changed) + self.shortcut(_halved(maps))
+        coarser: Tensor = _halved(changed) + self.shortcut(_halved(maps))
+        return coarser
 
 
 class Critic(nn.Module):
@@ -55,7 +57,7 @@ class Critic(nn.Module):
         steps = len(finer_sizes(spec.shape[1:])) - 1
         widths = [min(width * 2**step, WIDEST * width) for step in range(steps + 1)]
         self.first = spectral_norm(nn.Conv2d(spec.channels, widths[0], 3, padding=1))
-        self.steps = nn.Sequential(*(Coarser(pair) for pair in zip(widths[:-1], widths[1:], strict=True)))
+        self.steps = nn.Sequential(*(Coarser(pair) for pair in pairwise(widths)))
         self.last = spectral_norm(nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1))
         self.head = spectral_norm(nn.Linear(widths[-1], 1))
         self.of_class = spectral_norm(nn.Embedding(spec.outputs, widths[-1])) if spec.outputs else None
@@ -103,7 +105,8 @@ class Game(nn.Module):
         if part == GENERATOR:
             with frozen(self.critic):
                 made = self.generator(noise, classes).squeeze(2)
-                return -self.critic(augmented(made, draw(made)), classes).mean()
+                judged: Tensor = self.critic(augmented(made, draw(made)), classes)
+                return -judged.mean()
         with torch.no_grad():
             made = self.generator(noise, classes).squeeze(2)
         real = images.squeeze(2)
@@ -111,7 +114,8 @@ class Game(nn.Module):
         # Apart, not as one batch: the spread within a batch is what tells a collapsed generator.
         on_real = self.critic(augmented(real, drawn), classes)
         on_made = self.critic(augmented(made.to(real.dtype), drawn), classes)
-        return functional.relu(1 - on_real).mean() + functional.relu(1 + on_made).mean()
+        found: Tensor = functional.relu(1 - on_real).mean() + functional.relu(1 + on_made).mean()
+        return found
 
 
 @contextmanager

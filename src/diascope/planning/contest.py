@@ -30,6 +30,8 @@ FOLDS = 5
 SHARE = 0.25
 """Of the budget that the comparison may take; where it would take more it has fewer folds, then fewer entrants."""
 FEWEST = 3
+"""Folds where five would take longer."""
+LEAST_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,12 @@ def compare(
         cases: Of the training part.
         root: Folder that relative paths start at.
         stratum: What the parts are balanced by.
-        seconds: What it may take: an entrant whose first fit shows that it would take longer is left out, unless none
-            is left.
+        seconds: What it may take: networks learn for fewer steps then, and an entrant whose first fit shows that it
+            would take longer all the same is left out, unless none is left.
     """
     first = next(iter(plans.values()))
-    count = min(FOLDS, len({unit(case) for case in cases}))
+    whole = sum(_seconds(plan) for plan in plans.values())
+    count = min(FOLDS if whole * FOLDS <= seconds else FEWEST, len({unit(case) for case in cases}))
     parts = folds(cases, stratum, count, first.seed)
     metric, better = "", "higher"
     scores: dict[str, float] = {}
@@ -118,7 +121,8 @@ def compare(
         started = time.monotonic()
         left = seconds - (started - began)
         try:
-            rows = _rows(plan, cases, root, parts, left if scores else float("inf"))
+            short = _shortened(plan, seconds / len(plans) / count)
+            rows = _rows(short, cases, root, parts, left if scores else float("inf"))
         except DiascopeError as error:
             scores[name], reasons[name] = float("nan"), str(error)
             continue
@@ -130,6 +134,21 @@ def compare(
         scores[name] = round(float(statistic.of(np.arange(len(decided)))), 4)
         took[name] = (time.monotonic() - started) / count
     return Outcome(metric, scores, better, count, reasons, took)
+
+
+def _seconds(plan: Plan) -> float:
+    """What training once takes by the plan; nothing is known of estimators."""
+    return float(plan["steps"] * plan["seconds_per_step"]) if plan["steps"] else 0.0
+
+
+def _shortened(plan: Plan, seconds: float) -> Plan:
+    """The plan with as many steps as fit the time."""
+    if _seconds(plan) <= seconds:
+        return plan
+    steps, why = max(LEAST_STEPS, int(seconds / plan["seconds_per_step"])), "for a comparison"
+    steps = min(steps, plan["steps"])
+    plan = plan.with_choice("steps", steps, "rule", why).with_choice("steps_cap", steps, "rule", why)
+    return plan.with_choice("train_seconds", None, "rule", why)
 
 
 def _rows(

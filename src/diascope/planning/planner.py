@@ -17,9 +17,10 @@ from diascope.core import registry
 from diascope.core.case import Dataset
 from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
-from diascope.engine.building import build_network, input_specs, refuse_misfit
+from diascope.engine.building import input_specs, refuse_misfit
 from diascope.engine.devices import Capabilities, candidates, capabilities, prepare_process
 from diascope.engine.preparing import stored_cases
+from diascope.engine.starting import begun_network
 from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.budget import Budget
@@ -31,6 +32,7 @@ from diascope.planning.preprocessing import end_with_slices, preprocessed, worki
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
 from diascope.planning.sizing import Size, sized
+from diascope.planning.starting import begin_draft, refuse_start
 from diascope.planning.timing import timed
 
 PROBE_CASES = 12
@@ -297,6 +299,7 @@ def _by_gradient(draft: Draft, grid: Grid, setting: Setting) -> Plan:
         draft.put("mirror_axes", [], "fixed", "no image input")
     size = sized(draft, facts, grid, budget, machine)
     _augmentation(draft, facts)
+    begin_draft(draft, _plan(draft, dataset, setting.seed), setting.say)
     cases = dataset.part("train")
     rng_cases = cases[:: max(1, len(cases) // PROBE_CASES)][:PROBE_CASES]
     plan = _plan(draft, dataset, setting.seed)
@@ -321,7 +324,7 @@ def _augmentation(draft: Draft, facts: Fingerprint) -> None:
 def _probe(plan: Plan, root: Path, cases: Sequence[Any], machine: Capabilities, budget: Budget) -> Probe:
     task = registry.get("tasks", plan.task)
     torch.manual_seed(plan.seed)
-    network: nn.Module = build_network(plan)
+    network: nn.Module = begun_network(plan)
     stored = stored_cases(cases, root, plan)
     dimensions = _dimensions(plan)
     seconds = min(MOST_SECONDS, MOST_SHARE * budget.minutes * 60)
@@ -349,6 +352,7 @@ def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budge
 
 
 def _at_once(draft: Draft, setting: Setting, each: float) -> Plan:
+    refuse_start(draft)
     dataset, facts = setting.dataset, setting.facts
     reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
     model = registry.get("models", draft.choices["model"].value)

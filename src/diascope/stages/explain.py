@@ -15,8 +15,9 @@ from diascope.core import registry
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import BadUsage, UnknownName
 from diascope.core.figure import Gallery, Picture
+from diascope.core.finding import Finding
 from diascope.core.plan import Plan
-from diascope.engine.batch import Example
+from diascope.engine.batch import Example, Output
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepared
 from diascope.explainers.maps import InOrder
@@ -37,6 +38,7 @@ def explain_cases(
     root: Path,
     setting: tuple[str, int] = (EXPLAINER, 0),
     label: str | None = None,
+    decision: Mapping[str, Any] | None = None,
 ) -> tuple[Gallery, ...]:
     """A gallery of explained cases, or a line that says why there is none.
 
@@ -47,6 +49,7 @@ def explain_cases(
         root: Folder that relative paths start at.
         setting: Name of the explainer, seed of the randomised weights.
         label: What is to be explained; None: of each case what is said most strongly.
+        decision: Calibration and operating point, by which it is said; None: the largest output.
 
     Raises:
         UnknownName: When there is no such label.
@@ -59,10 +62,9 @@ def explain_cases(
     name, seed = setting
     explainer = registry.get("explainers", IN_ORDER if traced is not None and name == EXPLAINER else name)
     examples = [prepared(case, root, plan)[0] for case in cases]
-    images = torch.stack([torch.from_numpy(example.inputs[traced or "image"]) for example in examples])
-    if traced is not None:
-        network, images = InOrder(network, traced), images[:, :, None, None]
-    chosen = _outputs(network, images) if asked is None else [asked] * len(examples)
+    images = _stacked(examples, plan)
+    network = network if traced is None else InOrder(network, traced)
+    chosen = said_most(network, examples, plan, decision) if asked is None else [asked] * len(examples)
     result = weights_check(network, explainer, images, chosen[0], seed)
     title = f"What the network looked at ({explainer.title})"
     alike = "undefined" if result.similarity is None else f"{result.similarity:.2f}"
@@ -90,9 +92,34 @@ def _output_of(label: str | None, plan: Plan) -> int | None:
     return None if label is None else places[label]
 
 
-def _outputs(network: nn.Module, images: torch.Tensor) -> list[int]:
+def said_most(
+    network: nn.Module, examples: Sequence[Example], plan: Plan, decision: Mapping[str, Any] | None
+) -> list[int]:
+    """Of each case the label that is said most strongly: the most probable of those that are called present, if any."""
     with torch.no_grad():
-        return [int(value) for value in network({"image": images}).argmax(dim=1)]
+        values = network({"image": _stacked(examples, plan)}).float().numpy()
+    chosen = [int(one.argmax()) for one in values]
+    if decision is None:
+        return chosen
+    task, places = registry.get("tasks", plan.task), {one.name: one.value for one in plan.target.labels}
+    for number, (one, example) in enumerate(zip(values, examples, strict=True)):
+        findings = task.decode(Output(one), example, decision, plan).findings
+        said = [
+            (f.status == "present", f.measures["probability"].value, f.concept) for f in findings if _says(f, places)
+        ]
+        chosen[number] = places[max(said)[2]] if said else chosen[number]
+    return chosen
+
+
+def _says(finding: Finding, places: Mapping[str, int]) -> bool:
+    return finding.concept in places and "probability" in finding.measures
+
+
+def _stacked(examples: Sequence[Example], plan: Plan) -> torch.Tensor:
+    """What an explainer covers, (B, C, Z, Y, X): the images, or signals as images of one row."""
+    traced = _traced(plan)
+    stacked = torch.stack([torch.from_numpy(example.inputs[traced or "image"]) for example in examples])
+    return stacked if traced is None else stacked[:, :, None, None]
 
 
 def _traced(plan: Plan) -> str | None:
@@ -169,7 +196,7 @@ def explain(
     files: list[str] = []
     words = ""
     for case, root in cases:
-        figures = explain_cases(network, opened.plan, [case], root, setting, label)
+        figures = explain_cases(network, opened.plan, [case], root, setting, label, opened.release.decision)
         if not figures:
             raise BadUsage(
                 "this release says where by itself, or reads no image: there is nothing to explain with a map",

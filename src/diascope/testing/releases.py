@@ -61,7 +61,7 @@ def a_plan(target: Target = CLASSES, patch: tuple[int, int, int] = (1, 16, 16), 
         "model": "unet" if dense else "resnet",
     }
     choices = {name: Choice(value=value, kind="fixed", reason="") for name, value in {**plain, **changes}.items()}
-    task = next(name for name, plugin in registry.each("tasks") if plugin.claim([target]))
+    task = next(name for name, plugin in registry.each("tasks") if target in plugin.claim([target]))
     plan = Plan(dataset="films@1", task=task, target=target, seed=0, choices=choices)
     if "model_options" in plan.choices:
         return plan

@@ -1,0 +1,1 @@
+"""Texts with marked spans: records of JSON, tagged tokens, standoff files. Their texts are inputs, their spans targets."""
