@@ -31,6 +31,7 @@ class InputSpec:
         outputs: How many numbers a model that is fitted at once may answer with: classes, or 1 where there are none.
             For a generator: channels of what it makes. For a model of samples: how many classes there are, or 0.
         alphabet: Of a text, the code points of the training part, the most frequent first.
+        names: Of the labels that the outputs are about, in their order; empty where the target has none.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class InputSpec:
     categories: tuple[int, ...] = ()
     scales: tuple[tuple[float, float], ...] = ()
     alphabet: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
