@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-Gives = Literal["vector", "pyramid", "dense", "image", "answer", "samples"]
+Gives = Literal["vector", "pyramid", "dense", "image", "answer", "samples", "tokens"]
 
 
 @dataclass(frozen=True)

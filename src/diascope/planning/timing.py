@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,8 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     watch = looks * watched * costs.read_one * folds
     reason = f"validation cases scored {looks} times: at most {WATCH_SHARE:.0%} of the time"
     draft.put("watched", watched, "rule", reason)
-    seconds = watch + _steps(draft, len(dataset.part("train")), costs, left - watch, folds)
+    seen = len(dataset.part("train")) * _stretches(draft, facts, 0.0)
+    seconds = watch + _steps(draft, seen, costs, left - watch, folds)
     steps = draft.choices["steps"].value
     timeless = draft.choices["steps"].kind == "by hand"
     reason = "what the loop may take; none where the steps are given"
@@ -137,12 +139,21 @@ def _looks(cases: int, each: float, seconds: float) -> tuple[int, int]:
     return max(1, min(VALIDATIONS, affordable // watched)), watched
 
 
+def _stretches(draft: Any, facts: Fingerprint, overlap: float) -> int:
+    """Stretches that a usual text is cut into where it is not seen whole; 1 for everything that is."""
+    long = [name for name, settings in draft.choices["readings"].value.items() if settings.get("whole")]
+    if not long:
+        return 1
+    length, size = facts.inputs[long[0]].shapes[2][2], draft.choices["patch"].value[2]
+    return math.ceil(max(length - size, 0) / max(1.0, size * (1 - overlap))) + 1
+
+
 def _read_seconds(draft: Any, facts: Fingerprint, found: Probe) -> float:
     """Seconds to read one prepared case: a forward pass costs a third of a step."""
     forward = found.seconds_per_step / draft.choices["batch"].value / 3
     passes = 1 + len(draft.choices["mirror_axes"].value) * bool(draft.choices["mirror_reading"].value)
     if draft.choices["whole"].value or not draft.choices["image_inputs"].value:
-        return float(forward * passes)
+        return float(forward * passes * _stretches(draft, facts, draft.choices["overlap"].value))
     first = facts.inputs[draft.choices["image_inputs"].value[0]]
     size = np.array(first.shapes[2]) * np.array(first.spacings[2]) / np.array(draft.choices["spacing"].value)
     patch = np.array(draft.choices["patch"].value)
