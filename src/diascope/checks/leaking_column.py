@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from diascope.core.problem import Problem
 from diascope.planning.columns import columns_of
 from diascope.planning.survey import Survey
 
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
 SURE = 0.999
 """AUROC (or size of the rank correlation, of a number) that one column alone hardly ever has honestly."""
 FEWEST = 20
@@ -35,10 +38,11 @@ class LeakingColumn:
         for name in dict.fromkeys(name for case in survey.cases for name in case.inputs):
             cases = [case for case in survey.cases if isinstance(case.inputs.get(name), TableRef)]
             asked = [[_answer(case, goal, target) for case in cases] for goal in target.columns]
+            classes = [] if target.kind == "number" else [_numbered(answers) for answers in asked]
             for column, values in columns_of(cases, name).items():
                 if column in target.columns:
                     continue
-                told = max(_told(values, answers, target.kind == "number") for answers in asked)
+                told = max(_parted(values, codes) for codes in classes) if classes else _followed(values, asked[0])
                 if told >= SURE:
                     found[column] = round(told, 4)
         if not found:
@@ -66,35 +70,55 @@ def _answer(case: Case, column: str, target: Target) -> Scalar:
     return None if isinstance(value, FileRef) else value
 
 
-def _told(values: Sequence[Scalar], answers: Sequence[Scalar], number: bool) -> float:
-    """How well a column tells the answer: the best AUROC of one class against the rest, or the rank correlation."""
+def _numbered(answers: Sequence[Scalar]) -> Ints:
+    """Classes by their number, -1 where nothing is known."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(a for a in answers if a is not None))}
+    return np.array([-1 if answer is None else names[answer] for answer in answers], dtype=np.intp)
+
+
+def _followed(values: Sequence[Scalar], answers: Sequence[Scalar]) -> float:
+    """The rank correlation of a column with a number; 0 where either is none, or too little is known."""
     pairs = [(value, answer) for value, answer in zip(values, answers, strict=True) if None not in (value, answer)]
-    if len(pairs) < max(2 * FEWEST, len(values) // 2):
-        return 0.0
     column, truth = [value for value, _ in pairs], [answer for _, answer in pairs]
-    if number:
-        numbers = [value for value in (*column, *truth) if isinstance(value, int | float)]
-        return _correlation(column, truth) if len(numbers) == 2 * len(pairs) else 0.0
-    best = 0.0
-    for name in dict.fromkeys(truth):
-        mine = np.array([answer == name for answer in truth])
+    numbers = [value for value in (*column, *truth) if isinstance(value, int | float)]
+    enough = len(pairs) >= max(2 * FEWEST, len(values) // 2)
+    return _correlation(column, truth) if enough and len(numbers) == 2 * len(pairs) else 0.0
+
+
+def _parted(values: Sequence[Scalar], classes: Ints) -> float:
+    """The best AUROC by which a column tells one class from the rest; 0 where too little is known.
+
+    Args:
+        values: (N,) None where one is missing.
+        classes: (N,) number of the class, -1 where it is not known.
+    """
+    both = (classes >= 0) & np.array([value is not None for value in values], dtype=bool)
+    if both.sum() < max(2 * FEWEST, len(values) // 2):
+        return 0.0
+    truth = classes[both]
+    ranked = _ranking([value for value, mine in zip(values, both, strict=True) if mine])
+    best, names = 0.0, np.unique(truth)
+    # Of two classes either is told as well as the other.
+    for name in names[:1] if len(names) == 2 else names:
+        mine = truth == name
         if min(mine.sum(), (~mine).sum()) >= FEWEST:
-            best = max(best, _auroc(_ranked(column, mine), mine))
+            best = max(best, _auroc(ranked(mine), mine))
     return best
 
 
-def _ranked(column: Sequence[Scalar], mine: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Numbers as they are; of words how often each goes with the class."""
+def _ranking(column: Sequence[Scalar]) -> Callable[[Flags], Floats]:
+    """Ranks of a column for a class: numbers as they are; of words how often each goes with the class."""
     if not any(isinstance(value, str) for value in column):
-        return np.array([float(value or 0) for value in column])
-    words = np.array([str(value) for value in column])
-    shares = {word: float(mine[words == word].mean()) for word in set(words)}
+        ranks = rankdata(np.array(column, dtype=np.float64))
+        return lambda mine: ranks
+    known, place = np.unique([str(value) for value in column], return_inverse=True)
     # A word a case would tell everything and mean nothing.
-    return np.array([shares[word] for word in words]) if 2 * len(shares) <= len(words) else np.zeros(len(words))
+    if 2 * len(known) > len(column):
+        return lambda mine: rankdata(np.zeros(len(column)))
+    return lambda mine: rankdata((np.bincount(place, weights=mine) / np.bincount(place))[place])
 
 
-def _auroc(scores: npt.NDArray[np.float64], mine: npt.NDArray[np.bool_]) -> float:
-    ranks = rankdata(scores)
+def _auroc(ranks: Floats, mine: Flags) -> float:
     positives, negatives = int(mine.sum()), int((~mine).sum())
     area = (ranks[mine].sum() - positives * (positives + 1) / 2) / (positives * negatives)
     return float(max(area, 1 - area))
