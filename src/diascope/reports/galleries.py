@@ -79,7 +79,7 @@ def _seen(cases: Sequence[Case], answers: Sequence[Answer], root: Path) -> Itera
         yield from ((*one, output) for one, output in zip(again, outputs, strict=True))
 
 
-def _truth(case: Case, columns: Sequence[str]) -> str:
+def truth_in_words(case: Case, columns: Sequence[str]) -> str:
     """What is true of a case in words; of many columns those that say something other than 0."""
     told = {name: value for name in columns if not isinstance(value := case.targets.get(name), FileRef | None)}
     if len(columns) <= MANY:
@@ -88,7 +88,7 @@ def _truth(case: Case, columns: Sequence[str]) -> str:
     return ", ".join(shown) or (NOTHING if told else "")
 
 
-def _said(findings: Sequence[Finding]) -> str:
+def said_in_words(findings: Sequence[Finding]) -> str:
     """What was said with which probability; of many findings the most probable ones."""
     said = [(one.concept, value) for one in findings if (value := _probability(one)) is not None]
     if len(said) > NAMED:
@@ -110,7 +110,7 @@ def _picture(seen: Seen, score: float | None, root: Path, answer: Answer) -> Pic
     image = formats.read(ref, root) if isinstance(ref, FileRef) else Image(example.inputs["image"], Geometry.unknown())
     truth = next(iter(masks.values()), None)
     truth_image = None if truth is None else Image(truth[None], image.geometry, unit="label")
-    said = _said(prediction.findings)
-    known = _truth(case, plan.target.columns)
+    said = said_in_words(prediction.findings)
+    known = truth_in_words(case, plan.target.columns)
     words = f"truth: {known}; said: {said}" if known else f"score {score:.3f}" if score is not None else ""
     return slice_picture(image, prediction.mask, truth_image, plan.target.labels, caption=words, case=case.id)

@@ -22,7 +22,7 @@ from diascope.core.image import Image
 from diascope.core.problem import Problem
 from diascope.planning.survey import CaseFacts, Survey
 from diascope.sources import SourceOptions
-from diascope.testing.factories import CLASSES, LESION, a_survey, an_image
+from diascope.testing.factories import CLASSES, LESION, SEVERAL, a_survey, an_image
 from diascope.testing.keeping import kept
 from diascope.testing.learning import backend, explainer, loss, model, transform
 
@@ -100,7 +100,7 @@ def check(name: str, plugin: Any, folder: Path) -> None:
             kept(problem.detail.strip(), f"{name} says what to do about it", what)
             kept(set(problem.exclude) <= set(problem.cases) <= known, f"{name} names only known cases", what)
             kept(Problem.from_json(problem.to_json()) == problem, f"{name}'s problems can be written", what)
-    for survey in (a_survey(60), a_survey(30, LESION)):
+    for survey in (a_survey(60), a_survey(30, LESION), a_survey(80, SEVERAL)):
         warned = [problem.title for problem in plugin.look(survey) if problem.severity != "note"]
         kept(warned == [], f"{name} warns of nothing in clean data", warned)
     survey = a_survey(30, patient_known=False)
@@ -119,6 +119,7 @@ def odd_surveys() -> dict[str, Survey]:
         "one case": a_survey(1),
         "no labels": a_survey(4, targets={}),
         "a foreign target": a_survey(4, Target(name="follow-up", kind="time_to_event", columns=("time", "event"))),
+        "several labels": a_survey(4, SEVERAL, targets={"a": 1, "b": "uncertain"}),
         "masks": a_survey(4, LESION),
         "one patient in a given split": a_survey(4, patient="p", split="train"),
     }
@@ -143,7 +144,7 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     kept(plugin.summary, f"{name} says what it does")
     kept(set(plugin.writes) <= {"findings", "picture", "mask", "images"}, f"{name} says what leaves", plugin.writes)
     kept(strange not in plugin.claim([strange]), f"{name} claims no target of a kind that it does not know")
-    claimed = plugin.claim([CLASSES, LESION])
+    claimed = plugin.claim([CLASSES, LESION, SEVERAL])
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
 
 
