@@ -109,7 +109,7 @@ def _file_seconds(draft: Any, dataset: Dataset, facts: Fingerprint) -> float:
 
 def _figure_seconds(dataset: Dataset, cases: int) -> float:
     """Seconds for the intervals of figures that are computed anew on every resample."""
-    if dataset.target.kind not in ("category", LABELS):
+    if dataset.target.kind not in ("category", "boxes", LABELS):
         return 0.0
     classes = len(dataset.target.labels)
     return RESAMPLED_SECONDS * cases * (1 if classes == 2 and dataset.target.kind == "category" else classes)
