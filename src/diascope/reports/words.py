@@ -66,7 +66,8 @@ class Words:
         `auroc` is the title of that metric, and so is the end of `Validation: auroc`.
         """
         before, colon, last = text.rpartition(": ")
-        is_metric = last.partition("/")[0] in registry.names("metrics")
+        base = last.partition("/")[0]
+        is_metric = base in registry.names("metrics") or f"metric.{base}" in self._words
         return self.phrase(before + colon + self.metric(last)) if is_metric else self.phrase(text)
 
     def field(self, name: str) -> str:
@@ -80,9 +81,10 @@ class Words:
         return f"{title} · {self.phrase(rest)}" if rest else title
 
     def metric_base(self, base: str) -> str:
-        """The title of the metric plug-in of that name; the name itself, as words, where there is none."""
+        """The title of the metric plug-in of that name, or of a measure that a task brings; else the name itself."""
         if base not in registry.names("metrics"):
-            return self.phrase(base.replace("_", " "))
+            words = self
+            return words(f"metric.{base}") if f"metric.{base}" in self._words else self.phrase(base)
         title: dict[str, str] = registry.get("metrics", base).title
         return title.get(self.lang) or title.get("en") or base
 
