@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from diascope.core.errors import BadUsage
 from diascope.models import Cost, Gives, InputSpec, Model
-from diascope.models.blocks.batch_norm import BatchNormBlock
 from diascope.models.blocks.convolution import convolution
 from diascope.models.blocks.estimate import estimate
 from diascope.models.blocks.topology import spatial
