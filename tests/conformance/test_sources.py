@@ -19,6 +19,7 @@ from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import BadUsage, DataRefused, UnknownName
 from diascope.sources import SourceOptions
+from diascope.testing.factories import a_signal
 
 
 def picture(path: Path, value: int = 0) -> None:
@@ -153,6 +154,24 @@ def box_table(root: Path) -> str:
     return str(root)
 
 
+def signal_table(root: Path) -> str:
+    names = ",".join(f"s{number}" for number in range(60))
+    rows = [a_signal(number % 2 == 1, 0.6, 100.0, number).values[:, 0] for number in range(12)]
+    cells = [f"{'ab'[number % 2]}," + ",".join(f"{value:.3f}" for value in row) for number, row in enumerate(rows)]
+    table(root / "beats.csv", f"label,{names}", cells)
+    return str(root / "beats.csv")
+
+
+def signal_files(root: Path) -> str:
+    (root / "records").mkdir()
+    for number in range(4):
+        registry.get("formats", "signal_csv").write(a_signal(seed=number), root / "records" / f"r{number}.csv")
+    table(
+        root / "labels.csv", "record,patient,label", [f"r{number},p{number},{'xy'[number % 2]}" for number in range(4)]
+    )
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -171,6 +190,8 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         pascal_voc,
         coco,
         box_table,
+        signal_table,
+        signal_files,
         phantom,
     )
 }
