@@ -155,6 +155,16 @@ class Console:
         self.out.print(f"report   {escape(str(made.report))}")
         self.out.print(f"release  {escape(str(made.release_folder))} (candidate: sign it with diascope release)")
 
+    def show_encoder(self, made: Any, folder: Path) -> None:
+        """What `pretrain` made."""
+        seen = ", ".join(f"{name} {value:.4f}" for name, value in made.seen.items()) or "no validation part"
+        self.out.print(
+            f"\n[bold]{escape(made.label)}[/] · {escape(made.model)}, learnt from {made.cases} cases of "
+            f"{made.patients} patients in {made.steps} steps · {escape(seen)}"
+        )
+        self.out.print(f"encoder  {escape(str(folder))}")
+        self.out.print(f"next     diascope fit SOURCE --from {escape(made.label)}")
+
     def show_evaluation(self, made: Any) -> None:
         """An external evaluation."""
         evaluation = made.evaluation
@@ -202,6 +212,19 @@ class Console:
                     f"  {escape(finding.concept)}: {finding.status} {escape(numbers)} {escape(finding.reason)}".rstrip()
                 )
         self.out.print(f"written to {escape(str(out))}. Not a medical device.")
+
+    def show_hits(self, found: Any) -> None:
+        """Reports that a search found, what was found in bold."""
+        for hit in found.hits:
+            place, parts = 0, []
+            for start, end in hit.marks:
+                parts += [escape(hit.snippet[place:start]), f"[bold yellow]{escape(hit.snippet[start:end])}[/]"]
+                place = end
+            self.out.print(f"[bold]{escape(hit.case)}[/]  {''.join(parts)}{escape(hit.snippet[place:])}")
+        for case, reason in list(found.unreadable.items())[:3]:
+            self.err.print(f"[yellow]! {escape(case)}: {escape(reason)}[/]")
+        shown = f", the best {len(found.hits)} are shown" if found.total > len(found.hits) else ""
+        self.out.print(f"{found.total} of {found.texts} reports{shown}")
 
     def show_comparison(self, found: Mapping[str, Any]) -> None:
         """Two releases side by side."""

@@ -11,6 +11,7 @@ from torch import nn
 from diascope.core import registry
 from diascope.core.errors import MissingPackage
 from diascope.models import InputSpec
+from diascope.testing.learning import in_order
 
 NAMES = registry.names("models")
 SPECS = {
@@ -18,6 +19,9 @@ SPECS = {
     "film": InputSpec("image", channels=1, dimensions=2, shape=(1, 48, 24)),
     "volume": InputSpec("image", channels=1, dimensions=3, shape=(16, 8, 24)),
     "thick slices": InputSpec("image", channels=2, dimensions=3, shape=(4, 16, 24), spacing=(6.0, 0.8, 0.8)),
+    "signal": InputSpec("signal", channels=3, dimensions=1, shape=(1, 1, 40), outputs=2),
+    "long signal": InputSpec("signal", channels=2, dimensions=1, shape=(1, 1, 700), outputs=2),
+    "sequence": InputSpec("sequence", channels=4, dimensions=1, shape=(1, 1, 30), outputs=2),
     "table": InputSpec("table", channels=5, dimensions=0, outputs=2),
 }
 
@@ -42,11 +46,13 @@ def built(name: str, what: str, seed: int = 0) -> nn.Module:
         pytest.skip(str(error))
     if model.fitted == "once":
         rng = np.random.default_rng(0)
-        rows = rng.normal(size=(40, spec.channels)).astype(np.float32)
-        rows[3, 1] = np.nan
+        rows = rng.normal(size=(40, spec.channels, *spec.shape[2:][: spec.dimensions])).astype(np.float32)
+        if spec.dimensions == 0:
+            rows[3, 1] = np.nan
+        first = rows.reshape(40, -1)[:, 0]
         target = {
-            "class": (rows[:, 0] > 0).astype(np.int64),
-            "time": np.exp(-rows[:, 0]),
+            "class": (first > 0).astype(np.int64),
+            "time": np.exp(-first),
             "event": np.ones(40, np.int64),
         }
         model.fit(module, rows, target, model.options(spec))
@@ -59,6 +65,8 @@ def an_input(name: str, what: str, times: tuple[int, int, int] = (1, 1, 1)) -> t
     generator = torch.Generator().manual_seed(1)
     if spec.dimensions == 0:
         return torch.randn((2, spec.channels), generator=generator)
+    if spec.dimensions == 1:
+        return in_order(spec, 9 * times[2])
     stride = model.stride(model.options(spec))
     size = [s * t if spec.dimensions == 3 or axis else 1 for axis, (s, t) in enumerate(zip(stride, times, strict=True))]
     return torch.randn((2, spec.channels, *size), generator=generator)
@@ -72,7 +80,7 @@ def as_list(answer: torch.Tensor | list[torch.Tensor]) -> list[torch.Tensor]:
 def test_it_says_what_it_is(name):
     model = registry.get("models", name)
     assert model.takes
-    assert model.dimensions <= {0, 2, 3}
+    assert model.dimensions <= {0, 1, 2, 3}
     assert model.gives in {"vector", "pyramid", "dense", "image", "answer"}
     assert model.fitted in {"gradient", "once"}
     if model.fitted == "once":

@@ -144,6 +144,35 @@ def brat(root: Path) -> str:
     return str(root)
 
 
+def pascal_voc(root: Path) -> str:
+    for name in "abcd":
+        picture(root / "JPEGImages" / f"{name}.png")
+        (root / "Annotations").mkdir(exist_ok=True)
+        box = "<bndbox><xmin>2</xmin><ymin>2</ymin><xmax>4</xmax><ymax>4</ymax></bndbox>"
+        (root / "Annotations" / f"{name}.xml").write_text(
+            f"<annotation><object><name>cell</name>{box}</object></annotation>"
+        )
+    return str(root)
+
+
+def coco(root: Path) -> str:
+    for name in "abcd":
+        picture(root / f"{name}.png")
+    images = [{"id": number, "file_name": f"{name}.png"} for number, name in enumerate("abcd")]
+    boxes = [{"image_id": number, "category_id": 1, "bbox": [2, 2, 3, 3]} for number in range(4)]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cell"}]}
+    (root / "boxes.json").write_text(json.dumps(content))
+    return str(root)
+
+
+def box_table(root: Path) -> str:
+    for name in "abcd":
+        picture(root / f"{name}.png")
+    rows = [f"{name}.png,2,2,5,5,cell" for name in "abcd"]
+    table(root / "boxes.csv", "image,xmin,ymin,xmax,ymax,label", rows)
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -162,6 +191,9 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         entity_records,
         bio,
         brat,
+        pascal_voc,
+        coco,
+        box_table,
         phantom,
     )
 }

@@ -111,12 +111,9 @@ def test_linear_models_are_those_of_scikit_learn(what):
     np.testing.assert_allclose(found, expected, atol=CLOSE, rtol=CLOSE)
 
 
-@pytest.mark.parametrize("what", OUTPUTS)
-def test_boosted_trees_are_those_of_scikit_learn(what):
-    found, module = answered("boosting", what, FEW)
-    scores = {"two classes": 1, "three classes": 3, "ordered": 3, "number": 1}[what]
-    settings = {
-        "max_iter": len(module.trees.root) // scores,
+def settings_of(iterations: int) -> dict:
+    return {
+        "max_iter": iterations,
         "learning_rate": 0.05,
         "max_depth": 6,
         "max_leaf_nodes": 4,
@@ -127,6 +124,13 @@ def test_boosted_trees_are_those_of_scikit_learn(what):
         "early_stopping": False,
         "random_state": 0,
     }
+
+
+@pytest.mark.parametrize("what", OUTPUTS)
+def test_boosted_trees_are_those_of_scikit_learn(what):
+    found, module = answered("boosting", what, FEW)
+    scores = {"two classes": 1, "three classes": 3, "ordered": 3, "number": 1}[what]
+    settings = settings_of(len(module.trees.root) // scores)
     expected = theirs(
         what, lambda: HistGradientBoostingClassifier(**settings), lambda: HistGradientBoostingRegressor(**settings)
     )
@@ -145,21 +149,6 @@ def some_labels(said: np.ndarray) -> np.ndarray:
     found[rng.random(found.shape) < 0.2] = np.nan
     found[rng.random(found.shape) < 0.05] = -1
     return found
-
-
-def settings_of(module: torch.nn.Module, label: int) -> dict:
-    return {
-        "max_iter": int((module.trees.score == label).sum()),
-        "learning_rate": 0.05,
-        "max_depth": 6,
-        "max_leaf_nodes": 4,
-        "min_samples_leaf": 5,
-        "l2_regularization": 1.0,
-        "max_features": 0.3,
-        "categorical_features": CATEGORIES,
-        "early_stopping": False,
-        "random_state": 0,
-    }
 
 
 @pytest.mark.parametrize("uncertain", ["ignore", "positive", "negative"])
@@ -184,7 +173,7 @@ def test_labels_are_those_of_one_model_each_on_the_cases_that_are_known(name, un
             theirs_of.fit(encode(rows.astype(float))[known], truth[known, label])
             expected = theirs_of.predict_proba(encode(new_rows().astype(float)))[:, 1]
         else:
-            theirs_of = HistGradientBoostingClassifier(**settings_of(read, label))
+            theirs_of = HistGradientBoostingClassifier(**settings_of(int((read.trees.score == label).sum())))
             theirs_of.fit(rows[known].astype(float), truth[known, label])
             expected = theirs_of.predict_proba(new_rows().astype(float))[:, 1]
         np.testing.assert_allclose(found[:, label], expected, atol=CLOSE, rtol=CLOSE)

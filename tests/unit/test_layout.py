@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "diascope"
 FILES = sorted(SOURCE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 400, 50
 FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "misc", "base", "manager", "wrapper"}
-SMALL_FILES_ONLY = {SOURCE / "cli.py"}
+SMALL_FILES_ONLY = set((SOURCE / "cli").glob("*.py"))
 """Exempt from the length of functions: its signatures are the options of the command line."""
 
 
@@ -105,6 +105,12 @@ def test_nothing_that_runs_code_on_loading_is_called():
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import) and any(one.name.split(".")[0] in {"pickle", "dill"} for one in node.names):
                 found.append(f"{label(path)}:{node.lineno} import pickle")
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "torch.load"
+                and "weights_only=True" in ast.unparse(node)
+            ):
+                continue  # arrays alone: what somebody else trained (decision 0011)
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"torch.load", "pickle.load", "pickle.loads"}:
                 found.append(f"{label(path)}:{node.lineno} {ast.unparse(node.func)}")
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":

@@ -13,7 +13,7 @@ from diascope.checks.judging.words import count, some
 from diascope.core.case import Target
 from diascope.core.figure import Grid
 from diascope.core.presence import CODES, FEWEST_CASES, LABELS, UNCERTAIN, presence
-from diascope.core.problem import Problem
+from diascope.core.problem import Problem, Severity
 from diascope.planning.survey import Survey
 
 FEW = 20
@@ -99,12 +99,11 @@ def _one_sided(known: Known) -> Problem | None:
         present, absent = known.number(label, 1.0), known.number(label, 0.0)
         if not present or not absent:
             wrong[name] = "never present" if absent else "always present" if present else "never said"
-    return _warning(
-        wrong,
-        "that cannot be learnt",
+    detail = (
         "Nothing can be told apart, so nothing is said of them. Leave them out of --target; an empty cell is not "
-        "absent: write 0 where a label is.",
+        "absent: write 0 where a label is."
     )
+    return _problem("warn", wrong, "that cannot be learnt", detail)
 
 
 def _too_few(known: Known) -> Problem | None:
@@ -113,54 +112,43 @@ def _too_few(known: Known) -> Problem | None:
         present, absent = known.number(label, 1.0), known.number(label, 0.0)
         if 0 < min(present, absent) < FEWEST_CASES:
             wrong[name] = f"{count(min(present, absent), 'case')} {'with' if present < absent else 'without'} it"
-    return _warning(
-        wrong,
-        f"with fewer than {FEWEST_CASES} cases",
-        "Too few to learn from: nothing is said of them (the plan's field `fewest_cases`). Add cases.",
-    )
-
-
-def _warning(wrong: dict[str, str], which: str, detail: str) -> Problem | None:
-    if not wrong:
-        return None
-    said = some(f"{name} ({why})" for name, why in wrong.items())
-    title = f"{count(len(wrong), 'label')} {which}: {said}"
-    return Problem(check="label_counts", severity="warn", title=title, detail=detail)
+    detail = "Too few to learn from: nothing is said of them (the plan's field `fewest_cases`). Add cases."
+    return _problem("warn", wrong, f"with fewer than {FEWEST_CASES} cases", detail)
 
 
 def _rare(known: Known) -> Problem | None:
-    patients = {name: known.patients_with(label, 1.0) for label, name in enumerate(known.names)}
-    cases = {name: known.number(label, 1.0) for label, name in enumerate(known.names)}
-    rare = {name: number for name, number in patients.items() if cases[name] >= FEWEST_CASES and number < FEW}
-    if not rare:
-        return None
-    return Problem(
-        check="label_counts",
-        severity="note",
-        title=f"{count(len(rare), 'label')} with fewer than {FEW} patients: "
-        + some(f"{name} {number}" for name, number in rare.items()),
-        detail="A test part holds few of them, so that intervals will be wide or not given. With --folds 5 every "
-        "patient is tested once.",
+    rare = {
+        name: str(patients)
+        for label, name in enumerate(known.names)
+        if known.number(label, 1.0) >= FEWEST_CASES and (patients := known.patients_with(label, 1.0)) < FEW
+    }
+    detail = (
+        "A test part holds few of them, so that intervals will be wide or not given. With --folds 5 every patient is "
+        "tested once."
     )
+    return _problem("note", rare, f"with fewer than {FEW} patients", detail)
 
 
 def _doubtful(known: Known) -> Problem | None:
     found = {}
     for label, name in enumerate(known.names):
-        said = int(np.isfinite(known.codes[:, label]).sum())
-        share = known.number(label, -1.0) / max(1, said)
+        share = known.number(label, -1.0) / max(1, int(np.isfinite(known.codes[:, label]).sum()))
         if share >= DOUBTFUL:
             found[name] = f"{share:.0%}"
+    detail = (
+        "How these are counted decides much of what is learnt and measured: see what changes with "
+        f"--set {UNCERTAIN}=positive and negative."
+    )
+    return _problem("warn", found, "of which many are uncertain", detail)
+
+
+def _problem(severity: Severity, found: dict[str, str], which: str, detail: str) -> Problem | None:
+    """Labels and why they are named; None where there is none."""
     if not found:
         return None
-    return Problem(
-        check="label_counts",
-        severity="warn",
-        title=f"{count(len(found), 'label')} of which many are uncertain: "
-        + some(f"{name} {said}" for name, said in found.items()),
-        detail="How these are counted decides much of what is learnt and measured: see what changes with "
-        f"--set {UNCERTAIN}=positive and negative.",
-    )
+    said = some(f"{name} ({why})" for name, why in found.items())
+    title = f"{count(len(found), 'label')} {which}: {said}"
+    return Problem(check="label_counts", severity=severity, title=title, detail=detail)
 
 
 def _alike(known: Known) -> Problem | None:

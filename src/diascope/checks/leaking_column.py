@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 from diascope.checks import Check
 from diascope.checks.judging.words import bars
 from diascope.core.case import Scalar, TableRef
+from diascope.core.presence import LABELS, UNCERTAIN, presence
 from diascope.core.problem import Problem
 from diascope.evidence.survival.concordance import concordance
 from diascope.kinds.tables.columns import columns_of
@@ -98,8 +99,18 @@ def _of_time(values: Sequence[Scalar], answers: Sequence[Answer]) -> float:
     return sure if sure >= SURE_ORDER else 0.0
 
 
+def _of_labels(values: Sequence[Scalar], answers: Sequence[Answer]) -> float:
+    """How well a column tells one of the labels; what is uncertain of it tells nothing."""
+    found = []
+    for place in range(len(answers[0]) if answers else 0):
+        said = [presence(answer[place]) for answer in answers]
+        own: list[Answer] = [(None if one == UNCERTAIN else one,) for one in said]
+        found.append(_of_class(values, own))
+    return max(found, default=0.0)
+
+
 TOLD: Mapping[str, Callable[[Sequence[Scalar], Sequence[Answer]], float]] = MappingProxyType(
-    {"category": _of_class, "number": _of_number, "time_to_event": _of_time}
+    {"category": _of_class, "number": _of_number, "time_to_event": _of_time, LABELS: _of_labels}
 )
 """Kind of a target to how well a column tells it; 0 where it may do so honestly."""
 

@@ -40,6 +40,8 @@ class Matrix(Record):
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     counts: tuple[tuple[float, ...], ...]
+    sizes: tuple[float, ...] = ()
+    """Cases of each row, where one may be in several columns; empty where they are the sum of the row."""
     row_label: str = "truth"
     column_label: str = "said"
     note: str = ""

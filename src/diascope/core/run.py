@@ -1,4 +1,4 @@
-"""One training: what was trained, how it went, and what it cost."""
+"""One training: what was trained, how it went, and what it cost; and the encoder that a pretraining gives."""
 
 from __future__ import annotations
 
@@ -44,3 +44,42 @@ class Run(Record):
     """Peak resident memory of the process."""
     created: str
     facts: dict[str, Any] = Field(default_factory=dict)
+
+
+class Encoder(Record):
+    """What pretraining gives: the index of a folder with the weights of an encoder. It answers nothing by itself."""
+
+    SCHEMA: ClassVar[int] = 1
+    name: str
+    version: str
+    task: str
+    """That was learnt without labels."""
+    model: str
+    dataset: str
+    """Folder name of the data set in the workspace."""
+    cases: int
+    """That it learnt from."""
+    patients: int
+    run: str
+    """Folder name of the run in the workspace."""
+    plan_hash: str
+    weights: str = "weights.safetensors"
+    """File with the weights of the encoder, by their names in the network; nothing of the head."""
+    seen: dict[str, float] = Field(default_factory=dict)
+    """What the last look at the validation part measured, where there was one."""
+    steps: int = 0
+    minutes: float = 0.0
+    """Of the training."""
+    hashes: dict[str, str]
+    """File to SHA-256, for every file of the folder but this one."""
+    seal: str = ""
+    """SHA-256 of this record with an empty seal; set when it is written."""
+    licence: str = ""
+    """Of the data, as its source states it; empty where it does not."""
+    created: str = ""
+    environment: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """`name@version`, as plans cite it."""
+        return f"{self.name}@{self.version}"

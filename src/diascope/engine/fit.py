@@ -33,6 +33,7 @@ from diascope.engine.network import AnswerNetwork
 from diascope.engine.pace import Pace
 from diascope.engine.preparing import prepared, truth_of, with_target
 from diascope.engine.reading import Reader
+from diascope.engine.starting import begun_network
 from diascope.engine.state import Training
 from diascope.engine.task import Task
 from diascope.store.releases import safe_bytes
@@ -145,7 +146,7 @@ def _fit_by_gradient(
     feed = Feed(_pack(part, folder, plan, fabric, show), plan, (fabric.global_rank, fabric.world_size))
     watched = _watched(part.val, part.root, plan) if fabric.global_rank == 0 else ()
     torch.manual_seed(plan.seed)
-    network = build_network(plan)
+    network = begun_network(plan)
     if plan["compile"]:
         compile_encoders(network)
 

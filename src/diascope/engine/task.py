@@ -123,7 +123,8 @@ class Task(Protocol):
     needs: Gives
     """What its network needs from an encoder (`answer` models need no network at all)."""
     writes: tuple[str, ...]
-    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`."""
+    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`; `encoder` where it learns from images alone, so
+    that other tasks start from its encoder (`diascope pretrain`)."""
 
     def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Those of the possible targets that it can learn (an empty target for tasks that need none)."""

@@ -24,6 +24,7 @@ from diascope.formats.files.reading import ends_with, foreign, numbered, only
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 TO_MM = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
+TO_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _NEW: Any = nibabel.Nifti1Image
 LABEL = 1002
 """NIFTI_INTENT_LABEL: the values are indices of structures."""
@@ -101,7 +102,17 @@ def _read(path: Path, item: str | None) -> Image:
     unit = next((word.removeprefix("unit=") for word in said if word.startswith("unit=")), "a.u.")
     if int(file.header["intent_code"]) == LABEL:
         unit = "label"
-    return Image(_values(array, file), geometry, unit=unit, history=history)
+    return Image(_values(array, file), geometry, unit=unit, attributes=_times(file, array.shape[0]), history=history)
+
+
+def _times(file: Any, frames: int) -> dict[str, Any]:
+    """When each frame of a series was taken, in seconds, where the header says that the fourth axis is time."""
+    scale = TO_SECONDS.get(file.header.get_xyzt_units()[1])
+    step = float(file.header["pixdim"][4])
+    if frames < 2 or scale is None or step <= 0:
+        return {}
+    start = float(file.header["toffset"])
+    return {"over_time": True, "frame_times": tuple((start + number * step) * scale for number in range(frames))}
 
 
 def _kind(start: bytes) -> Any:

@@ -24,6 +24,8 @@ from diascope.formats.files.reading import ends_with, foreign, numbered, only
 Values = npt.NDArray[Any]
 MADE = "diascope_synthetic"
 """PNG text field that says which program and release made a picture of nobody."""
+SYNTHETIC = "a synthetic picture, made by"
+"""How the note on such a picture begins."""
 UNIT = "diascope_unit"
 """PNG text field that keeps the unit of the values."""
 EXIF_ORIENTATION = 0x0112
@@ -59,7 +61,7 @@ class Picture:
             unit = str(picture.info.get(UNIT, "label" if item == "index" else "grey"))
             made = str(picture.info.get(MADE, ""))
         attributes = {"synthetic": made} if made else {}
-        notes += [f"a synthetic picture, made by {made}"] if made else []
+        notes += [f"{SYNTHETIC} {made}"] if made else []
         array = np.ascontiguousarray(array[:, None])
         return Image(array, Geometry.unknown(), unit=unit, attributes=attributes, history=tuple(notes))
 

@@ -46,6 +46,8 @@ class Kind(Protocol):
 
     encoder: str
     """Name of the model that encodes it where several inputs are read together."""
+    alone: str
+    """Name of the model that reads it where it is the only input, and no case is left to compare models by."""
 
     def look(self, ref: FileRef, root: Path) -> Look:
         """Read one input.

@@ -32,6 +32,7 @@ class Sequences:
     """One row a letter of the alphabet; an ambiguity code shares 1 among the letters that it may stand for."""
 
     encoder = "cnn_gru"
+    alone = "cnn_gru"
 
     def look(self, ref: FileRef, root: Path) -> Look:
         letters = _read(ref, root)

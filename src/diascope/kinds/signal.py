@@ -35,6 +35,7 @@ class Signals:
     """Every channel standardised on one rate and length, and a last channel that says where there are samples."""
 
     encoder = "cnn1d"
+    alone = "cnn1d"
 
     def look(self, ref: FileRef, root: Path) -> Look:
         signal = _read(ref, root)

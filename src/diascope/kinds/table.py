@@ -25,6 +25,7 @@ class Table:
     """Held in the manifest itself; words become the index of the word, nan is missing."""
 
     encoder = "table_mlp"
+    alone = "linear"
 
     def look(self, ref: FileRef, root: Path) -> Look:
         raise DataRefused("a row of a table is held in the manifest, not in a file", given=", ".join(ref.paths))

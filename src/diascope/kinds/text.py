@@ -35,6 +35,7 @@ class Texts:
     """Unicode code points in a row, 0 after the end."""
 
     encoder = "text_cnn"
+    alone = "text_cnn"
 
     def look(self, ref: FileRef, root: Path) -> Look:
         text = _read(ref, root)

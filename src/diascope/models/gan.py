@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -39,7 +41,8 @@ class Coarser(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, Y, X) to (B, D, Y / 2, X / 2), rounded up."""
         changed = self.second(functional.leaky_relu(self.first(functional.leaky_relu(maps, 0.2)), 0.2))
-        return _halved(changed) + self.shortcut(_halved(maps))
+        coarser: Tensor = _halved(changed) + self.shortcut(_halved(maps))
+        return coarser
 
 
 class Critic(nn.Module):
@@ -55,7 +58,7 @@ class Critic(nn.Module):
         steps = len(finer_sizes(spec.shape[1:])) - 1
         widths = [min(width * 2**step, WIDEST * width) for step in range(steps + 1)]
         self.first = spectral_norm(nn.Conv2d(spec.channels, widths[0], 3, padding=1))
-        self.steps = nn.Sequential(*(Coarser(pair) for pair in zip(widths[:-1], widths[1:], strict=True)))
+        self.steps = nn.Sequential(*(Coarser(pair) for pair in pairwise(widths)))
         self.last = spectral_norm(nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1))
         self.head = spectral_norm(nn.Linear(widths[-1], 1))
         self.of_class = spectral_norm(nn.Embedding(spec.outputs, widths[-1])) if spec.outputs else None
@@ -103,7 +106,8 @@ class Game(nn.Module):
         if part == GENERATOR:
             with frozen(self.critic):
                 made = self.generator(noise, classes).squeeze(2)
-                return -self.critic(augmented(made, draw(made)), classes).mean()
+                judged: Tensor = self.critic(augmented(made, draw(made)), classes)
+                return -judged.mean()
         with torch.no_grad():
             made = self.generator(noise, classes).squeeze(2)
         real = images.squeeze(2)
@@ -111,7 +115,8 @@ class Game(nn.Module):
         # Apart, not as one batch: the spread within a batch is what tells a collapsed generator.
         on_real = self.critic(augmented(real, drawn), classes)
         on_made = self.critic(augmented(made.to(real.dtype), drawn), classes)
-        return functional.relu(1 - on_real).mean() + functional.relu(1 + on_made).mean()
+        found: Tensor = functional.relu(1 - on_real).mean() + functional.relu(1 + on_made).mean()
+        return found
 
 
 @contextmanager
@@ -137,18 +142,16 @@ def _spread(maps: Tensor) -> Tensor:
     return spread.expand(len(maps), 1, *maps.shape[2:])
 
 
-class _Step(nn.Module):
-    """A whole training step as one forward pass, to estimate what it costs."""
+class _Turn(nn.Module):
+    """One part of a step as a forward pass, to estimate what it costs."""
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, game: Game, part: str) -> None:
         super().__init__()
-        self.game = game
+        self.game, self.part = game, part
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, 1, Y, X) to the sum of both losses."""
-        classes = torch.zeros(len(images), dtype=torch.long, device=images.device)
-        known = classes if self.game.critic.of_class is not None else None
-        return self.game.loss(CRITIC, images, known) + self.game.loss(GENERATOR, images, known)
+        """(B, C, 1, Y, X) to the loss."""
+        return self.game.loss(self.part, images, None)
 
 
 class GanModel:
@@ -171,7 +174,14 @@ class GanModel:
         return (1, 1, 1)
 
     def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
-        return estimate(lambda: _Step(Game(spec, int(options["noise"]), int(options["width"]))), spec)
+        turns = [estimate(partial(_turn, part, spec, options), spec) for part in RATES]
+        # One after the other: their arithmetic adds up, what is kept for the backward pass does not.
+        most = max(turn.activation_bytes for turn in turns)
+        return Cost(turns[0].parameters, sum(turn.gflop for turn in turns), most)
+
+
+def _turn(part: str, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
+    return _Turn(Game(spec, int(options["noise"]), int(options["width"])), part)
 
 
 MODEL: ModelOfSamples = GanModel()

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from diascope.core.errors import BadUsage
 from diascope.models import Cost, Gives, InputSpec, Model
+from diascope.models.blocks.batch_norm import BatchNormBlock, norm
 from diascope.models.blocks.convolution import convolution
 from diascope.models.blocks.estimate import estimate
 from diascope.models.blocks.topology import spatial
@@ -17,32 +18,6 @@ from diascope.models.blocks.topology import spatial
 SMALL = 64
 """Pixels: up to this edge a picture is not halved before the first stage."""
 STAGES = 4
-
-
-class BatchNormBlock(nn.Module):
-    """Two 3×3 convolutions beside a shortcut."""
-
-    def __init__(
-        self, dimensions: Literal[2, 3], channels: tuple[int, int], kernel: Sequence[int], stride: Sequence[int]
-    ) -> None:
-        super().__init__()
-        width = channels[1]
-        self.first = convolution(dimensions, channels, kernel, stride, bias=False)
-        self.first_norm = _norm(dimensions, width)
-        self.second = convolution(dimensions, (width, width), kernel, (1, 1, 1), bias=False)
-        self.second_norm = _norm(dimensions, width)
-        # The block starts as its shortcut (arXiv:1706.02677).
-        nn.init.zeros_(self.second_norm.weight)
-        self.shortcut: nn.Module = nn.Identity()
-        if max(stride) > 1 or channels[0] != width:
-            project = convolution(dimensions, channels, (1, 1, 1), stride, bias=False)
-            self.shortcut = nn.Sequential(project, _norm(dimensions, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, ...) to (B, D, ...)."""
-        y = functional.relu(self.first_norm(self.first(x)), inplace=True)
-        y = self.second_norm(self.second(y))
-        return functional.relu(y + self.shortcut(x), inplace=True)
 
 
 class ResNet(nn.Module):
@@ -67,7 +42,7 @@ class ResNet(nn.Module):
             raise BadUsage("resnet needs a stride for the stem, the pooling and each stage", given=strides)
         self.flat = dimensions == 2
         self.stem = convolution(dimensions, (spec.channels, width), options["stem"], strides[0], bias=False)
-        self.stem_norm = _norm(dimensions, width)
+        self.stem_norm = norm(dimensions, width)
         self.pool = _pool(dimensions, strides[1])
         self.stages = nn.ModuleList()
         entered = width
@@ -135,10 +110,6 @@ def _volume_strides(spec: InputSpec) -> list[list[int]]:
             size[axis], step[axis] = -(-size[axis] // 2), step[axis] * 2
         strides.append([2 if axis in chosen else 1 for axis in range(3)])
     return strides
-
-
-def _norm(dimensions: Literal[2, 3], channels: int) -> nn.BatchNorm2d | nn.BatchNorm3d:
-    return nn.BatchNorm2d(channels) if dimensions == 2 else nn.BatchNorm3d(channels)
 
 
 def _pool(dimensions: Literal[2, 3], stride: Sequence[int]) -> nn.Module:

@@ -7,6 +7,7 @@ order by hand (Kingma & Welling 2014; Rybkin et al. 2021, arXiv:2006.13202).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -33,7 +34,7 @@ class Encoder(nn.Module):
         widths = [min(width * 2**step, WIDEST * width) for step in range(len(sizes))]
         self.coarsest = sizes[0]
         layers: list[nn.Module] = [nn.Conv2d(spec.channels, widths[0], 3, padding=1), nn.LeakyReLU(0.2)]
-        for entered, left in zip(widths[:-1], widths[1:], strict=True):
+        for entered, left in pairwise(widths):
             norm = nn.GroupNorm(max(1, left // GROUPS), left)
             layers += [nn.Conv2d(entered, left, 3, stride=2, padding=1), norm, nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers)
@@ -106,7 +107,7 @@ class VaeModel:
     gives: Gives = "samples"
     fitted: Literal["gradient", "once"] = "gradient"
     # It plays against nobody, so that it may learn as fast as other networks of its size do.
-    parts = (Part(PART, rate=4.0),)
+    parts: tuple[Part, ...] = (Part(PART, rate=4.0),)
 
     def options(self, spec: InputSpec) -> dict[str, Any]:
         return {"width": 32, "noise": 64}

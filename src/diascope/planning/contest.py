@@ -23,6 +23,7 @@ from diascope.engine.building import input_specs, refuse_misfit
 from diascope.engine.fit import Part, fit_network, load_weights
 from diascope.engine.reading import Reader
 from diascope.engine.scoring import cross_decided, observe
+from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.folding import folds, unit
 
@@ -30,6 +31,8 @@ FOLDS = 5
 SHARE = 0.25
 """Of the budget that the comparison may take; where it would take more it has fewer folds, then fewer entrants."""
 FEWEST = 3
+"""Folds where five would take longer."""
+LEAST_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,25 @@ class Outcome:
 
 
 def entrants(plan: Plan) -> tuple[str, ...]:
-    """Models that read the plan's inputs and give what its task needs; those that are fitted at once come first."""
+    """Models that read the plan's inputs and give what its task needs; those that are fitted at once come first.
+
+    Where none is, no other is compared: every network would take the whole time. The one that suits the kind is taken.
+    """
     found = []
+    settings = next(iter(plan["readings"].values()))
+    spec = next(iter(input_specs(plan).values()))
     for name in registry.names("models"):
         try:
             refuse_misfit(plan.with_choice("model", name, "rule", ""))
+            model = registry.get("models", name)
+            # What cannot be built from its own options (a checkpoint must be named) is taken only when it is named.
+            model.cost(spec, model.options(spec))
         except (BadUsage, MissingPackage):
             continue
         found.append(name)
-    spec = next(iter(input_specs(plan).values()))
+    suited = kind_of(settings).encoder
+    if suited in found and all(registry.get("models", name).fitted != "once" for name in found):
+        return (suited,)
     return tuple(sorted(found, key=partial(_eagerness, spec=spec)))
 
 
@@ -103,11 +116,12 @@ def compare(
         cases: Of the training part.
         root: Folder that relative paths start at.
         stratum: What the parts are balanced by.
-        seconds: What it may take: an entrant whose first fit shows that it would take longer is left out, unless none
-            is left.
+        seconds: What it may take: networks learn for fewer steps then, and an entrant whose first fit shows that it
+            would take longer all the same is left out, unless none is left.
     """
     first = next(iter(plans.values()))
-    count = min(FOLDS, len({unit(case) for case in cases}))
+    whole = sum(_seconds(plan) for plan in plans.values())
+    count = min(FOLDS if whole * FOLDS <= seconds else FEWEST, len({unit(case) for case in cases}))
     parts = folds(cases, stratum, count, first.seed)
     metric, better = "", "higher"
     scores: dict[str, float] = {}
@@ -118,7 +132,8 @@ def compare(
         started = time.monotonic()
         left = seconds - (started - began)
         try:
-            rows = _rows(plan, cases, root, parts, left if scores else float("inf"))
+            short = _shortened(plan, seconds / len(plans) / count)
+            rows = _rows(short, cases, root, parts, left if scores else float("inf"))
         except DiascopeError as error:
             scores[name], reasons[name] = float("nan"), str(error)
             continue
@@ -132,15 +147,31 @@ def compare(
     return Outcome(metric, scores, better, count, reasons, took)
 
 
+def _seconds(plan: Plan) -> float:
+    """What training once takes by the plan; nothing is known of estimators."""
+    return float(plan["steps"] * plan["seconds_per_step"]) if plan["steps"] else 0.0
+
+
+def _shortened(plan: Plan, seconds: float) -> Plan:
+    """The plan with as many steps as fit the time."""
+    if _seconds(plan) <= seconds:
+        return plan
+    steps, why = max(LEAST_STEPS, int(seconds / plan["seconds_per_step"])), "for a comparison"
+    steps = min(steps, plan["steps"])
+    plan = plan.with_choice("steps", steps, "rule", why).with_choice("steps_cap", steps, "rule", why)
+    return plan.with_choice("train_seconds", None, "rule", why)
+
+
 def _rows(
     plan: Plan, cases: Sequence[Case], root: Path, parts: Sequence[Sequence[str]], seconds: float
 ) -> list[list[dict[str, object]]]:
     """Rows of each part, read by a network that was fitted on the others.
 
     Raises:
-        DiascopeError: When the first fit shows that all would take too long.
+        DiascopeError: When the probe or the first fit shows that all would take too long.
     """
     found = []
+    _refuse_slow(_by_steps(plan) * len(parts), seconds)
     for number, part in enumerate(parts):
         began = time.monotonic()
         out = tuple(case for case in cases if unit(case) in part)
@@ -150,6 +181,18 @@ def _rows(
             reader = Reader([load_weights(plan, weights)], plan, "torch", plan["precision"])
         found.append([one.row for one in observe(reader, out, root, plan)])
         took = time.monotonic() - began
-        if number == 0 and took * len(parts) > seconds:
-            raise DiascopeError(f"it would take {took * len(parts):.0f} s, {max(seconds, 0):.0f} s are left")
+        if number == 0:
+            _refuse_slow(took * len(parts), seconds)
     return found
+
+
+def _by_steps(plan: Plan) -> float:
+    """Seconds of the steps of one fit, as the probe measured them; 0 for what is fitted at once."""
+    if "seconds_per_step" not in plan.choices:
+        return 0.0
+    return float(plan["steps"] * plan["seconds_per_step"])
+
+
+def _refuse_slow(needed: float, left: float) -> None:
+    if needed > left:
+        raise DiascopeError(f"it would take {needed:.0f} s, {max(left, 0):.0f} s are left")

@@ -106,6 +106,7 @@ def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
         intensity=_intensity([one for one in seen if one.channels == channels], channels),
         per_case={"mean": (float(means.mean()), float(means.std())), "std": (float(stds.mean()), float(stds.std()))},
         modality_reason=reason,
+        details={"over_time": True} if all(one.attributes.get("over_time") for one in seen) else {},
         extents=tuple(_triple(np.quantile(shapes * steps, q, axis=0)) for q in QUANTILES),
         integer=all(np.dtype(one.dtype).kind in "iu" for one in seen),
     )

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,9 +17,11 @@ from diascope.core import registry
 from diascope.core.case import Dataset
 from diascope.core.errors import BadUsage, DoesNotFit, UnknownName
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
-from diascope.engine.building import build_network, input_specs, refuse_misfit
+from diascope.engine.building import input_specs, refuse_misfit
 from diascope.engine.devices import Capabilities, candidates, capabilities, prepare_process
 from diascope.engine.preparing import stored_cases
+from diascope.engine.starting import begun_network
+from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
@@ -29,6 +32,7 @@ from diascope.planning.preprocessing import end_with_slices, preprocessed, worki
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
 from diascope.planning.sizing import Size, sized
+from diascope.planning.starting import begin_draft, refuse_start
 from diascope.planning.timing import timed
 
 PROBE_CASES = 12
@@ -102,7 +106,7 @@ def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
 def _planned(draft: Draft, model: str, grid: Grid, setting: Setting, each: float = ONE_FIT) -> Plan:
     """The whole plan with one model; `each` is what one fit of it takes, where it is fitted at once."""
     if draft.choices["model"].value != model:
-        draft.choices["model"] = Choice(value=model, kind="rule", reason="reads tables, and answers for this target")
+        draft.choices["model"] = Choice(value=model, kind="rule", reason="reads the input, and answers for this target")
     if registry.get("models", model).fitted == "once":
         return _at_once(draft, setting, each)
     return _by_gradient(draft, grid, setting)
@@ -113,9 +117,11 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
     dataset, task = setting.dataset, registry.get("tasks", setting.dataset.task)
     if dataset.folds and not dataset.part("test"):
         # Every case is tested out of fold: a comparison would choose by cases that are reported.
-        plan = _planned(draft, models[0], grid, setting)
-        reason = "so few patients that none is left to compare models by: the first of " + ", ".join(models)
-        return plan.with_choice("model", models[0], "rule", reason)
+        usual = [kind_of(one).alone for one in draft.choices["readings"].value.values()]
+        first = next((name for name in usual if name in models), models[0])
+        plan = _planned(draft, first, grid, setting)
+        reason = "so few patients that none is left to compare models by: the usual of " + ", ".join(models)
+        return plan.with_choice("model", first, "rule", reason)
     began = time.monotonic()
     setting.say(f"comparing {', '.join(models)} on training cases")
     plans = {model: _planned(draft.copy(), model, grid, setting) for model in models}
@@ -194,6 +200,12 @@ def _what(facts: InputFacts) -> str:
 def _intensity(facts: InputFacts, masked: bool) -> dict[str, Any]:
     modality = registry.get("modalities", facts.modality)
     rule = modality.intensity
+    if facts.details.get("over_time"):
+        # One scale for all frames: a scale of its own would take from each what it shows beside the others.
+        if rule != "window":
+            return {"rule": "series"}
+        ends = {"low": [min(facts.intensity["low"])], "high": [max(facts.intensity["high"])]}
+        return {"rule": rule, **ends, **{key: [float(np.mean(facts.intensity[key]))] for key in ("mean", "std")}}
     if rule == "window" and not masked and modality.windows:
         # Without a mask nobody says which tissue matters, and air would set the scale: see it as a reader does.
         return {"rule": "windows", "windows": [[one.centre, one.width] for one in modality.windows[:VIEWS]]}
@@ -287,6 +299,7 @@ def _by_gradient(draft: Draft, grid: Grid, setting: Setting) -> Plan:
         draft.put("mirror_axes", [], "fixed", "no image input")
     size = sized(draft, facts, grid, budget, machine)
     _augmentation(draft, facts)
+    begin_draft(draft, _plan(draft, dataset, setting.seed), setting.say)
     cases = dataset.part("train")
     rng_cases = cases[:: max(1, len(cases) // PROBE_CASES)][:PROBE_CASES]
     plan = _plan(draft, dataset, setting.seed)
@@ -311,7 +324,7 @@ def _augmentation(draft: Draft, facts: Fingerprint) -> None:
 def _probe(plan: Plan, root: Path, cases: Sequence[Any], machine: Capabilities, budget: Budget) -> Probe:
     task = registry.get("tasks", plan.task)
     torch.manual_seed(plan.seed)
-    network: nn.Module = build_network(plan)
+    network: nn.Module = begun_network(plan)
     stored = stored_cases(cases, root, plan)
     dimensions = _dimensions(plan)
     seconds = min(MOST_SECONDS, MOST_SHARE * budget.minutes * 60)
@@ -339,6 +352,7 @@ def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budge
 
 
 def _at_once(draft: Draft, setting: Setting, each: float) -> Plan:
+    refuse_start(draft)
     dataset, facts = setting.dataset, setting.facts
     reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
     model = registry.get("models", draft.choices["model"].value)

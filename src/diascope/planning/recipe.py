@@ -8,6 +8,7 @@ from typing import Any, Literal
 from diascope.core import registry
 from diascope.core.case import Target
 from diascope.core.plan import InputFacts
+from diascope.core.presence import LABELS
 
 SIDES = ("left", "right", "links", "rechts", "左", "右")
 """A label with one of these words means that an image must not be mirrored left to right."""
@@ -39,7 +40,7 @@ def mirror_axes(facts: InputFacts, target: Target, places: Places | None = None)
         return (), f"never mirrored: anatomy in {facts.modality} images has sides"
     if facts.modality == "photo":
         return (1, 2), "photographs have no up or left"
-    if facts.dimensions == 3 and target.kind == "category":
+    if facts.dimensions == 3 and target.kind in ("category", LABELS):
         return (0, 1, 2), "every axis, as nnU-Net: what tells the classes apart is taken to look alike from any side"
     return (2,), "left and right are alike for this target and modality"
 

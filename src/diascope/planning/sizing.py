@@ -5,7 +5,7 @@ Throughput is first guessed from the cores; the probe then measures the size tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -128,8 +128,10 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 
+    given = draft.by_hand.get("model_options")
+
     def tried(rung: Rung) -> Tried:
-        return _tried(rung, model, spec, grid, (machine, whole))
+        return _tried(rung, model, spec, grid, (machine, whole, given))
 
     physical = all(facts.inputs[name].physical for name in draft.choices["image_inputs"].value)
     first = (
@@ -198,8 +200,9 @@ def _factors(grid: Grid, coarser: float, whole: bool) -> tuple[float, float, flo
     return z, y, x
 
 
-def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[Capabilities, bool]) -> Tried:
-    machine, whole = setting
+def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[Capabilities, bool, Any]) -> Tried:
+    """Options that were given are not made narrower: what they cost is what counts."""
+    machine, whole, given = setting
     factor = _factors(grid, rung.coarser, whole)
     steps = np.array(grid.steps) * factor
     full = np.array(grid.shape if whole else grid.size, float) / factor
@@ -209,7 +212,7 @@ def _tried(rung: Rung, model: Any, spec: InputSpec, grid: Grid, setting: tuple[C
         shape = fitted_patch(cut, spec.dimensions, steps)
     one = InputSpec(spec.kind, spec.channels, spec.dimensions, shape, (steps[0], steps[1], steps[2]))
     one = one if spec.dimensions > 1 else spec
-    options = narrowed(model.options(encoded(one)), rung.lean)
+    options = dict(given) if isinstance(given, Mapping) else narrowed(model.options(encoded(one)), rung.lean)
     if spec.dimensions > 1:
         one = replace(one, shape=_divisible(shape, model.stride(options), one.dimensions))
     cost = model.cost(encoded(one), options)

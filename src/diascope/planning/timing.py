@@ -10,6 +10,7 @@ import numpy as np
 
 from diascope.core.case import Dataset
 from diascope.core.plan import Fingerprint
+from diascope.core.presence import LABELS
 from diascope.engine.fit import WATCHED
 from diascope.planning.budget import REPORT_SECONDS, RESERVE, Budget
 from diascope.planning.probe import Probe
@@ -113,10 +114,10 @@ def _file_seconds(draft: Any, dataset: Dataset, facts: Fingerprint) -> float:
 
 def _figure_seconds(dataset: Dataset, cases: int) -> float:
     """Seconds for the intervals of figures that are computed anew on every resample."""
-    if dataset.target.kind != "category":
+    if dataset.target.kind not in ("category", "boxes", LABELS):
         return 0.0
     classes = len(dataset.target.labels)
-    return RESAMPLED_SECONDS * cases * (1 if classes == 2 else classes)
+    return RESAMPLED_SECONDS * cases * (1 if classes == 2 and dataset.target.kind == "category" else classes)
 
 
 def _steps(draft: Any, cases: int, costs: Costs, left: float, folds: int) -> float:

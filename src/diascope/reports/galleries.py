@@ -15,6 +15,7 @@ from diascope.core.boxes import Boxes
 from diascope.core.case import Case, FileRef
 from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure, Gallery, Picture
+from diascope.core.finding import Finding
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.engine.batch import Example, Output
@@ -23,6 +24,9 @@ from diascope.engine.reading import Reader
 from diascope.reports.outlines import counted
 from diascope.reports.pictures import PictureParts, slice_picture
 
+MANY, NAMED = 2, 6
+"""Columns of a target that are all told, and findings that are all told, whatever they say."""
+NOTHING = "none of them"
 SHOWN = 4
 """Cases in each gallery."""
 
@@ -77,6 +81,28 @@ def _seen(cases: Sequence[Case], answers: Sequence[Answer], root: Path) -> Itera
         yield from ((*one, output) for one, output in zip(again, outputs, strict=True))
 
 
+def truth_in_words(case: Case, columns: Sequence[str]) -> str:
+    """What is true of a case in words; of many columns those that say something other than 0."""
+    told = {name: value for name in columns if not isinstance(value := case.targets.get(name), FileRef | None)}
+    if len(columns) <= MANY:
+        return ", ".join(str(value) if len(columns) == 1 else f"{name} {value}" for name, value in told.items())
+    shown = (name if value == 1 else f"{name} {value}" for name, value in told.items() if value)
+    return ", ".join(shown) or (NOTHING if told else "")
+
+
+def said_in_words(findings: Sequence[Finding]) -> str:
+    """What was said with which probability; of many findings the most probable ones."""
+    said = [(one.concept, value) for one in findings if (value := _probability(one)) is not None]
+    if len(said) > NAMED:
+        said = sorted(said, key=lambda pair: -pair[1])[:NAMED]
+    return ", ".join(f"{name} {value:.2f}" for name, value in said)
+
+
+def _probability(finding: Finding) -> float | None:
+    measure = finding.measures.get("probability")
+    return None if measure is None else measure.value
+
+
 def _picture(seen: Seen, score: float | None, root: Path, answer: Answer) -> Picture:
     (example, masks, output), (reader, decision) = seen, answer
     plan, case = reader.plan, example.case
@@ -86,17 +112,17 @@ def _picture(seen: Seen, score: float | None, root: Path, answer: Answer) -> Pic
     image = formats.read(ref, root) if isinstance(ref, FileRef) else Image(example.inputs["image"], Geometry.unknown())
     truth = next(iter(masks.values()), None)
     truth_image = None if truth is None else Image(truth[None], image.geometry, unit="label")
-    known = next((v for k, v in case.targets.items() if k in plan.target.columns and not isinstance(v, FileRef)), None)
-    true = known.usable(image.shape) if isinstance(known, Boxes) else None
-    said = ", ".join(
-        f"{one.concept} {one.measures['probability'].value:.2f}"
-        for one in prediction.findings
-        if "probability" in one.measures
+    drawn = next((v for k, v in case.targets.items() if k in plan.target.columns and isinstance(v, Boxes)), None)
+    true = None if drawn is None else drawn.usable(image.shape)
+    known = truth_in_words(case, plan.target.columns)
+    words = (
+        f"truth: {known}; said: {said_in_words(prediction.findings)}"
+        if known
+        else f"score {score:.3f}"
+        if score is not None
+        else ""
     )
-    words = f"score {score:.3f}" if score is not None else ""
-    if isinstance(known, Boxes):
+    if drawn is not None:
         words = f"truth: {counted(true)}; said: {counted(prediction.boxes)}"
-    elif known is not None:
-        words = f"truth: {known}; said: {said}"
     parts: PictureParts = {"caption": words, "case": case.id, "boxes": prediction.boxes, "true_boxes": true}
     return slice_picture(image, prediction.mask, truth_image, plan.target.labels, **parts)

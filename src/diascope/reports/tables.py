@@ -86,8 +86,8 @@ def matrix_body(figure: Matrix, words: Words) -> Markup:
     corner = tag("th", tag("span", f"{across} →"), tag("span", f"{down} ↓"), scope="col", class_="corner")
     head = [corner, *(tag("th", words.phrase(name), scope="col") for name in figure.columns)]
     body = []
-    for name, counts in zip(figure.rows, figure.counts, strict=False):
-        total = sum(count for count in counts if math.isfinite(count))
+    sums = [sum(count for count in counts if math.isfinite(count)) for counts in figure.counts]
+    for name, counts, total in zip(figure.rows, figure.counts, figure.sizes or sums, strict=False):
         cells = [tag("th", words.phrase(name), tag("small", f"n = {plain(total)}"), scope="row")]
         cells += [_heat(count, total) for count in counts]
         body.append(tag("tr", cells))

@@ -10,14 +10,11 @@ from diascope.core.case import Case, Split
 from diascope.core.errors import DataRefused
 from diascope.formats.boxes.coco import Listed, looks_like_coco, read_coco
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.drawn import Images, boxes_target, case_of, words
+from diascope.sources.folders.drawn import Images, boxes_target, case_of, coco_files, words
 from diascope.sources.folders.files import contents, is_declared, reason, refuse_mixed, stem_of
 from diascope.sources.folders.splits import SPLIT_NAMES, split_of
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
-
-FOLDERS = ("annotations", "annotation", "labels")
-"""Folders that hold the files, in lower case; they may as well lie in the root, or in folders of parts."""
 
 
 class Coco:
@@ -35,7 +32,7 @@ class Coco:
             UnknownName: When a column that the user named does not exist.
         """
         place = Path(location)
-        root, files = (place.parent, [place.name]) if place.is_file() else (place, _files(place))
+        root, files = (place.parent, [place.name]) if place.is_file() else (place, coco_files(place))
         if not files:
             raise DataRefused("no COCO JSON lies here", given=root, todo="See docs/how-to/layouts.md")
         cases, missing = _cases(root, files)
@@ -63,19 +60,8 @@ class Coco:
 def _why(place: Path) -> str | None:
     if place.is_file():
         return "a COCO JSON" if place.suffix.lower() == ".json" and looks_like_coco(place) else None
-    files = _files(place) if place.is_dir() and not is_declared(place) else []
+    files = coco_files(place) if place.is_dir() and not is_declared(place) else []
     return f"COCO JSON in {', '.join(files[:3])}" if files else None
-
-
-def _files(root: Path) -> list[str]:
-    """Paths of the COCO files in the root, in a folder of annotations, and in folders of parts."""
-    folders = [name for name in contents(root)[0] if name.lower() in FOLDERS or split_of(name) is not None]
-    names = [f"{prefix}{name}" for prefix in ("", *(f"{one}/" for one in folders)) for name in _json(root / prefix)]
-    return [name for name in names if looks_like_coco(root / name)]
-
-
-def _json(folder: Path) -> list[str]:
-    return [name for name in contents(folder)[1] if name.lower().endswith(".json")]
 
 
 def _cases(root: Path, files: Sequence[str]) -> tuple[list[Case], list[str]]:
@@ -105,7 +91,7 @@ def _places(root: Path, name: str) -> list[tuple[str, Images]]:
     """Where images may lie: a folder that is called as the part, what lies beside the file, the root."""
     prefix = f"{name.rsplit('/', 1)[0]}/" if "/" in name else ""
     folders = contents(root)[0]
-    own = [one for one in folders if one in Path(name).stem and split_of(one) is not None]
+    own = [one for one in folders if one in Path(name).stem]
     prefixes = [*(f"{one}/" for one in own), prefix, ""]
     return [(one, Images(root / one)) for one in dict.fromkeys(prefixes)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from diascope.core.case import Case
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
+from diascope.sources.folders.drawn import is_annotated
 from diascope.sources.folders.files import (
     case_ids,
     contents,
@@ -66,7 +67,7 @@ def _why(root: Path) -> str | None:
     if not root.is_dir() or is_declared(root):
         return None
     tables, prefix = _tables(root), _image_folder(root)
-    if prefix is None or not tables:
+    if prefix is None or not tables or is_annotated(root):
         return None
     return f"images in {prefix or 'one folder'} and the table {tables[0]}"
 

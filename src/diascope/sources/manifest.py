@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from diascope.core import registry
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import DataRefused
 from diascope.formats import format_of
@@ -18,6 +19,9 @@ from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import file_ref, reason, stem_of, suffix_of
 from diascope.sources.folders.masks import mask_target
 from diascope.sources.folders.pairs import MASK_FOLDERS
+from diascope.sources.signals.recordings import KIND as SIGNAL
+from diascope.sources.signals.recordings import files_read, record_of
+from diascope.sources.signals.series import CURVES, FRAMES, REGIONS, curves_ref, frames_ref, regions_of
 from diascope.sources.tables.columns import CASE, TARGET, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.named import KINDS, LONGEST_NAME, MANIFEST, inputs_named, is_manifest, named
@@ -25,6 +29,8 @@ from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
 from diascope.sources.tables.targets import kind_of
 
 MASK = "mask"
+WHOLE = MappingProxyType({"text": "text", "sequence": "fasta"})
+"""Kinds of which a file is read as a whole, and the format that does so."""
 CELLS = MappingProxyType({"text": "text_cell", "sequence": "sequence_cell"})
 """Kinds whose cells may hold the input itself in place of a file's name, and the format that reads them."""
 
@@ -54,14 +60,15 @@ class Manifest:
             )
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
-        masks |= _unsaid_masks(sheet, root, {*columns, *masks.values()}, options.target)
+        regions = {column for column in sheet.columns if plain(column.partition(":")[0]) == REGIONS}
+        masks |= _unsaid_masks(sheet, root, {*columns, *masks.values(), *regions}, options.target)
         rows = _rows_by_case(sheet, inputs)
         _refuse_absent(sheet, root, masks)
         places = {id(row): number for number, row in enumerate(sheet.rows, start=1)}
         cases = [_case(sheet, (case, row, places[id(row)]), inputs, masks) for case, row in rows.items()]
         found = [mask_target(name, [case.targets[name] for case in cases], root) for name in masks]
         case_column = first_of(sheet.columns, CASE)
-        used = frozenset({*columns, *masks.values(), *([case_column] if case_column else [])})
+        used = frozenset({*columns, *masks.values(), *regions, *([case_column] if case_column else [])})
         described = describe(
             cases, options, Rows(sheet.columns, rows, used), [target for target, _ in found if target is not None]
         )
@@ -148,12 +155,25 @@ def _case(
         patient=case,
         patient_known=False,
         inputs={
-            name: _ref(root, cell) if kind == "image" else _other(sheet, kind, cell, item_of(number, [column]))
+            name: _input(sheet, (name, kind, column), row, number)
             for name, (kind, column) in inputs.items()
-            if (cell := row[column]) is not None
+            if row[column] is not None
         },
         targets={name: _ref(root, cell) if (cell := row[column]) else None for name, column in masks.items()},
     )
+
+
+def _input(sheet: Sheet, place: tuple[str, str, str], row: Cells, number: int) -> FileRef:
+    """What a cell of a column of inputs says."""
+    root, (name, kind, column) = sheet.path.parent, place
+    cell = row[column] or ""
+    if kind == "image":
+        return _ref(root, cell)
+    if kind == FRAMES:
+        return frames_ref(root, _posix(cell))
+    if kind == CURVES:
+        return curves_ref(root, _posix(cell), regions_of(name, column, row))
+    return _other(sheet, kind, cell, item_of(number, [column]))
 
 
 def _ref(root: Path, cell: str) -> FileRef:
@@ -178,12 +198,20 @@ def _other(sheet: Sheet, kind: Any, cell: str, item: str) -> FileRef:
     full = sheet.path.parent / path
     if kind in CELLS and (len(path) > LONGEST_NAME or not full.is_file()):
         return FileRef(kind=kind, format=CELLS[kind], paths=(sheet.path.name,), item=item)
-    found = format_of(full, kind)
+    if kind == SIGNAL:
+        path = record_of(sheet.path.parent, path)
+        full = sheet.path.parent / path
+    found = _format_of(full, kind) if full.is_file() else None
     if found is None:
         raise DataRefused(
             f"no format reads the {kind} that {sheet.path.name} names", given=path, todo="See diascope list formats"
         )
-    return FileRef(kind=kind, format=found, paths=(path,))
+    return FileRef(kind=kind, format=found, paths=files_read(sheet.path.parent, path) if kind == SIGNAL else (path,))
+
+
+def _format_of(path: Path, kind: str) -> str | None:
+    plain = WHOLE.get(kind)
+    return plain if plain and registry.get("formats", plain).recognises(path) else format_of(path, kind)
 
 
 def _posix(cell: str) -> str:

@@ -10,13 +10,11 @@ from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.core.problem import Problem
 from diascope.formats.boxes.voc import Annotation, read_voc
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.drawn import Images, boxes_target, by_path, case_of, words
-from diascope.sources.folders.files import case_ids, contents, is_declared, reason, refuse_mixed, stem_of
+from diascope.sources.folders.drawn import Images, boxes_target, by_path, case_of, words, xml_files, xml_folder
+from diascope.sources.folders.files import case_ids, is_declared, reason, refuse_mixed
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
 
-ANNOTATIONS = ("annotations", "annotation", "xmls", "xml")
-"""Names of the folder of XML files, in lower case."""
 LISTS = "ImageSets/Main"
 PARTS: dict[str, Split] = {"train": "train", "trainval": "train", "val": "val", "test": "test"}
 """Lists that give parts; other files there are lists of single labels."""
@@ -36,7 +34,7 @@ class PascalVoc:
             UnknownName: When a column that the user named does not exist.
         """
         root = Path(location)
-        folder = _folder(root)
+        folder = xml_folder(root)
         if folder is None:
             raise DataRefused("no folder of XML annotations lies here", given=root, todo="See docs/how-to/layouts.md")
         read, problems = _read(root, folder)
@@ -70,27 +68,14 @@ class PascalVoc:
 def _why(root: Path) -> str | None:
     if not root.is_dir() or is_declared(root):
         return None
-    folder = _folder(root)
+    folder = xml_folder(root)
     return f"XML annotations in {folder or 'the folder itself'}" if folder is not None else None
-
-
-def _folder(root: Path) -> str | None:
-    """Prefix of the folder that holds XML files: one that is called so, else the root where images lie beside them."""
-    for name in contents(root)[0]:
-        if name.lower() in ANNOTATIONS and _annotations(root / name):
-            return f"{name}/"
-    names = {stem_of(name) for name in Images(root).paths if "/" not in name}
-    return "" if any(Path(name).stem in names for name in _annotations(root)) else None
-
-
-def _annotations(folder: Path) -> list[str]:
-    return [name for name in contents(folder)[1] if name.lower().endswith(".xml")]
 
 
 def _read(root: Path, folder: str) -> tuple[dict[str, Annotation], list[Problem]]:
     """Stem to what the file says, and which files could not be read."""
     found, broken = {}, dict[str, str]()
-    for name in _annotations(root / folder):
+    for name in xml_files(root / folder):
         try:
             found[Path(name).stem] = read_voc(root / folder / name)
         except UnreadableFile as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from diascope.core.case import Case, Scalar, TableRef
@@ -19,7 +18,7 @@ from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit
 from diascope.sources.tables.ids import case_ids
 from diascope.sources.tables.named import is_manifest
 from diascope.sources.tables.sheet import Sheet
-from diascope.sources.tables.survival import Outcome, outcome_of, with_outcome
+from diascope.sources.tables.survival import Outcome, outcome_of
 from diascope.sources.tables.written import written_in
 
 INPUT = "table"
@@ -60,22 +59,15 @@ class Table:
         units = {name: unit for name in held if (unit := unit_of(name)[1])}
         cases = [_case(case, {name: values[name].of[row] for name in held}, units) for row, case in enumerate(ids)]
         rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), _unread(sheet, values), frozenset(columns))
-        if outcome is not None:
-            rows = replace(rows, used=rows.used | {outcome.time, outcome.event})
-            options = options.model_copy(update={"target": None})
         described = describe(cases, options, rows)
-        found, targets = described.cases, described.targets
-        if outcome is not None:
-            found = tuple(with_outcome(found, sheet.rows, outcome))
-            targets = (outcome.target, *targets)
         notes = (*sheet.notes, *described.notes, *_notes(values))
         if outcome is not None and second:
             notes = (*notes, f"not read by the model, because they are named like other outcomes: {', '.join(second)}")
-        return Listing(root=path.parent, cases=found, targets=targets, notes=notes)
+        return Listing(root=path.parent, cases=described.cases, targets=described.targets, notes=notes)
 
 
 def _outcome(sheet: Sheet, options: SourceOptions) -> Outcome | None:
-    return outcome_of(sheet, options.target, options.without)
+    return outcome_of(sheet.columns, sheet.rows, options.target, options.without)
 
 
 def _without_endpoints(values: dict[str, Values], outcome: Outcome) -> tuple[dict[str, Values], list[str]]:

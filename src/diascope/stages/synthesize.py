@@ -79,7 +79,7 @@ def synthesize(release: Path, out: Path, wanted: Wanted, tell: Tell = silent) ->
     total = wanted.count * len(labels)
     for label in labels:
         for number, image in enumerate(_made(network, opened, label, wanted), start=1):
-            rows.append(_written(image, out, (label, number), (opened, made_by)))
+            rows.append(_written(image, out, (label, number), (opened, made_by, wanted.seed)))
             tell({"event": "progress", "what": "making", "done": len(rows), "total": total})
     _write_manifest(out / MANIFEST, rows)
     return {
@@ -109,10 +109,10 @@ def _made(network: SampleNetwork, opened: OpenRelease, label: Label | None, want
 
 
 def _written(
-    image: Image, out: Path, place: tuple[Label | None, int], source: tuple[OpenRelease, str]
+    image: Image, out: Path, place: tuple[Label | None, int], source: tuple[OpenRelease, str, int]
 ) -> dict[str, str]:
     """Write one image; its row of the manifest."""
-    (label, number), (opened, made_by) = place, source
+    (label, number), (opened, made_by, seed) = place, source
     word = "image" if label is None else "".join(c if c.isalnum() else "-" for c in label.name)
     name = f"{word}-{number:05d}.png"
     marked = Image(image.array, image.geometry, image.modality, image.unit, {"synthetic": made_by})
@@ -122,7 +122,8 @@ def _written(
     if label is not None:
         row[opened.plan.target.columns[0]] = label.name
     # Nobody's image is nobody else's: each is a patient of its own.
-    return row | {"patient": f"synthetic {name} {made_by}", "synthetic": "yes"}
+    patient = f"synthetic-{opened.release.seal[:8]}-{seed}-{name.removesuffix('.png')}"
+    return row | {"patient": patient, "synthetic": "yes", "made_by": made_by}
 
 
 def _write_manifest(path: Path, rows: Sequence[dict[str, str]]) -> None:

@@ -16,15 +16,18 @@ from diascope.core.errors import Blocked, DiascopeError, Tampered
 from diascope.core.evaluation import Evaluation, Release
 from diascope.core.plan import Plan
 from diascope.core.record import Record, hash_of, write_durably
+from diascope.core.run import Encoder
 from diascope.store.files import file_sha256
 
-INDEX = "release.json"
+INDEX, ENCODER = "release.json", "encoder.json"
 LARGEST_HEADER = 32 * 1024 * 1024
 """Bytes: a safetensors header beyond this is refused before it is read (B15)."""
 LARGEST_RECORD = 128 * 1024 * 1024
 """Bytes: an evaluation holds pictures, but not so many."""
 NEEDED = ("plan.json", "evaluation.json")
 AnyRecord = TypeVar("AnyRecord", bound=Record)
+AnyIndex = TypeVar("AnyIndex", Release, Encoder)
+"""The index of a folder whose every byte is hashed."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ class OpenRelease:
     def arrays(self, name: str) -> dict[str, Any]:
         """The arrays of one of its safetensors files."""
         return read_arrays(self.folder / name)
+
+
+@dataclass(frozen=True)
+class OpenEncoder:
+    """A pretrained encoder whose bytes were verified."""
+
+    folder: Path
+    encoder: Encoder
+    plan: Plan
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
@@ -76,13 +88,13 @@ def safe_bytes(path: Path) -> bytes:
         raise Tampered(f"cannot read the arrays of {path}: {error}") from error
 
 
-def sealed(release: Release) -> Release:
+def sealed(index: AnyIndex) -> AnyIndex:
     """The index with its own hash, so that a changed threshold shows as a changed weight does."""
-    return release.model_copy(update={"seal": release.model_copy(update={"seal": ""}).content_hash()})
+    return index.model_copy(update={"seal": index.model_copy(update={"seal": ""}).content_hash()})
 
 
-def write_release(folder: Path, release: Release, files: Mapping[str, bytes | Path]) -> Release:
-    """Write a release folder whole or not at all; the index, with every hash, comes last.
+def write_release(folder: Path, release: AnyIndex, files: Mapping[str, bytes | Path]) -> AnyIndex:
+    """Write the folder of a release (or of a pretrained encoder) whole or not at all; the index comes last.
 
     Args:
         folder: Must not exist.
@@ -102,7 +114,7 @@ def write_release(folder: Path, release: Release, files: Mapping[str, bytes | Pa
             write_durably(partial / name, content if isinstance(content, bytes) else content.read_bytes())
         hashes = {name: file_sha256(partial / name) for name in sorted(files)}
         whole = sealed(release.model_copy(update={"hashes": hashes}))
-        whole.write(partial / INDEX)
+        whole.write(partial / (INDEX if isinstance(release, Release) else ENCODER))
         partial.rename(folder)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -163,21 +175,14 @@ def open_release(folder: Path) -> OpenRelease:
         Tampered: When a file is missing, added, changed, or not what the index says.
     """
     folder = Path(folder)
+    if (folder / ENCODER).is_file():
+        raise Tampered(
+            f"{folder.name} is a pretrained encoder, and no release: it answers nothing",
+            todo=f"Fit a network that starts from it: diascope fit SOURCE --from {folder.name}",
+        )
     if not (folder / INDEX).is_file():
         raise Tampered(f"{folder} is not a release: it has no {INDEX}", todo="Give the folder of a release")
-    release = _read(Release, folder / INDEX)
-    # Of what is written there, not of what this version makes of it: a field that came later changes no release.
-    written = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    if release.seal != hash_of({**written, "seal": ""}):
-        raise _changed(INDEX, release)
-    # Names in the index are compared with what lies there, never joined into paths before that.
-    present = {path.name for path in folder.iterdir()} - {INDEX}
-    if strange := sorted(present ^ set(release.hashes)):
-        raise Tampered(f"the files of {release.label} are not those of its index", given=", ".join(strange))
-    for name, expected in release.hashes.items():
-        path = folder / name
-        if path.is_symlink() or not path.is_file() or file_sha256(path) != expected:
-            raise _changed(name, release)
+    release = _verified(Release, folder, INDEX)
     if missing := sorted({*release.members, *NEEDED} - set(release.hashes)):
         raise Tampered(f"{release.label} lacks files that its index needs", given=", ".join(missing))
     return OpenRelease(
@@ -198,9 +203,42 @@ def open_usable(folder: Path) -> OpenRelease:
     return opened
 
 
-def _changed(name: str, release: Release) -> Tampered:
+def open_encoder(folder: Path) -> OpenEncoder:
+    """Verify and open what `diascope pretrain` made.
+
+    Raises:
+        Tampered: When a file is missing, added, changed, or not what the index says.
+    """
+    folder = Path(folder)
+    if not (folder / ENCODER).is_file():
+        raise Tampered(f"{folder} is no pretrained encoder: it has no {ENCODER}")
+    encoder = _verified(Encoder, folder, ENCODER)
+    if missing := sorted({encoder.weights, "plan.json"} - set(encoder.hashes)):
+        raise Tampered(f"{encoder.label} lacks files that its index needs", given=", ".join(missing))
+    return OpenEncoder(folder, encoder, _read(Plan, folder / "plan.json"))
+
+
+def _verified(kind: type[AnyIndex], folder: Path, name: str) -> AnyIndex:
+    """The index of a folder, after every byte in it was compared with its hash."""
+    release = _read(kind, folder / name)
+    # Of what is written there, not of what this version makes of it: a field that came later changes no release.
+    written = json.loads((folder / name).read_text(encoding="utf-8"))
+    if release.seal != hash_of({**written, "seal": ""}):
+        raise _changed(name, release.label)
+    # Names in the index are compared with what lies there, never joined into paths before that.
+    present = {path.name for path in folder.iterdir()} - {name}
+    if strange := sorted(present ^ set(release.hashes)):
+        raise Tampered(f"the files of {release.label} are not those of its index", given=", ".join(strange))
+    for file, expected in release.hashes.items():
+        path = folder / file
+        if path.is_symlink() or not path.is_file() or file_sha256(path) != expected:
+            raise _changed(file, release.label)
+    return release
+
+
+def _changed(name: str, label: str) -> Tampered:
     return Tampered(
-        f"{name} of release {release.label} was changed after it was made",
+        f"{name} of release {label} was changed after it was made",
         todo="Do not use it. Fetch the release again from where it was made",
     )
 

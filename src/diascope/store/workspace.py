@@ -10,7 +10,7 @@ from pathlib import Path
 
 from diascope.core.errors import UnknownName, WorkspaceBusy
 
-FOLDERS = ("datasets", "plans", "runs", "evaluations", "releases", "reports", "cache")
+FOLDERS = ("datasets", "plans", "runs", "evaluations", "releases", "encoders", "reports", "cache")
 
 
 def process_rank() -> int:
@@ -54,6 +54,11 @@ class Workspace:
     def releases(self) -> Path:
         """`releases/<model>@<version>/`."""
         return self.root / "releases"
+
+    @property
+    def encoders(self) -> Path:
+        """`encoders/<name>@<version>/`: what `pretrain` makes."""
+        return self.root / "encoders"
 
     @property
     def reports(self) -> Path:

@@ -113,14 +113,14 @@ class Multilabel:
             "mixup": Choice(
                 value=0.2 if few else 0.0,
                 kind="rule",
-                reason="few pictures: pairs are mixed (beta 0.2)" if few else "many cases, or volumes",
+                reason="few pictures: pairs are mixed (beta 0.2)" if few else "many cases, or no pictures",
             ),
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
             "learning_rate": Choice(value=1e-3 if flat else 3e-3, kind="rule", reason="AdamW with cosine decay"),
             "augment": Choice(
                 value="strong" if few else "light" if flat else "mirrored",
                 kind="rule",
-                reason=f"{cases} training cases, {'pictures' if flat else 'volumes'}",
+                reason=f"{cases} training cases, {'pictures' if flat else 'no pictures'}",
             ),
             "operating_point": Choice(
                 value={"name": "youden"}, kind="rule", reason="of each label; chosen on validation, then locked"

@@ -16,11 +16,14 @@ from diascope.core.geometry import Geometry
 from diascope.losses import LossKind
 from diascope.models import InputSpec
 from diascope.testing.keeping import kept
+from diascope.transforms import SpatialTransform
 
 SPECS = (
     InputSpec("image", channels=3, dimensions=2, shape=(1, 24, 32)),
     InputSpec("image", channels=1, dimensions=3, shape=(16, 8, 24)),
     InputSpec("table", channels=5, dimensions=0, outputs=2),
+    InputSpec("signal", channels=3, dimensions=1, shape=(1, 1, 40), outputs=2),
+    InputSpec("sequence", channels=4, dimensions=1, shape=(1, 1, 30), outputs=2),
     InputSpec("none", channels=6, dimensions=0, shape=(1, 8, 12), outputs=2),
 )
 PARAMS: Mapping[str, Mapping[str, Any]] = {
@@ -61,7 +64,8 @@ def loss(name: str, plugin: Any, folder: Path) -> None:
 def model(name: str, plugin: Any, folder: Path) -> None:
     """Any size its stride divides, the same answer twice, equal when saved and reloaded, an honest estimate."""
     fitting = [spec for spec in SPECS if spec.kind in plugin.takes and spec.dimensions in plugin.dimensions]
-    kept(plugin.gives in ("vector", "pyramid", "dense", "image", "answer"), f"{name}.gives", plugin.gives)
+    gives = ("vector", "pyramid", "dense", "image", "answer", "samples")
+    kept(plugin.gives in gives, f"{name}.gives", plugin.gives)
     kept(plugin.fitted in ("gradient", "once"), f"{name}.fitted", plugin.fitted)
     for spec in fitting:
         options = plugin.options(spec)
@@ -69,12 +73,14 @@ def model(name: str, plugin: Any, folder: Path) -> None:
         module = plugin.build(spec, options)
         if plugin.fitted == "once":
             _fit(plugin, module, spec, options)
-        example = _example(plugin, spec, options)
+        example = _example(plugin, spec, options) if plugin.gives != "samples" else _noise(module)
         first, second = (_answers(module.eval(), example) for _ in range(2))
         kept(all(map(torch.equal, first, second)), f"{name} gives the same answer twice")
         kept(all(bool(torch.isfinite(one).all()) for one in first), f"{name}'s answer is finite")
         if spec.kind == "none":
             kept(first[0].shape == (2, spec.outputs, *spec.shape), f"{name} makes the size asked for", first[0].shape)
+        if plugin.gives == "samples":
+            _makes(name, plugin, module, spec, first[0])
         other = plugin.build(spec, options)
         other.load_state_dict(load(save({key: value.contiguous() for key, value in module.state_dict().items()})))
         kept(all(map(torch.equal, first, _answers(other.eval(), example))), f"{name} saved and reloaded is equal")
@@ -82,12 +88,35 @@ def model(name: str, plugin: Any, folder: Path) -> None:
         kept(cost.gflop >= 0 and cost.activation_bytes >= 0, f"{name} estimates its cost")
 
 
+def _noise(module: Any) -> Tensor:
+    return torch.randn((2, module.noise), generator=torch.Generator().manual_seed(1))
+
+
+def _makes(name: str, plugin: Any, module: Any, spec: InputSpec, made: Tensor) -> None:
+    """What is made has the size of what is learnt from; each part of a step moves something, by a finite loss."""
+    kept(made.shape == (2, spec.channels, *spec.shape), f"{name} makes the size that it learns from", made.shape)
+    kept(float(made.abs().max()) <= 1, f"{name} makes values in -1..1")
+    kept(plugin.parts, f"{name} has parts of a step")
+    images = torch.rand((4, spec.channels, *spec.shape), generator=torch.Generator().manual_seed(2)) * 2 - 1
+    module.train()
+    for part in plugin.parts:
+        loss = module.loss(part.name, images, None)
+        loss.backward()
+        kept(loss.shape == () and torch.isfinite(loss), f"{name}'s loss of {part.name!r} is a finite scalar")
+        moved = [one.grad for one in module.moves(part.name) if one.grad is not None]
+        kept(moved and all(bool(torch.isfinite(one).all()) for one in moved), f"{name}: {part.name!r} moves something")
+    module.eval()
+
+
 def _fit(plugin: Any, module: nn.Module, spec: InputSpec, options: Mapping[str, Any]) -> None:
-    rows = np.random.default_rng(0).normal(size=(40, spec.channels)).astype(np.float32)
-    rows[3, 1] = np.nan
+    size = (40, spec.channels, *((spec.shape[2],) if spec.dimensions == 1 else ()))
+    rows = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    if spec.dimensions == 0:
+        rows[3, 1] = np.nan
+    first = rows.reshape(40, -1)[:, 0]
     target = {
-        "class": (rows[:, 0] > 0).astype(np.int64),
-        "time": np.exp(-rows[:, 0]),
+        "class": (first > 0).astype(np.int64),
+        "time": np.exp(-first),
         "event": np.ones(40, np.int64),
     }
     plugin.fit(module, rows, target, options)
@@ -97,8 +126,22 @@ def _example(plugin: Any, spec: InputSpec, options: Mapping[str, Any]) -> Tensor
     generator = torch.Generator().manual_seed(1)
     if spec.dimensions == 0:
         return torch.randn((2, spec.channels), generator=generator)
+    if spec.dimensions == 1:
+        return in_order(spec, 27)
     size = [step * 3 if spec.dimensions == 3 or axis else 1 for axis, step in enumerate(plugin.stride(options))]
     return torch.randn((2, spec.channels, *size), generator=generator)
+
+
+def in_order(spec: InputSpec, length: int) -> Tensor:
+    """(2, C, T) samples or letters, the second shorter than the first: the last channel of a signal says where."""
+    values = torch.randn((2, spec.channels, length), generator=torch.Generator().manual_seed(1))
+    there = torch.ones(2, length)
+    there[1, length * 2 // 3 :] = 0
+    if spec.kind == "signal":
+        values[:, -1] = 1
+    else:
+        values = nn.functional.one_hot(values.argmax(1), spec.channels).movedim(-1, 1).float()
+    return values * there[:, None]
 
 
 def _answers(module: nn.Module, example: Tensor) -> list[Tensor]:
@@ -124,8 +167,26 @@ def transform(name: str, plugin: Any, folder: Path) -> None:
         image, mask = plugin.apply(images, masks, drawn)
         kept(torch.equal(image, plugin.apply(images, masks, drawn)[0]), f"{name} replays what was drawn")
         kept(plugin.spatial or torch.equal(mask, masks), f"{name} moves masks only where it says so")
+        if isinstance(plugin, SpatialTransform):
+            _moves_points(name, plugin, params)
     kept(set(mask.unique().tolist()) <= {0, 3}, f"{name} keeps the values of masks")
     kept(torch.equal(images, before[0]) and torch.equal(masks, before[1]), f"{name} leaves its input as it was")
+
+
+def _moves_points(name: str, plugin: SpatialTransform, params: Mapping[str, Any]) -> None:
+    """What lies at a point lies where the point goes."""
+    shape, place = (1, 24, 32), np.array([[[0.5, 9.5, 12.5]]] * 4)
+    images = torch.zeros((4, 1, *shape))
+    images[:, :, 0, 8:11, 11:14] = 1
+    drawn = plugin.draw(np.random.default_rng(2), 4, shape, {**params, "probability": 1.0})
+    moved, _ = plugin.apply(images, None, drawn)
+    for image, (point,) in zip(moved.numpy(), plugin.move(place, shape, drawn), strict=True):
+        if not (3 < point[1] < 21 and 3 < point[2] < 29):
+            continue  # it left the image, or touches its border
+        weight = image[0, 0]
+        rows, columns = np.mgrid[:24, :32] + 0.5
+        middle = np.array([(weight * rows).sum(), (weight * columns).sum()]) / weight.sum()
+        kept(np.abs(middle - point[1:]).max() < 1, f"{name} moves points with the image", (middle, point))
 
 
 class Small(nn.Module):

@@ -54,6 +54,12 @@ def _z_score(volume: Tensor, params: Params) -> Tensor:
     return _standard(volume, mean, std)
 
 
+def _series(volume: Tensor, params: Params) -> Tensor:
+    """All channels by one mean and one deviation: of frames over time, what changes between them is what counts."""
+    std, mean = torch.std_mean(volume, correction=0)
+    return _standard(volume, mean, std)
+
+
 def _scale(volume: Tensor, params: Params) -> Tensor:
     ends = np.percentile(volume.cpu().numpy(), [0.5, 99.5], axis=(1, 2, 3))
     low, high = torch.from_numpy(ends).to(volume).reshape(2, -1, 1, 1, 1)
@@ -67,7 +73,15 @@ def _fixed(volume: Tensor, params: Params) -> Tensor:
 
 
 RULES: MappingProxyType[str, Callable[[Tensor, Params], Tensor]] = MappingProxyType(
-    {"window": _window, "windows": _windows, "z-score": _z_score, "scale": _scale, "grey": _fixed, "rgb": _fixed}
+    {
+        "window": _window,
+        "windows": _windows,
+        "z-score": _z_score,
+        "series": _series,
+        "scale": _scale,
+        "grey": _fixed,
+        "rgb": _fixed,
+    }
 )
 
 POINTWISE = ("window", "windows", "grey", "rgb")
@@ -103,7 +117,8 @@ class Intensity:
     """Params: `rule`, and numbers, each one or one a channel.
 
     `windows`: a list of (centre, width); the channels are repeated, once in each window, from -1 to 1.
-    `window`: clip to `low`..`high`, subtract `mean`, divide by `std`. `z-score`: mean and deviation of the image.
+    `window`: clip to `low`..`high`, subtract `mean`, divide by `std`. `z-score`: mean and deviation of the image;
+    `series`: those of all channels together.
     `scale`: the image's 0.5 and 99.5 percentiles to 0 and 1, clipped. `grey`, `rgb`: `low`..`high` (default 0..255) to
     0..1, then `mean` and `std` (default 0 and 1) of that.
     """

@@ -123,4 +123,4 @@ def _explained(opened: OpenRelease, looked: Looked, evaluation: Evaluation) -> t
         return ()
     cases = aligned([of_id[name] for name in wanted], looked.target, opened.plan)
     network = load_weights(opened.plan, opened.folder / opened.release.members[0])
-    return explain_cases(network, opened.plan, cases, looked.survey.root)
+    return explain_cases(network, opened.plan, cases, looked.survey.root, decision=evaluation.decision)

@@ -66,6 +66,7 @@ def fit(
     by_hand: Mapping[str, Any],
     tell: Tell = silent,
     lang: str = "en",
+    begin: str | None = None,
 ) -> Fitted:
     """From a folder to a candidate release and its report.
 
@@ -76,6 +77,7 @@ def fit(
         by_hand: Plan fields set by the user.
         tell: Told about progress.
         lang: Language of the report.
+        begin: Release or pretrained encoder whose weights are started from.
 
     Raises:
         DataRefused: When the data must not be trained on.
@@ -84,7 +86,7 @@ def fit(
     choose(lang)  # another language is refused before the work
     located(request.location, tell)  # fetched before the clock starts: the minutes are those of the work
     began = time.monotonic()
-    _, plan_path = prepare(workspace, request, budget, by_hand, tell)
+    _, plan_path = prepare(workspace, request, budget, by_hand, tell, begin)
     _, run_folder = train(workspace, plan_path, tell=tell)
     return finish(workspace, run_folder, (began, tell, lang))
 
@@ -129,4 +131,4 @@ def _explained(run_folder: Path, run: Run, made: Plan, dataset: Dataset, evaluat
     by_id = {case.id: case for case in dataset.cases}
     cases = [by_id[name] for name in wanted][:EXPLAINED]
     network = load_weights(made, run_folder / run.members[0].weights)
-    return explain_cases(network, made, cases, Path(dataset.root))
+    return explain_cases(network, made, cases, Path(dataset.root), decision=evaluation.decision)

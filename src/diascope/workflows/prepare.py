@@ -19,7 +19,12 @@ from diascope.store.workspace import Workspace
 
 
 def prepare(
-    workspace: Workspace, request: Request, budget: Budget, by_hand: Mapping[str, Any], tell: Tell = silent
+    workspace: Workspace,
+    request: Request,
+    budget: Budget,
+    by_hand: Mapping[str, Any],
+    tell: Tell = silent,
+    begin: str | None = None,
 ) -> tuple[Plan, Path]:
     """From a folder to a plan.
 
@@ -29,6 +34,7 @@ def prepare(
         budget: Time and memory.
         by_hand: Plan fields set by the user.
         tell: Told about progress.
+        begin: Release or pretrained encoder whose weights are started from.
 
     Returns:
         The plan and its file.
@@ -39,6 +45,6 @@ def prepare(
     tell({"event": "checked", "problems": looked.problems})
     curated = curate(workspace, looked, request)
     spent = budget.model_copy(update={"spent_seconds": time.monotonic() - began})
-    made, path = plan(workspace, curated.folder, spent, by_hand, request.seed, tell)
+    made, path = plan(workspace, curated.folder, spent, by_hand, request.seed, tell, begin)
     tell({"event": "planned", "plan": made})
     return made, path

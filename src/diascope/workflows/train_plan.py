@@ -12,6 +12,7 @@ from diascope.core.run import Run
 from diascope.engine.launching import is_launched
 from diascope.engine.progress import Tell, silent
 from diascope.reports.words import choose
+from diascope.stages.plan import plan_from
 from diascope.stages.train import train
 from diascope.store.releases import open_release
 from diascope.store.workspace import Workspace, process_rank
@@ -25,6 +26,7 @@ def train_plan(
     tell: Tell = silent,
     lang: str = "en",
     seed: int | None = None,
+    begin: str | None = None,
 ) -> Fitted | None:
     """Train a plan.
 
@@ -35,6 +37,7 @@ def train_plan(
         tell: Told about progress.
         lang: Language of the report.
         seed: The plan's; None is the plan's, whatever it is.
+        begin: Release or pretrained encoder whose weights are started from, where the plan names none.
 
     Returns:
         What was made; None on every process but the first of a distributed run.
@@ -51,6 +54,8 @@ def train_plan(
             given=f"devices={devices}",
             todo="Use diascope train PLAN --devices N, or start this program with torchrun",
         )
+    if begin is not None:
+        plan_file = plan_from(workspace, plan_file, begin, tell if process_rank() == 0 else silent)
     run, run_folder = train(workspace, plan_file, resume, devices, tell if process_rank() == 0 else silent)
     if process_rank() != 0:
         return None

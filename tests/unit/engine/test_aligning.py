@@ -63,3 +63,37 @@ def test_several_structures_and_regions_are_known_by_name_only(theirs: Target) -
     assert in_values_of(theirs, plan) == (plan, "")
     with pytest.raises(DataRefused, match="does not know the labels vessel"):
         aligned([a_case()], theirs, plan)
+
+
+def labels(*names: str) -> Target:
+    found = tuple(Label(name=name, value=place) for place, name in enumerate(names))
+    return Target(name="findings", kind="labels", columns=names, labels=found)
+
+
+def of_labels(*names: str) -> Any:
+    return a_plan().model_copy(update={"target": labels(*names)})
+
+
+@pytest.mark.parametrize("theirs", [("nodule", "mass"), ("mass", "nodule")])
+def test_several_columns_correspond_by_their_names_in_any_order(theirs: tuple[str, ...]) -> None:
+    case = a_case(targets={"mass": 1, "nodule": 0, "label": "a"})
+    (found,) = aligned([case], labels(*theirs), of_labels("mass", "nodule"))
+    assert found.targets == {"mass": 1, "nodule": 0}
+
+
+def test_labels_that_the_data_lacks_are_not_said_and_others_are_refused() -> None:
+    case = a_case(targets={"mass": 1, "hernia": 0})
+    (found,) = aligned([case], labels("mass"), of_labels("mass", "nodule"))
+    assert found.targets == {"mass": 1, "nodule": None}
+    with pytest.raises(DataRefused, match="does not know the labels hernia"):
+        aligned([case], labels("mass", "hernia"), of_labels("mass", "nodule"))
+
+
+def test_a_time_and_an_event_correspond_by_their_place() -> None:
+    ours, theirs = (
+        Target(name="time_to_event", kind="time_to_event", columns=columns)
+        for columns in (("time", "event"), ("os_months", "status"))
+    )
+    plan = a_plan().model_copy(update={"target": ours})
+    (found,) = aligned([a_case(targets={"os_months": 3.0, "status": 1})], theirs, plan)
+    assert found.targets == {"time": 3.0, "event": 1}

@@ -354,3 +354,25 @@ def test_time_that_a_kill_undid_is_not_counted(tmp_path: Path) -> None:
     facts = json.loads((tmp_path / "checkpoints/step-00000040/state.json").read_text())["facts"]
     assert facts["seconds"] == pytest.approx(pace.elapsed(), abs=1.0)
     assert 0 < pace.used < facts["seconds"]
+
+
+def test_a_phase_has_its_own_rate(tmp_path: Path) -> None:
+    """Of two alike parts of a network, the one whose rate is 0 stays where it is."""
+    torch.manual_seed(0)
+    pair = nn.ModuleDict({"still": nn.Linear(5, 2), "fast": nn.Linear(5, 2)})
+    before = {name: part.weight.clone() for name, part in pair.items()}
+
+    def of(name: str) -> Callable[[nn.Module, Batch], Tensor]:
+        return lambda network, batch: nn.functional.cross_entropy(
+            network[name](batch.inputs["row"]), batch.target["class"]
+        )
+
+    def phase(name: str, rate: float) -> Phase:
+        return Phase(name, lambda network: network[name].parameters(), of(name), rate=rate)
+
+    state = train(tmp_path, network=pair, phases=[phase("still", 0.0), phase("fast", 3.0)])
+    assert state.optimisers[0].param_groups[0]["lr"] == 0
+    last = a_plan()["learning_rate"] * schedule(11, 12, 2)
+    assert state.optimisers[1].param_groups[0]["lr"] == pytest.approx(3 * last)
+    assert torch.equal(pair["still"].weight, before["still"])
+    assert not torch.equal(pair["fast"].weight, before["fast"])

@@ -103,7 +103,9 @@ def test_what_is_no_signal_is_not_written(tmp_path):
 def test_a_row_of_a_wide_table(name, tmp_path):
     cells = [["1", "0.5", "1.5", "?"], ["2", "2.5", "3.5", "4.5"]]
     mark = {".csv": ",", ".tsv": "\t", ".txt": "  ", ".arff": ","}[name[1:]]
-    head = "@relation r\n@attribute class {1,2}\n" + "".join(f"@attribute s{n} numeric\n" for n in (1, 2, 3)) + "@data\n"
+    head = (
+        "@relation r\n@attribute class {1,2}\n" + "".join(f"@attribute s{n} numeric\n" for n in (1, 2, 3)) + "@data\n"
+    )
     head = head if name.endswith("arff") else mark.join(["class", "s1", "s2", "s3"]) + "\n"
     path = written(tmp_path, head + "\n".join(mark.join(row) for row in cells), name)
     assert WIDE.read([path], "2/s1:s3").values[:, 0].tolist() == [2.5, 3.5, 4.5]

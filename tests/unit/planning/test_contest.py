@@ -6,7 +6,10 @@ import math
 
 import pytest
 
+from diascope.core.case import Target
 from diascope.core.errors import DiascopeError
+from diascope.core.plan import Choice, Plan
+from diascope.planning import contest
 from diascope.planning.contest import Outcome
 
 
@@ -30,3 +33,14 @@ def test_who_failed_cannot_win_and_is_not_shown() -> None:
 def test_where_all_failed_the_reasons_are_given() -> None:
     with pytest.raises(DiascopeError, match="no model could be fitted"):
         _ = outcome(linear=math.nan).winner
+
+
+def test_networks_learn_for_fewer_steps_where_time_is_short() -> None:
+    fields = {"steps": 1000, "steps_cap": 1000, "seconds_per_step": 0.1, "train_seconds": 100.0}
+    choices = {name: Choice(value=value, kind="rule", reason="") for name, value in fields.items()}
+    target = Target(name="y", kind="category", columns=("y",))
+    plan = Plan(dataset="d", task="classification", target=target, seed=0, choices=choices)
+    assert contest._shortened(plan, 200.0) is plan
+    short = contest._shortened(plan, 5.0)
+    assert (short["steps"], short["steps_cap"], short["train_seconds"]) == (50, 50, None)
+    assert contest._shortened(plan, 0.0)["steps"] == contest.LEAST_STEPS

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from diascope.core.case import Case, Split
 from diascope.core.errors import DataRefused
-from diascope.planning.folding import folds, folds_by_rule, folds_of_few, patients_by_stratum, split, unit, united
+from diascope.planning.folding import (
+    folds,
+    folds_by_rule,
+    folds_of_few,
+    patients_by_stratum,
+    rarest_strata,
+    split,
+    unit,
+    united,
+)
 from diascope.testing import a_case
 
 
@@ -186,3 +195,38 @@ def test_without_a_part_to_train_on_the_way_out_is_evaluate(parts: tuple[Split, 
     cases = cases_of([(number, "ab"[number % 2], part) for part in parts for number in range(40)])
     with pytest.raises(DataRefused, match=r"nothing to train on.*diascope evaluate"):
         split(cases, label, 0)
+
+
+def of_several(count: int = 200) -> list[Case]:
+    """Cases with a common label, a rarer one beside it, and a rare one."""
+    said = [("common", *(["rarer"] if n % 4 == 0 else []), *(["rare"] if n % 20 == 0 else [])) for n in range(count)]
+    return [a_case(n, patient=f"p{n}", targets={"label": ";".join(names)}) for n, names in enumerate(said)]
+
+
+def labels_of(case: Case) -> tuple[str, ...]:
+    return tuple(str(case.targets["label"]).split(";"))
+
+
+def test_a_case_of_several_strata_counts_in_the_rarest() -> None:
+    rarest, counts = rarest_strata(of_several(), labels_of)
+    assert counts == {"common": 200, "rarer": 50, "rare": 10}
+    assert Counter(rarest) == {"common": 150, "rarer": 40, "rare": 10}
+    assert {name: len(members) for name, members in patients_by_stratum(of_several(), labels_of).items()} == {
+        "common": 150,
+        "rare": 10,
+        "rarer": 40,
+    }
+
+
+def test_every_label_is_spread_over_parts_and_folds() -> None:
+    by_part = {
+        part: [case for case in split(of_several(), labels_of, 4) if case.split == part] for part in ("test", "val")
+    }
+    for cases in by_part.values():
+        found = Counter(name for case in cases for name in labels_of(case))
+        assert found["rare"] in (1, 2)
+        assert 7 <= found["rarer"] <= 9
+    by_id = {unit(case): labels_of(case) for case in of_several()}
+    for fold in folds(of_several(), labels_of, 5, 4):
+        found = Counter(name for key in fold for name in by_id[key])
+        assert (found["rare"], found["rarer"], found["common"]) == (2, 10, 40)

@@ -66,7 +66,9 @@ def test_columns_that_are_named_are_learnt_together_in_that_order(tmp_path: Path
 def test_without_being_asked_where_nothing_else_could_be_learnt(tmp_path: Path) -> None:
     listing = listed(tmp_path)
     assert [(one.name, one.columns) for one in listing.targets] == [("findings", ("effusion", "mass", "nodule"))]
-    assert "3 columns say whether something is present, and are learnt together: effusion, mass, nodule" in listing.notes
+    assert (
+        "3 columns say whether something is present, and are learnt together: effusion, mass, nodule" in listing.notes
+    )
     assert set(listing.cases[0].covariates) == {"age"}
     assert listed(tmp_path, "findings").targets == listing.targets
 
@@ -93,7 +95,7 @@ def test_a_column_of_that_name_keeps_it(tmp_path: Path) -> None:
 
 
 def test_columns_must_exist_and_say_presence(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="'nodul'.*Did you mean 'nodule'"):
+    with pytest.raises(UnknownName, match=r"'nodul'.*Did you mean 'nodule'"):
         listed(tmp_path, "mass,nodul")
     with pytest.raises(DataRefused, match="'age' does not say"):
         listed(tmp_path, "mass,age")

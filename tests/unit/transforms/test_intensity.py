@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 
 from diascope.core.errors import BadUsage, UnknownName
 from diascope.core.geometry import Geometry
-from diascope.transforms.intensity import TRANSFORM
+from diascope.transforms.intensity import TRANSFORM, limits
 
 
 def by(rule: str, volume: torch.Tensor, **numbers: object) -> torch.Tensor:
@@ -57,3 +58,23 @@ def test_mistakes_are_named() -> None:
         by("window", a_row(1, 2))
     with pytest.raises(BadUsage, match="3 numbers for an image of 1 channels"):
         by("window", a_row(1, 2), low=[1, 2, 3], high=1, mean=1, std=1)
+
+
+@pytest.mark.parametrize(
+    ("params", "channels", "expected"),
+    [
+        ({"rule": "grey"}, 1, [(0.0, 1.0)]),
+        ({"rule": "rgb", "mean": [0.5, 0.2], "std": [0.5, 0.1]}, 2, [(-1.0, 1.0), (-2.0, 8.0)]),
+        ({"rule": "window", "low": -100, "high": 300, "mean": 100, "std": 50}, 1, [(-4.0, 4.0)]),
+        ({"rule": "windows", "windows": [[0, 10], [40, 400]]}, 1, [(-1.0, 1.0)] * 2),
+        ({"rule": "scale"}, 2, [(0.0, 1.0)] * 2),
+        ({"rule": "z-score"}, 1, [(-3.0, 3.0)]),
+    ],
+)
+def test_limits_hold_what_the_rule_gives(params, channels, expected):
+    found = limits(params, channels)
+    assert [pytest.approx(pair, rel=1e-5) for pair in found] == expected
+    noise = torch.from_numpy(np.random.default_rng(0).normal(100, 80, (channels, 2, 8, 8))).float()
+    after, _ = TRANSFORM.apply(noise, Geometry.unknown(), params, False)
+    low, high = torch.tensor(found).T.reshape(2, -1, 1, 1, 1)
+    assert ((after >= low - 1e-5) & (after <= high + 1e-5)).float().mean() > 0.98

@@ -31,6 +31,7 @@ class Memory:
             so few held-out points may have.
         copies: (N,) made points so near to one training point that they are copies of it.
         held_copies: Share of the held-out points that are: near duplicates in the data.
+        allowed: How many made points may be by chance, where the data has near duplicates; 0 where it has none.
     """
 
     near: npt.NDArray[np.bool_]
@@ -40,6 +41,7 @@ class Memory:
     expected: float
     copies: npt.NDArray[np.bool_]
     held_copies: float
+    allowed: float
 
     @property
     def too_near(self) -> bool:
@@ -48,8 +50,8 @@ class Memory:
 
     @property
     def reproduces(self) -> bool:
-        """Whether there are copies of training points, and more than the data has near duplicates."""
-        return bool(self.copies.any() and self.copies.mean() > self.held_copies)
+        """Whether there are copies of training points, more than near duplicates in the data explain."""
+        return bool(self.copies.sum() > self.allowed)
 
 
 def memory(made: Nearest, held: Nearest) -> Memory:
@@ -69,8 +71,17 @@ def memory(made: Nearest, held: Nearest) -> Memory:
     rank = _rank(number)
     # Of N numbers the k-th smallest lies at a level that is beta distributed, whatever their distribution.
     expected = float(beta.ppf(0.975, rank, number + 1 - rank)) if number else 1.0
-    copies = made.relative < COPY
-    return Memory(near, share, low, high, expected, copies, float((held.relative < COPY).mean()) if number else 0.0)
+    copies, twins = made.relative < COPY, float((held.relative < COPY).mean()) if number else 0.0
+    return Memory(near, share, low, high, expected, copies, twins, _allowed(len(copies), number, twins))
+
+
+def _allowed(made: int, held: int, share: float) -> float:
+    """The upper end of how many of so many made points would be copies, if they were as often as held-out ones are.
+
+    Two standard deviations of the count and of the share, which is known of few held-out points only.
+    """
+    count = made * share
+    return count + 2 * float(np.sqrt(count * (1 - share) * (1 + made / held))) if held else 0.0
 
 
 def _rank(number: int) -> int:

@@ -35,7 +35,7 @@ class Nearest:
 def distances(points: Floats, others: Floats) -> Floats:
     """Euclidean distances (N, M) between points (N, D) and (M, D)."""
     squares = (points**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None] - 2 * points @ others.T
-    return np.sqrt(np.maximum(squares, 0))
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
 
 
 def nearest(points: Floats, references: Floats, copies: int = 1) -> Nearest:
@@ -52,7 +52,7 @@ def nearest(points: Floats, references: Floats, copies: int = 1) -> Nearest:
 
 
 def _nearest(points: Floats, references: Floats, copies: int) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
-    apart = distances(points, references).reshape(len(points), -1, copies).min(axis=2)
+    apart = distances(points, references).reshape(len(points), len(references) // copies, copies).min(axis=2)
     index = apart.argmin(axis=1)
     distance = apart[np.arange(len(points)), index]
     crowd = np.sort(apart, axis=1)[:, 1 : CROWD + 1]

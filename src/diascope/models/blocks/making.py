@@ -59,7 +59,8 @@ class Finer(nn.Module):
         changed = self.second(self.second_norm(self.first(changed), style))
         # A convolution of one pixel may as well be done on the coarser map.
         straight = functional.interpolate(self.shortcut(maps), size=self.size, mode="nearest")
-        return (changed + straight) / math.sqrt(2)
+        finer: Tensor = (changed + straight) / math.sqrt(2)
+        return finer
 
 
 class Maker(nn.Module):

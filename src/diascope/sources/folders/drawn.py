@@ -9,13 +9,48 @@ from pathlib import Path
 from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Label, Split, Target
 from diascope.core.errors import DataRefused
+from diascope.formats.boxes.coco import looks_like_coco
 from diascope.sources.folders.files import contents, file_ref, images_in, stem_of
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, plain
+from diascope.sources.folders.splits import split_of
 
 TARGET_NAME = "boxes"
 """Of the target; also its kind and its column."""
 OF_IMAGES = ("jpegimages", "pngimages", *IMAGE_FOLDERS)
 """Folders that hold the images, in lower case; then the root, and the folder of the annotations."""
+
+
+XML_FOLDERS = ("annotations", "annotation", "xmls", "xml")
+"""Names of the folder of XML files, in lower case."""
+COCO_FOLDERS = ("annotations", "annotation", "labels")
+"""Folders that hold COCO JSON, in lower case; it may as well lie in the root, or in folders of parts."""
+
+
+def is_annotated(root: Path) -> bool:
+    """Whether files beside the images say what is where: a table there then says more about the images only."""
+    return xml_folder(root) is not None or bool(coco_files(root))
+
+
+def xml_folder(root: Path) -> str | None:
+    """Prefix of the folder that holds XML files: one that is called so, else the root where images lie beside them."""
+    for name in contents(root)[0]:
+        if name.lower() in XML_FOLDERS and xml_files(root / name):
+            return f"{name}/"
+    names = {stem_of(name) for name in Images(root).paths if "/" not in name}
+    return "" if any(Path(name).stem in names for name in xml_files(root)) else None
+
+
+def xml_files(folder: Path) -> list[str]:
+    """Names of the XML files in a folder."""
+    return [name for name in contents(folder)[1] if name.lower().endswith(".xml")]
+
+
+def coco_files(root: Path) -> list[str]:
+    """Paths of the COCO files in the root, in a folder of annotations, and in folders of parts."""
+    folders = [name for name in contents(root)[0] if name.lower() in COCO_FOLDERS or split_of(name) is not None]
+    prefixes = ("", *(f"{one}/" for one in folders))
+    names = [f"{prefix}{name}" for prefix in prefixes for name in contents(root / prefix)[1]]
+    return [name for name in names if name.lower().endswith(".json") and looks_like_coco(root / name)]
 
 
 def boxes_target(drawn: Iterable[Boxes], where: object) -> Target:

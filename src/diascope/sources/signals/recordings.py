@@ -28,7 +28,7 @@ def signal_ref(root: Path, path: str) -> FileRef:
     Raises:
         DataRefused: When there is no such file, or no format of signals recognises it.
     """
-    plain = path if (root / path).is_file() else f"{path}{WFDB}"
+    plain = record_of(root, path)
     if not (root / plain).is_file():
         raise DataRefused("no such file", given=path, todo="Mend the path, or remove the row")
     name = formats.format_of(root / plain, KIND)
@@ -38,7 +38,7 @@ def signal_ref(root: Path, path: str) -> FileRef:
             given=path,
             todo="Give WFDB (.hea), DICOM waveforms, or a CSV with a column `time` and a column a channel",
         )
-    return FileRef(format=name, paths=_paths(root, plain), kind="signal")
+    return FileRef(format=name, paths=files_read(root, plain), kind="signal")
 
 
 def recordings(root: Path) -> Iterator[str]:
@@ -65,7 +65,12 @@ def _segments(header: Path) -> list[Path]:
         return []
 
 
-def _paths(root: Path, path: str) -> tuple[str, ...]:
+def record_of(root: Path, path: str) -> str:
+    """The path of a recording; of a WFDB record the ending may be left out."""
+    return path if (root / path).is_file() or not (root / f"{path}{WFDB}").is_file() else f"{path}{WFDB}"
+
+
+def files_read(root: Path, path: str) -> tuple[str, ...]:
     """All files that a recording is read from, so that a change of any is noticed."""
     folder = Path(path).parent
     if path.lower().endswith(WFDB):

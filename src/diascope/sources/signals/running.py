@@ -29,7 +29,7 @@ SUCCESSIVE = 1.0
 other, and below 1 where they correlate by more than a half (von Neumann 1941)."""
 ALIKE = 0.5
 """Correlation of neighbouring columns over the rows, at least."""
-SPREAD, SPREAD_OF_MOST = 1.5, 4.0
+SPREAD, SPREAD_OF_MOST = 2.0, 6.0
 """Ratio of the spreads of neighbouring columns, at most: in the middle, and of nine in ten."""
 ENOUGH_ROWS = 8
 """Rows below which columns are not correlated."""

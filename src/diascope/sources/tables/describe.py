@@ -25,6 +25,7 @@ from diascope.sources.tables.columns import (
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.findings import FEWEST, columns_asked, said, says_presence, target_of
 from diascope.sources.tables.sheet import Cells
+from diascope.sources.tables.survival import outcome_of, with_outcome
 from diascope.sources.tables.targets import NO_CLASSES, ColumnKind, category, class_name, kind_of, scalar_of
 
 
@@ -80,8 +81,12 @@ def describe(
     translations = _translations(cases, rows, targets)
     _refuse_unknown(options.without, rows.columns)
     left_out = rows.used | roles.columns | of_layout | set(options.without)
-    free = tuple(name for name in rows.columns if name not in left_out)
     asked = options.target if options.target not in of_layout else None
+    outcome = outcome_of(rows.columns, tuple((rows.of or {}).values()), asked, left_out)
+    if outcome is not None:
+        left_out |= {outcome.time, outcome.event}
+        asked = None
+    free = tuple(name for name in rows.columns if name not in left_out)
     together, offered = _together(cases, rows, free, asked)
     if asked is not None and together is None and asked not in rows.columns:
         raise UnknownName("target column", asked, {*of_layout, *free, *(one.name for one in offered)})
@@ -91,6 +96,8 @@ def describe(
         # Whatever could be learnt is one of these labels.
         together, offered = offered[0], ()
     found = _in_order(alone, together, options.target)
+    if outcome is not None:
+        found = [*targets, outcome.target, *(one for one in found if one not in targets)]
     described = {
         name: kind
         for name, kind in kinds.items()
@@ -98,6 +105,8 @@ def describe(
     }
     covariates, notes = _covariates(cases, rows, described, found)
     told = tuple(_with_row(case, (rows.of or {}).get(case.id), roles, found, covariates) for case in cases)
+    if outcome is not None:
+        told = tuple(with_outcome(told, rows.of or {}, outcome))
     of_parts = (*_on_parts(told), *_on_labels(together), *_on_synthetic(told))
     notes = [*_on_patients(told, roles), *roles.notes, *translations, *notes, *of_parts]
     return Described(told, (*found, *offered), tuple(notes))

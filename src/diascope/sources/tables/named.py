@@ -10,8 +10,11 @@ from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.sheet import read_columns
 from diascope.sources.tables.written import first_rows
 
-KINDS = ("image", "signal", "text", "sequence")
-"""A column `image`, `signal`, ...; further ones are `image:NAME`, ..."""
+KINDS = ("image", "image_series", "signal", "curves", "text", "sequence")
+"""A column `image`, `signal`, ...; further ones are `image:NAME`, ... An `image_series` is an image over time, `curves`
+are those of its regions."""
+FILES = ("image", "image_series", "signal", "curves")
+"""Kinds whose cells are always files."""
 MANIFEST = "manifest.csv"
 LONGEST_NAME = 255
 """Characters of a file's name at most: a longer cell is no name."""
@@ -45,7 +48,7 @@ def is_manifest(table: Path) -> bool:
         return False
     kinds = {kind for kind, _ in inputs.values()}
     own = {column for _, column in inputs.values()}
-    return table.name == MANIFEST or _names_files(table, own, kinds) or len(kinds - {"image", "signal"}) > 1
+    return table.name == MANIFEST or _names_files(table, own, kinds) or len(kinds - set(FILES)) > 1
 
 
 def _names_files(table: Path, columns: Collection[str], kinds: Collection[str]) -> bool:
@@ -53,7 +56,7 @@ def _names_files(table: Path, columns: Collection[str], kinds: Collection[str]) 
     places = [place for place, name in enumerate(names) if name in columns]
     cells = [cell for row in rows for place in places if (cell := row[place].strip())]
     if not cells:
-        return bool({"image", "signal"} & set(kinds))
+        return bool(set(FILES) & set(kinds))
     return any(_is_file(table.parent, cell) for cell in cells)
 
 

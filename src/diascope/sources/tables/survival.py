@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -12,7 +12,7 @@ from diascope.formats.tables.words import number_of
 from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of, plain
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.findings import columns_asked, says_presence
-from diascope.sources.tables.sheet import Cells, Sheet
+from diascope.sources.tables.sheet import Cells
 
 UNITS = MappingProxyType({"days": "d", "day": "d", "weeks": "wk", "months": "mo", "month": "mo", "years": "a"})
 """Words in the name of a time, and their units (UCUM)."""
@@ -38,69 +38,78 @@ class Outcome:
         return Target(name=SURVIVAL, kind="time_to_event", columns=(self.time, self.event), unit=self.unit)
 
 
-def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -> Outcome | None:
+def outcome_of(
+    columns: Sequence[str], rows: Sequence[Cells], asked: str | None, without: Collection[str] = ()
+) -> Outcome | None:
     """The columns of time and event: as asked (the target's name, or `TIME,EVENT`), else by their names; None without.
+
+    Args:
+        columns: Of the table.
+        rows: Cells by column.
+        asked: Name of the target, or of columns.
+        without: Columns that mean something else, or are not looked at.
 
     Raises:
         UnknownName: When a column that was asked for is not there.
         DataRefused: When survival was asked for, and no columns are named like it.
     """
-    named = columns_asked(asked, sheet.columns)
-    if len(named) > 2 or (named and all(says_presence(row[name] for row in sheet.rows) for name in named)):
+    named = columns_asked(asked, columns)
+    if len(named) > 2 or (named and all(says_presence(row[name] for row in rows) for name in named)):
         return None  # labels that are learnt together
     if named:
         return Outcome(*named)
     if asked not in (None, SURVIVAL):
         return None
-    time, event = _named(sheet, TIME), _named(sheet, EVENT)
+    time, event = _named(columns, TIME), _named(columns, EVENT)
     if {time, event} & set(without):
         return None
-    if (found := _sound(sheet, time, event)) is not None:
+    if (found := _sound(rows, time, event)) is not None:
         return found
-    if asked == SURVIVAL and SURVIVAL not in sheet.columns:
+    if asked == SURVIVAL and SURVIVAL not in columns:
         raise DataRefused(
-            f"no columns of {sheet.path.name} are named like a time and an event",
-            given=", ".join(sheet.columns),
+            "no columns of the table are named like a time and an event",
+            given=", ".join(columns),
             todo="Name them: --target TIME,EVENT",
         )
     return None
 
 
-def _sound(sheet: Sheet, time: str | None, event: str | None) -> Outcome | None:
+def _sound(rows: Sequence[Cells], time: str | None, event: str | None) -> Outcome | None:
     """The two columns where their cells are what their names say."""
-    if time is None or event is None or not _is_time(sheet, time) or not _is_event(sheet, event):
+    if time is None or event is None or not _is_time(rows, time) or not _is_event(rows, event):
         return None
     return Outcome(time, event)
 
 
-def _named(sheet: Sheet, names: tuple[str, ...]) -> str | None:
-    bare = {unit_of(column)[0]: column for column in sheet.columns}
+def _named(columns: Sequence[str], names: tuple[str, ...]) -> str | None:
+    bare = {unit_of(column)[0]: column for column in columns}
     found = first_of(bare, names)
     return None if found is None else bare[found]
 
 
-def _is_time(sheet: Sheet, name: str) -> bool:
-    cells = [cell for row in sheet.rows if (cell := row[name]) is not None]
+def _is_time(rows: Sequence[Cells], name: str) -> bool:
+    cells = [cell for row in rows if (cell := row[name]) is not None]
     return bool(cells) and all(number_of(cell) is not None for cell in cells)
 
 
-def _is_event(sheet: Sheet, name: str) -> bool:
-    cells = {cell.strip().lower() for row in sheet.rows if (cell := row[name]) is not None}
+def _is_event(rows: Sequence[Cells], name: str) -> bool:
+    cells = {cell.strip().lower() for row in rows if (cell := row[name]) is not None}
     return bool(cells) and cells <= {*SEEN, *NOT_SEEN}
 
 
-def with_outcome(cases: Sequence[Case], rows: Sequence[Cells], outcome: Outcome) -> list[Case]:
+def with_outcome(cases: Sequence[Case], rows: Mapping[str, Cells], outcome: Outcome) -> list[Case]:
     """Cases with time (number) and event (1 or 0) as targets; None where a cell is empty.
 
     Raises:
         DataRefused: When a cell of the event column says neither that it was seen nor that it was not.
     """
     found = []
-    for case, row in zip(cases, rows, strict=True):
-        time = row[outcome.time]
+    for case in cases:
+        row = rows.get(case.id, {})
+        time = row.get(outcome.time)
         answer: dict[str, Scalar] = {
             outcome.time: None if time is None else number_of(time),
-            outcome.event: _seen(row[outcome.event], outcome),
+            outcome.event: _seen(row.get(outcome.event), outcome),
         }
         found.append(case.model_copy(update={"targets": {**case.targets, **answer}}))
     return found

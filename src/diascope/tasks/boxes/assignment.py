@@ -47,42 +47,47 @@ def assigned(said: tuple[Tensor, Tensor], places: tuple[Tensor, Tensor], truth: 
         places: Positions (P, 3) and strides (P, 3), finest level first.
         truth: (B, M, 8).
     """
+    # One image after the other: all pairs of boxes and positions of a batch would fill the memory.
+    found = [
+        _of_image((logits, boxes), places, rows[torch.isfinite(rows).all(dim=-1)])
+        for logits, boxes, rows in zip(*said, truth, strict=True)
+    ]
+    scores, boxes, weight, counted = (torch.stack(parts) for parts in zip(*found, strict=True))
+    return Taught(scores, boxes, weight, counted)
+
+
+def _of_image(
+    said: tuple[Tensor, Tensor], places: tuple[Tensor, Tensor], truth: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Scores (P, K), boxes (P, 6), weights and what is counted (P,) of one image with the boxes (M, 8)."""
     logits, boxes = said
-    centres, strides = places
-    known = torch.isfinite(truth).all(dim=-1)
-    filled = torch.nan_to_num(truth)
-    real, ignored = known & (filled[..., 7] == 0), known & (filled[..., 7] != 0)
-    within = _within(centres, strides, filled[..., :6])
-    label = filled[..., 6].long().clamp(min=0)
-    overlap = iou(filled[:, :, None, :6], boxes[:, None])
-    score = logits.sigmoid().transpose(1, 2).gather(1, label[..., None].expand(-1, -1, logits.shape[1]))
-    fit = score.sqrt() * overlap**ALIKE
-    fit = torch.where(within & real[..., None], fit + 1e-12, torch.zeros_like(fit))
-    best, where = fit.topk(min(TAUGHT, fit.shape[-1]), dim=-1)
-    chosen = torch.zeros_like(fit).scatter(-1, where, (best > 0).to(fit.dtype)).bool()
+    count, known = logits.shape
+    ignored, real = truth[truth[:, 7] != 0, :6], truth[truth[:, 7] == 0]
+    hidden = _within(places, ignored).any(dim=0)
+    if not len(real):
+        return logits.new_zeros(count, known), boxes.detach(), logits.new_zeros(count), ~hidden
+    overlap = iou(real[:, None, :6], boxes[None])
+    label = real[:, 6].long()
+    fit = logits.sigmoid().T[label].sqrt() * overlap**ALIKE
+    fit = torch.where(_within(places, real[:, :6]), fit + 1e-12, torch.zeros_like(fit))
+    best, where = fit.topk(min(TAUGHT, count), dim=1)
+    chosen = torch.zeros_like(fit).scatter(1, where, (best > 0).to(fit.dtype)).bool()
     # Of several boxes that want a position, the one that it overlaps most has it.
-    rival = torch.where(chosen, overlap + 1e-6, torch.zeros_like(overlap))
-    top, owner = rival.max(dim=1)
-    chosen &= functional.one_hot(owner, truth.shape[1]).transpose(1, 2).bool()
+    top, owner = torch.where(chosen, overlap + 1e-6, torch.zeros_like(overlap)).max(dim=0)
+    chosen &= functional.one_hot(owner, len(real)).T.bool()
     # The best position of a box is asked for as much as it overlaps, the others for less.
-    fit = torch.where(chosen, fit, torch.zeros_like(fit))
-    most = torch.where(chosen, overlap, torch.zeros_like(overlap)).amax(dim=-1, keepdim=True)
-    weight = (fit / fit.amax(dim=-1, keepdim=True).clamp(min=1e-12) * most).amax(dim=1) * (top > 0)
-    mine = owner[..., None]
-    scores = functional.one_hot(label.gather(1, owner), logits.shape[-1]) * weight[..., None]
-    hidden = (_within(centres, strides, filled[..., :6]) & ignored[..., None]).any(dim=1)
-    return Taught(
-        scores=scores,
-        boxes=filled[..., :6].gather(1, mine.expand(-1, -1, 6)),
-        weight=weight,
-        counted=~hidden | (weight > 0),
-    )
+    fit, shared = (torch.where(chosen, one, torch.zeros_like(one)) for one in (fit, overlap))
+    share = fit / fit.amax(dim=1, keepdim=True).clamp(min=1e-12) * shared.amax(dim=1, keepdim=True)
+    weight = share.amax(dim=0) * (top > 0)
+    scores = functional.one_hot(label[owner], known) * weight[:, None]
+    return scores, real[owner, :6], weight, ~hidden | (weight > 0)
 
 
-def _within(centres: Tensor, strides: Tensor, boxes: Tensor) -> Tensor:
-    """(B, M, P) whether a position lies in a box, or near enough to the middle of a small one."""
-    middle, half = (boxes[..., :3] + boxes[..., 3:]) / 2, (boxes[..., 3:] - boxes[..., :3]) / 2
+def _within(places: tuple[Tensor, Tensor], boxes: Tensor) -> Tensor:
+    """(M, P) whether a position lies in a box (M, 6), or near enough to the middle of a small one."""
+    centres, strides = places
+    middle, half = (boxes[:, :3] + boxes[:, 3:]) / 2, (boxes[:, 3:] - boxes[:, :3]) / 2
     finest = (strides == strides[0]).all(dim=1)
     least = torch.where(finest[:, None], NEAR * strides, torch.zeros_like(strides))
-    reach = torch.maximum(half[:, :, None], least)
-    return ((centres - middle[:, :, None]).abs() < reach).all(dim=-1)
+    reach = torch.maximum(half[:, None], least)
+    return ((centres - middle[:, None]).abs() < reach).all(dim=-1)

@@ -66,6 +66,7 @@ def _together(answers: Answers, labels: Sequence[int]) -> Matrix:
         rows=names,
         columns=names,
         counts=tuple(tuple(map(float, line)) for line in true.T @ said),
+        sizes=tuple(map(float, true.sum(axis=0))),
         note="A case with several labels is in several rows, and in several columns where several are said.",
     )
 

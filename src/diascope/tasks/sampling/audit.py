@@ -140,21 +140,24 @@ def _given(interval: tuple[float, float], patients: Sequence[str]) -> tuple[floa
 
 
 def _blocks(found: Mapping[str, Laid]) -> list[str]:
-    """Why what was made must not be given on."""
+    """Why what was made must not be given on, by grey values.
+
+    There a copy stays near to its original, also with noise on it. Networks' features take noise for distance, and what
+    is merely blurred for nearness (measured on films, skin and ultrasound): they are shown, and block nothing.
+    """
     lines = []
     copies = found[PIXELS].memory
     if copies.reproduces:
         lines.append(
-            f"training images are reproduced: {int(copies.copies.sum())} of {len(copies.copies)} made images are at least "
-            f"{1 / COPY:.0f} times as near to one training image as to its neighbours ({PIXELS})"
+            f"training images are reproduced: {int(copies.copies.sum())} of {len(copies.copies)} made images are at "
+            f"least {1 / COPY:.0f} times as near to one training image as to its neighbours ({PIXELS})"
         )
-    for name, one in found.items():
-        if one.memory.too_near:
-            lines.append(
-                f"made images lie too near to training images: {100 * one.memory.share:.1f} % are nearer than "
-                f"{100 * (1 - LEVEL):.0f} % of the held-out images are, and at most {100 * one.memory.expected:.1f} % would be "
-                f"chance ({name})"
-            )
+    if copies.too_near:
+        lines.append(
+            f"made images lie too near to training images: {100 * copies.share:.1f} % are nearer than "
+            f"{100 * (1 - LEVEL):.0f} % of the held-out images are, and at most {100 * copies.expected:.1f} % would be "
+            f"chance ({PIXELS})"
+        )
     return lines
 
 

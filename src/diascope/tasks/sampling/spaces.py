@@ -14,6 +14,9 @@ SIDE = 64
 """Pixels that pictures are brought to before a network looks at them."""
 WIDTHS = (32, 64, 96, 128)
 FEATURES = 64
+PER_MAP = 6
+"""Numbers that are said of each map: mean, deviation, four quarters."""
+LAYOUT, LEAST_SPREAD, SCALE = 0.5, 0.05, 10.0
 SEED = 20260
 THUMBNAIL = 32
 """Pixels along the longer side, of the space of plain grey values."""
@@ -32,8 +35,9 @@ def of_fixed_network(pictures: Bytes) -> Floats:
     """Features (N, 64) of a convolutional network with fixed random weights, that nobody trained.
 
     Random features rank how alike sets of pictures are where ImageNet's do not apply (Naeem et al. 2020,
-    arXiv:2002.09797). Four strided convolutions with orthogonal weights, then a random projection of the last map, so
-    that texture and place both count.
+    arXiv:2002.09797). Of each of four strided convolutions with orthogonal weights: the mean and the logarithm of the
+    deviation of each map, and the means of its quarters; then a random projection. The last map alone would take
+    blurred pictures, and even one grey, for real ones: texture must count at every scale.
     """
     if not len(pictures):
         return np.zeros((0, FEATURES))
@@ -48,8 +52,7 @@ def _weights(channels: int) -> list[Tensor]:
     for left in WIDTHS:
         found.append(_orthogonal(rng, left, entered * 9).reshape(left, entered, 3, 3))
         entered = left
-    across = SIDE // 2 ** len(WIDTHS)
-    return [*found, _orthogonal(rng, FEATURES, entered * across * across)]
+    return [*found, _orthogonal(rng, FEATURES, sum(WIDTHS) * PER_MAP)]
 
 
 def _orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Tensor:
@@ -60,10 +63,17 @@ def _orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Tensor:
 
 
 def _through(images: Tensor, weights: list[Tensor]) -> Tensor:
+    said = []
     with torch.no_grad():
         for kernel in weights[:-1]:
             images = functional.leaky_relu(functional.conv2d(images, kernel, stride=2, padding=1), 0.2)
-        return images.flatten(1) @ weights[-1].T
+            quarters = LAYOUT * functional.adaptive_avg_pool2d(images, 2).flatten(1)
+            spread = (images.std(dim=(2, 3)) + LEAST_SPREAD).log()
+            # Each convolution counts alike, however many maps it has.
+            parts = [images.mean(dim=(2, 3)), spread, quarters]
+            said += [part / part.shape[1] ** 0.5 for part in parts]
+        projected: Tensor = SCALE * torch.cat(said, dim=1) @ weights[-1].T
+        return projected
 
 
 def of_pixels(pictures: Bytes) -> Floats:

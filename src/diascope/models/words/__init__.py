@@ -1,0 +1,1 @@
+"""Parts of the models that see a text as a bag of words; not plug-ins."""
