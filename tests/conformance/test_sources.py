@@ -125,6 +125,26 @@ def values_of_laboratory(root: Path) -> str:
     return str(root / "labs.csv")
 
 
+def entity_records(root: Path) -> str:
+    spans = [{"label_type": "drug", "start_pos": 4, "end_pos": 11}]
+    lines = [json.dumps({"originalText": f"Took aspirin, {name}.", "entities": spans}) for name in "abcd"]
+    (root / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return str(root)
+
+
+def bio(root: Path) -> str:
+    block = "Took O\naspirin B-drug\n. O\n"
+    (root / "notes.conll").write_text("\n".join([block] * 4), encoding="utf-8")
+    return str(root)
+
+
+def brat(root: Path) -> str:
+    for name in "abcd":
+        (root / f"{name}.txt").write_text("Took aspirin.", encoding="utf-8")
+        (root / f"{name}.ann").write_text("T1\tdrug 5 12\taspirin\n", encoding="utf-8")
+    return str(root)
+
+
 def pascal_voc(root: Path) -> str:
     for name in "abcd":
         picture(root / "JPEGImages" / f"{name}.png")
@@ -187,6 +207,9 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         nnunet,
         image_masks,
         dicom_tree,
+        entity_records,
+        bio,
+        brat,
         pascal_voc,
         coco,
         box_table,

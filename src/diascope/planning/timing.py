@@ -29,6 +29,8 @@ SHOWN_AGAIN = 12
 """Cases that the galleries of the report read once more."""
 VOXEL_SECONDS = 1.5e-8
 """For each voxel of a file and each label: bringing scores to the file's grid, arg-max and surfaces (two cores)."""
+PLACE_SECONDS = 1.5e-4
+"""For each character of a text that is read stretch by stretch: sums over the paths of its tags."""
 RESAMPLED_SECONDS = 1.2e-3
 """For each test case and class: a thousand resamples of every figure."""
 WATCH_SHARE = 0.08
@@ -100,9 +102,12 @@ def _costs(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budge
 
 
 def _file_seconds(draft: Any, dataset: Dataset, facts: Fingerprint) -> float:
-    """Seconds that the voxels of one file take after the network has seen them."""
-    if draft.choices["whole"].value or not draft.choices["image_inputs"].value:
+    """Seconds that the voxels of one file, or the characters of a text, take after the network has seen them."""
+    if draft.choices["whole"].value:
         return 0.0
+    if not draft.choices["image_inputs"].value:
+        long = _long(draft)
+        return PLACE_SECONDS * facts.inputs[long].shapes[2][2] if long else 0.0
     voxels = float(np.prod(facts.inputs[draft.choices["image_inputs"].value[0]].shapes[2]))
     return VOXEL_SECONDS * voxels * (1 + len(dataset.target.labels))
 
@@ -141,11 +146,17 @@ def _looks(cases: int, each: float, seconds: float) -> tuple[int, int]:
 
 def _stretches(draft: Any, facts: Fingerprint, overlap: float) -> int:
     """Stretches that a usual text is cut into where it is not seen whole; 1 for everything that is."""
-    long = [name for name, settings in draft.choices["readings"].value.items() if settings.get("whole")]
-    if not long:
+    long = _long(draft)
+    if long is None:
         return 1
-    length, size = facts.inputs[long[0]].shapes[2][2], draft.choices["patch"].value[2]
+    length, size = facts.inputs[long].shapes[2][2], draft.choices["patch"].value[2]
     return math.ceil(max(length - size, 0) / max(1.0, size * (1 - overlap))) + 1
+
+
+def _long(draft: Any) -> str | None:
+    """The input that is read stretch by stretch; None without."""
+    readings = draft.choices["readings"].value.items()
+    return next((name for name, settings in readings if settings.get("whole")), None)
 
 
 def _read_seconds(draft: Any, facts: Fingerprint, found: Probe) -> float:

@@ -153,7 +153,7 @@ def _texts(rows: Sequence[Row], labels: Sequence[Label]) -> list[Figure]:
             title=title,
             passages=tuple(_passage(rows[n], scores[n], labels) for n in some),
             legend=legend,
-            note="Underlined: true. Shaded: said.",
+            note="Underlined: true. Shaded: said. Behind a span that has no equal: \N{MINUS SIGN} missed, + said too much.",
         )
         for title, some in parts.items()
     ]
