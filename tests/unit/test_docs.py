@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("tests/**/*.md")]
 )
-TUTORIALS = sorted(ROOT.glob("docs/tutorials/*.md"))
+TUTORIALS = [*sorted(ROOT.glob("docs/tutorials/*.md")), ROOT / "docs" / "how-to" / "synthesis.md"]
+"""Pages whose every line runs."""
 PICTURES_TO_COME: set[str] = set()
 """Shown by the READMEs; a picture of a real report that is put there with the first release."""
 COMMANDS = typer.main.get_command(app).commands

@@ -84,6 +84,7 @@ class Game(nn.Module):
     """
 
     gives: Gives = "samples"
+    training_parts = ("critic",)
 
     def __init__(self, spec: InputSpec, noise: int, width: int) -> None:
         super().__init__()
@@ -106,7 +107,8 @@ class Game(nn.Module):
         if part == GENERATOR:
             with frozen(self.critic):
                 made = self.generator(noise, classes).squeeze(2)
-                return -self.critic(augmented(made, draw(made)), classes).mean()
+                wanted: Tensor = -self.critic(augmented(made, draw(made)), classes).mean()
+            return wanted
         with torch.no_grad():
             made = self.generator(noise, classes).squeeze(2)
         real = images.squeeze(2)
