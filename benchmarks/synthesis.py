@@ -1,4 +1,4 @@
-"""Images of breast ultrasound at 64², made by a conditional GAN: how near to real ones, whether copied, and what they teach.
+"""Ultrasound images of 64² by a conditional GAN: how near to real ones they are, whether copied, and what they teach.
 
 The generator learns from the training part. Then a classifier of the three classes is trained three times at 64²: on
 10 % of the real training part, on the same with made images, and on all of it; all three are calibrated on the same
