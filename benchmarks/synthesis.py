@@ -109,7 +109,7 @@ def trial(options: argparse.Namespace, made: dict[str, object], seed: int) -> di
     test = write(place / "test.csv", real["test"])
     found: dict[str, object] = {"few": len(few), "made": len(synthetic), "all": len(real["train"]), "seed": seed}
     for arm in [arm for arm in releases if arm != "few"]:
-        pair = (releases["few"], releases[arm])
+        pair = (releases[arm], releases["few"])  # the difference is the first minus the second
         compared = diascope.compare(pair, test, place / "space", target="label", accept=("near_duplicates",))
         found[arm] = {name: compared["metrics"][name] for name in COMPARED}
     return found
@@ -179,8 +179,8 @@ def report(options: argparse.Namespace, key: str) -> None:
                     str(seed),
                     count,
                     name,
-                    f"{pair['one']:.4f}",
                     f"{pair['other']:.4f}",
+                    f"{pair['one']:.4f}",
                     words(pair["difference"]),
                 ]
                 print(f"| {' | '.join(cells)} |")

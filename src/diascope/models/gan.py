@@ -46,7 +46,7 @@ class Coarser(nn.Module):
 
 
 class Critic(nn.Module):
-    """Above 0 where a picture is taken for a real one of its class; any size, the mean over space comes last.
+    """Above 0 where a picture is taken for a real one of its class; any size, the sum over space comes last.
 
     It has no normalisation over the batch, which would tell real from made pictures by their company. The last map
     gets one channel that says how much the pictures of the batch differ (arXiv:1710.10196), against a generator that
@@ -67,7 +67,8 @@ class Critic(nn.Module):
         """(B, C, Y, X) and (B,) to (B,)."""
         maps = self.steps(self.first(pictures))
         maps = functional.leaky_relu(self.last(torch.cat([maps, _spread(maps)], dim=1)), 0.2)
-        features = maps.mean(dim=(2, 3))
+        # The sum, as the paper has it: a mean of normalised maps stays far inside of the hinge's margin.
+        features = maps.sum(dim=(2, 3))
         said: Tensor = self.head(features)[:, 0]
         if self.of_class is not None and classes is not None:
             said = said + (self.of_class(classes) * features).sum(dim=1)
