@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         open_release,
         plan,
         predict,
+        pretrain,
         release,
         train,
     )
@@ -41,6 +42,7 @@ __all__ = [
     "open_release",
     "plan",
     "predict",
+    "pretrain",
     "release",
     "train",
 ]

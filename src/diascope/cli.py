@@ -38,6 +38,7 @@ from diascope.options import (
     WithoutOption,
     WorkspaceOption,
     requested,
+    workspace_at,
 )
 
 app = typer.Typer(
@@ -51,8 +52,7 @@ app = typer.Typer(
 )
 
 Here = Path("diascope-workspace")
-INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 @app.command(epilog="Example: diascope check ../films --patient patient_id")
@@ -76,7 +76,7 @@ def check(
 
     console = Console(quiet, as_json)
     request = requested(source_folder, source, task, (target, patient, site, without), None, seed, accept)
-    found = run_check(_workspace(workspace), request, console.tell, lang)
+    found = run_check(workspace_at(workspace), request, console.tell, lang)
     console.finish(found.to_json(), lambda: console.show_check(found))
     if found.refusing:
         raise typer.Exit(3)
@@ -110,7 +110,7 @@ def fit(
     from diascope.planning.settings import parse_settings
     from diascope.workflows.fit import fit as run_fit
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     request = requested(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
@@ -143,7 +143,7 @@ def plan(
     from diascope.planning.settings import parse_settings
     from diascope.workflows.prepare import prepare
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     request = requested(source_folder, source, task, (target, patient, site, without), folds, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory, folds=folds)
     with place.locked():
@@ -178,7 +178,7 @@ def train(
         switches += [] if begin is None else ["--from", begin]
         words = ["train", str(plan_file), "--workspace", str(workspace), "--lang", lang, *switches]
         raise typer.Exit(launch(words, devices))
-    console, place = Console(quiet or process_rank() > 0, as_json), _workspace(workspace)
+    console, place = Console(quiet or process_rank() > 0, as_json), workspace_at(workspace)
     with place.locked():
         made = train_plan(place, plan_file, (resume, devices), console.tell, lang, seed, begin)
     if made is not None:
@@ -194,8 +194,6 @@ def pretrain(
         str, typer.Option("--task", help="What to learn without labels; auto: what suits the images and the model.")
     ] = "auto",
     patient: PatientOption = None,
-    site: SiteOption = None,
-    without: WithoutOption = None,
     minutes: MinutesOption = 15.0,
     memory: MemoryOption = None,
     settings: SetOption = None,
@@ -209,8 +207,8 @@ def pretrain(
     from diascope.planning.settings import parse_settings
     from diascope.workflows.pretrain import pretrain as run_pretrain
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
-    request = requested(source_folder, source, task, (None, patient, site, without), 1, seed, accept)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
+    request = requested(source_folder, source, task, (None, patient, None, None), 1, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory)
     with place.locked():
         made, folder = run_pretrain(place, request, budget, parse_settings(settings or []), console.tell)
@@ -236,7 +234,7 @@ def evaluate(
     """External validation: measure a release on other labelled data."""
     from diascope.workflows.external import evaluate_release
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     request = requested(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
     made = evaluate_release(place, release, request, console.tell, lang)
     console.finish(made.to_json(), lambda: console.show_evaluation(made))
@@ -257,7 +255,7 @@ def predict(
     """Read new studies: findings, masks, pictures, DICOM SEG."""
     from diascope.stages.predict import predict as run_predict
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     found = run_predict(place.find("releases", release), location, out, backend, memory, console.tell)
     console.finish(
         {"out": str(out), "findings": [one.to_json() for one in found]}, lambda: console.show_findings(found, out)
@@ -278,7 +276,7 @@ def explain(
     """Show what in the image led to the answer (only where the sanity check passes)."""
     from diascope.workflows.explaining import explain_location
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     found = explain_location(place.find("releases", release), location, out, (explainer, seed), console.tell)
     console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
 
@@ -302,7 +300,7 @@ def compare(
     """Compare two releases on the same cases, with paired intervals."""
     from diascope.workflows.external import compare_releases
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     request = requested(source_folder, source, "auto", (target, patient, site, without), None, seed, accept)
     found = compare_releases(place, (one, other), request, console.tell)
     console.finish(found, lambda: console.show_comparison(found))
@@ -323,7 +321,7 @@ def release(
     """Sign a candidate with your name, so that it may be served."""
     from diascope.stages.release import sign
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     signed = sign(place, candidate, by, licence)
     console.finish(signed.to_json(), lambda: console.show_lines([f"{signed.label} is signed by {signed.signed_by}"]))
 
@@ -341,7 +339,7 @@ def export(
     """Write a release's network for other programs, after it gave the same answers."""
     from diascope.stages.export import export as run_export
 
-    console, place = Console(quiet, as_json), _workspace(workspace)
+    console, place = Console(quiet, as_json), workspace_at(workspace)
     found = run_export(place, place.find("releases", release), to, out)
     console.finish(found, lambda: console.show_lines([f"{key}: {value}" for key, value in found.items()]))
 
@@ -371,12 +369,6 @@ def list_plugins(
     console.finish(
         found, lambda: console.show_lines([f"{name}: {', '.join(members)}" for name, members in found.items()])
     )
-
-
-def _workspace(root: Path) -> Any:
-    from diascope.store.workspace import Workspace
-
-    return Workspace(root)
 
 
 def main() -> None:

@@ -61,3 +61,10 @@ def requested(
     return Request(
         location=location, source=source, task=task, options=options, folds=folds, seed=seed, accept=tuple(accept or ())
     )
+
+
+def workspace_at(root: Path) -> Any:
+    """The workspace at a folder."""
+    from diascope.store.workspace import Workspace
+
+    return Workspace(root)
