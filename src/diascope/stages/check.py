@@ -153,11 +153,13 @@ def _listing(source: str, location: str, request: Request, ours: Target | None) 
     plugin, options = registry.get("sources", source), request.options
     says = ours is not None and not (ours.kind == "mask" and plain(ours.name) in SAYS_NOTHING)
     if ours is not None and says and options.target is None:
+        # A target of several columns (a time and an event) is asked for by them: they may have been named by hand.
+        wanted = ",".join(ours.columns) if len(ours.columns) > 1 else ours.name
         try:
-            own: Listing = plugin.list(location, options.model_copy(update={"target": ours.name}))
+            own: Listing = plugin.list(location, options.model_copy(update={"target": wanted}))
             return own
         except UnknownName as error:
-            if error.name != ours.name:
+            if error.name not in (wanted, *ours.columns):
                 raise
     listing: Listing = plugin.list(location, options)
     return listing
