@@ -10,7 +10,10 @@ from diascope.core.errors import UnreadableFile
 from diascope.formats.annotated import bio, brat, json_lines
 from diascope.formats.annotated.notes import Note, notes_of
 
-CCKS = {"originalText": "口服阿司匹林。", "entities": [{"label_type": "药物", "start_pos": 2, "end_pos": 6, "overlap": 0}]}
+CCKS = {
+    "originalText": "口服阿司匹林。",
+    "entities": [{"label_type": "药物", "start_pos": 2, "end_pos": 6, "overlap": 0}],
+}
 
 
 def records(folder: Path, *lines: object, name: str = "notes.jsonl", encoding: str = "utf-8") -> tuple[Note, ...]:
@@ -111,9 +114,7 @@ def test_characters_and_words_make_texts(tmp_path: Path) -> None:
     ],
     ids=["BIOES", "BMES", "BILOU", "neighbours", "IOB1"],
 )
-def test_every_scheme_of_tags(
-    tags: list[str], wanted: list[tuple[int, int, str]], stray: bool, tmp_path: Path
-) -> None:
+def test_every_scheme_of_tags(tags: list[str], wanted: list[tuple[int, int, str]], stray: bool, tmp_path: Path) -> None:
     (note,) = tagged(tmp_path, "".join(f"{letter}\t{tag}\n" for letter, tag in zip("甲乙丙丁", tags, strict=True)))
     assert list(note.spans or ()) == wanted
     assert bool(note.remarks) == stray

@@ -42,7 +42,9 @@ def test_records_say_patient_site_and_covariates(tmp_path: Path) -> None:
 
 
 def test_types_are_labels_with_codes_where_they_are_known(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text(record("左肺癌 X", (0, 2, "解剖部位"), (0, 3, "疾病和诊断"), (4, 5, "own")), encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text(
+        record("左肺癌 X", (0, 2, "解剖部位"), (0, 3, "疾病和诊断"), (4, 5, "own")), encoding="utf-8"
+    )
     (target,) = listing(tmp_path).targets
     assert (target.name, target.kind) == ("entities", "spans")
     assert {label.name: label.code for label in target.labels} == {
@@ -71,7 +73,11 @@ def test_parts_of_tagged_tokens(tmp_path: Path) -> None:
     for name in ("train.bio", "dev.bio", "test.bio"):
         (tmp_path / name).write_text("口 O\n服 O\n药 B-药物\n\n无 O\n药 B-药物\n", encoding="utf-8")
     found = listing(tmp_path, "bio")
-    assert [(case.id, case.split) for case in found.cases][:3] == [("dev-1", "val"), ("dev-2", "val"), ("test-1", "test")]
+    assert [(case.id, case.split) for case in found.cases][:3] == [
+        ("dev-1", "val"),
+        ("dev-2", "val"),
+        ("test-1", "test"),
+    ]
     assert len(found.cases) == 6
 
 
