@@ -132,8 +132,8 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
     spent = setting.later(time.monotonic() - began)
     made = (_planned(draft.copy(), model, grid, spent, found.seconds[model]) for model in found.ranked)
     # The best one that the budget has room for: a network may need more than is left after the comparison.
-    first = next(made)
-    plan = first if _in_time(first) else next((other for other in made if _in_time(other)), first)
+    best = next(made)
+    plan = best if _in_time(best) else next((other for other in made if _in_time(other)), best)
     scores = {name: value if math.isfinite(value) else None for name, value in found.scores.items()}
     plan = plan.with_choice("contest", scores, "measured", found.words)
     words = found.words if plan["model"] == found.winner else f"{found.words}; {found.winner} takes too long"

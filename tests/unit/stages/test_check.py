@@ -173,7 +173,7 @@ def test_a_release_finds_its_time_and_event_whatever_they_are_called(tmp_path: P
     lines = [f"{40 + number},{1 + number},{number % 2}" for number in range(30)]
     (tmp_path / "new.csv").write_text("age,weeks_seen,gone\n" + "\n".join(lines) + "\n")
     target = Target(name="time_to_event", kind="time_to_event", columns=("weeks_seen", "gone"))
-    fields = {"image_inputs": [], "table_inputs": ["table"], "columns": {"table": ["age"]}}
+    fields = {"image_inputs": [], "readings": {"table": {"kind": "table", "columns": ["age"]}}}
     choices = {name: Choice(value=value, kind="rule", reason="") for name, value in fields.items()}
     plan = Plan(dataset="d", task="survival", target=target, seed=0, choices=choices)
     found = look(Request(location=str(tmp_path / "new.csv"), task="survival"), plans=[plan])
