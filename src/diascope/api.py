@@ -15,6 +15,7 @@ from diascope.core.errors import UnknownName
 from diascope.core.evaluation import Release
 from diascope.core.finding import Findings
 from diascope.core.plan import Plan
+from diascope.core.run import Encoder
 from diascope.engine.progress import Tell, silent
 from diascope.planning.budget import DEFAULT_MINUTES, Budget
 from diascope.sources import Request, SourceOptions
@@ -65,6 +66,8 @@ class FitOptions(DataOptions, total=False):
     """Peak memory, GB."""
     settings: Mapping[str, Any]
     """Plan fields set by hand."""
+    start: Location
+    """Release, or pretrained encoder, whose weights are started from: its name or folder."""
 
 
 class Opened:
@@ -155,7 +158,30 @@ def fit(
 
     place = Workspace(Path(workspace))
     with place.locked():
-        return run(place, request(location, options), _budget(options), options.get("settings", {}), tell, lang)
+        settings, start = options.get("settings", {}), _start(options.get("start"))
+        return run(place, request(location, options), _budget(options), settings, tell, lang, start)
+
+
+def pretrain(
+    location: Location, workspace: Location = WORKSPACE, tell: Tell = silent, **options: Unpack[FitOptions]
+) -> tuple[Encoder, Path]:
+    """Learn from images without labels, and keep the encoder, which `fit(..., start=...)` starts from.
+
+    Args:
+        location: Images, labelled or not.
+        workspace: Everything is written there; held for this process while it works.
+        tell: Told about progress.
+        **options: See `FitOptions`; `task` is one that learns from images alone, or `auto`.
+
+    Returns:
+        The encoder's index and its folder.
+    """
+    from diascope.workflows.pretrain import pretrain as run
+
+    place = Workspace(Path(workspace))
+    asked = request(location, {"folds": 1, **options})
+    with place.locked():
+        return run(place, asked, _budget(options), options.get("settings", {}), tell)
 
 
 def plan(
@@ -169,8 +195,9 @@ def plan(
     from diascope.workflows.prepare import prepare
 
     place = Workspace(Path(workspace))
+    settings, start = options.get("settings", {}), _start(options.get("start"))
     with place.locked():
-        return prepare(place, request(location, options), _budget(options), options.get("settings", {}), tell)
+        return prepare(place, request(location, options), _budget(options), settings, tell, start)
 
 
 def train(
@@ -180,6 +207,7 @@ def train(
     devices: int = 1,
     tell: Tell = silent,
     lang: str = "en",
+    start: Location | None = None,
 ) -> Fitted | None:
     """Train what a plan says, then evaluate it and pack a candidate release.
 
@@ -190,6 +218,7 @@ def train(
         devices: Processes or GPUs that share each batch.
         tell: Told about progress.
         lang: Language of the report.
+        start: Release, or pretrained encoder, whose weights are started from, where the plan names none.
 
     Returns:
         What was made; None on every process but the first of a distributed run.
@@ -198,7 +227,7 @@ def train(
 
     place = Workspace(Path(workspace))
     with place.locked():
-        return train_plan(place, Path(plan_file), (resume, devices), tell, lang)
+        return train_plan(place, Path(plan_file), (resume, devices), tell, lang, begin=_start(start))
 
 
 def evaluate(
@@ -391,6 +420,10 @@ def _budget(options: FitOptions) -> Budget:
     return Budget(
         minutes=options.get("minutes", DEFAULT_MINUTES), memory_gb=options.get("memory"), folds=options.get("folds")
     )
+
+
+def _start(start: Location | None) -> str | None:
+    return None if start is None else str(start)
 
 
 def _release(release: Location, workspace: Location) -> Path:

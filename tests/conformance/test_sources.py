@@ -19,6 +19,7 @@ from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import BadUsage, DataRefused, UnknownName
 from diascope.sources import SourceOptions
+from diascope.testing.factories import a_signal
 
 
 def picture(path: Path, value: int = 0) -> None:
@@ -124,6 +125,26 @@ def values_of_laboratory(root: Path) -> str:
     return str(root / "labs.csv")
 
 
+def entity_records(root: Path) -> str:
+    spans = [{"label_type": "drug", "start_pos": 4, "end_pos": 11}]
+    lines = [json.dumps({"originalText": f"Took aspirin, {name}.", "entities": spans}) for name in "abcd"]
+    (root / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return str(root)
+
+
+def bio(root: Path) -> str:
+    block = "Took O\naspirin B-drug\n. O\n"
+    (root / "notes.conll").write_text("\n".join([block] * 4), encoding="utf-8")
+    return str(root)
+
+
+def brat(root: Path) -> str:
+    for name in "abcd":
+        (root / f"{name}.txt").write_text("Took aspirin.", encoding="utf-8")
+        (root / f"{name}.ann").write_text("T1\tdrug 5 12\taspirin\n", encoding="utf-8")
+    return str(root)
+
+
 def pascal_voc(root: Path) -> str:
     for name in "abcd":
         picture(root / "JPEGImages" / f"{name}.png")
@@ -153,6 +174,24 @@ def box_table(root: Path) -> str:
     return str(root)
 
 
+def signal_table(root: Path) -> str:
+    names = ",".join(f"s{number}" for number in range(60))
+    rows = [a_signal(number % 2 == 1, 0.6, 100.0, number).values[:, 0] for number in range(12)]
+    cells = [f"{'ab'[number % 2]}," + ",".join(f"{value:.3f}" for value in row) for number, row in enumerate(rows)]
+    table(root / "beats.csv", f"label,{names}", cells)
+    return str(root / "beats.csv")
+
+
+def signal_files(root: Path) -> str:
+    (root / "records").mkdir()
+    for number in range(4):
+        registry.get("formats", "signal_csv").write(a_signal(seed=number), root / "records" / f"r{number}.csv")
+    table(
+        root / "labels.csv", "record,patient,label", [f"r{number},p{number},{'xy'[number % 2]}" for number in range(4)]
+    )
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -168,9 +207,14 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         nnunet,
         image_masks,
         dicom_tree,
+        entity_records,
+        bio,
+        brat,
         pascal_voc,
         coco,
         box_table,
+        signal_table,
+        signal_files,
         phantom,
     )
 }

@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("tests/**/*.md")]
 )
-TUTORIALS = [*sorted(ROOT.glob("docs/tutorials/*.md")), ROOT / "docs" / "how-to" / "multilabel.md"]
+TUTORIALS = [
+    *sorted(ROOT.glob("docs/tutorials/*.md")),
+    *(ROOT / "docs" / "how-to" / name for name in ("multilabel.md", "signals.md", "synthesis.md")),
+]
 """Pages that are run from an empty folder."""
 PICTURES_TO_COME: set[str] = set()
 """Shown by the READMEs; a picture of a real report that is put there with the first release."""

@@ -46,6 +46,10 @@ class FileRef(Record):
     """SHA-256 of the bytes at curation, to notice a file that changes during a run."""
 
 
+Truth = FileRef | Boxes | Spans | Scalar
+"""What a target column holds: a file of a mask, boxes, spans of a text, or a value."""
+
+
 class TableRef(Record):
     """A table row as an input: held in the manifest itself."""
 
@@ -79,7 +83,7 @@ class Case(Record):
     patient_known: bool = True
     """False where the source gives no patient and each case counts as its own."""
     inputs: dict[str, FileRef | TableRef]
-    targets: dict[str, FileRef | Boxes | Spans | Scalar] = Field(default_factory=dict)
+    targets: dict[str, Truth] = Field(default_factory=dict)
     """Target column to a scalar (class, time, event, value), boxes, spans of a text, or a mask file."""
     split: Split | None = None
     """The split that the source gives, None where it gives none."""
@@ -112,7 +116,7 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, `boxes`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
+    """`category`, `mask`, `boxes`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from diascope.core import registry
-from diascope.core.case import Case
 from diascope.core.figure import Grid
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example, Row
+from diascope.engine.importance import Asked
 from diascope.engine.network import PRESENT
 from diascope.engine.preparing import prepared
-from diascope.engine.reading import Reader
 from diascope.engine.task import Statistic
 from diascope.evidence.comparison import compare
 from diascope.evidence.intervals import measures
@@ -25,20 +23,16 @@ RESAMPLES = 500
 MOST_CASES = 1000
 
 
-def ablation(
-    reader: Reader, plan: Plan, cases: Sequence[Case], root: Path, decision: Mapping[str, Any]
-) -> tuple[Grid, ...]:
+def ablation(asked: Asked, plan: Plan, root: Path) -> tuple[Grid, ...]:
     """The first headline metric with all inputs, without each, and with each alone, and the paired differences.
 
     Nothing is trained again: training left inputs out at random, so the network knows how to do without. Only cases
     that have every input are read, so that all rows of the table speak of the same cases.
 
     Args:
-        reader: Trained networks.
+        asked: Trained networks, cases with targets that they were not trained on, calibration and operating point.
         plan: How cases are prepared.
-        cases: With targets, that were not trained on.
         root: Folder that relative paths start at.
-        decision: Calibration and operating point.
 
     Returns:
         One table with 95 % intervals by patient; none where one input is read.
@@ -46,6 +40,7 @@ def ablation(
     names = sorted([*(["image"] if plan["image_inputs"] else []), *plan["readings"]])
     if len(names) < 2:
         return ()
+    cases = asked.cases
     some = [prepared(case, root, plan) for case in cases[:: max(1, len(cases) // MOST_CASES)][:MOST_CASES]]
     whole = [(example, masks) for example, masks in some if example.inputs[PRESENT].all()]
     if not whole:
@@ -57,8 +52,8 @@ def ablation(
     def headline(kept: Sequence[str]) -> Statistic:
         examples = [_only(example, names, kept) for example, _ in whole]
         rows: list[Row] = [
-            task.decide(task.observe(output, example, true, plan), decision, plan)
-            for output, example, true in zip(reader.read_all(examples), examples, truth, strict=True)
+            task.decide(task.observe(output, example, true, plan), asked.decision, plan)
+            for output, example, true in zip(asked.reader.read_all(examples), examples, truth, strict=True)
         ]
         scores = task.score(rows, plan)
         found: Statistic = next(one for one in scores.statistics if one.name == scores.headline[0])

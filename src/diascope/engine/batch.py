@@ -65,8 +65,10 @@ class Output:
             (C, Z, Y, X) for generators; candidates (P, 6 + K) on the *working* grid for boxes.
         confidence: For dense outputs: label to the mean probability of its voxels.
         features: (D,) float32 encoder features for the input gate; empty where there are none.
+        under: Of a plan that names a treatment: each of its values, and the `values` that the case would get with it.
     """
 
     values: npt.NDArray[Any]
     confidence: Mapping[int, float] = field(default_factory=dict)
     features: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    under: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)

@@ -102,7 +102,7 @@ def _refuse_model(name: str, kind: str, inputs: int, plan: Plan) -> None:
         wrong, given = f"does not read inputs of kind {kind!r}", f"it reads {', '.join(sorted(model.takes))}"
     elif model.gives == "answer" and inputs != 1:
         wrong, given = "answers from one input alone", f"{inputs} inputs"
-    elif model.gives == "answer" and model.fitted == "once":
+    elif model.gives == "answer" and model.fitted == "once" and needs in ("vector", "answer"):
         if plan.target.kind not in model.target_kinds:
             wrong = f"does not answer for a target of kind {plan.target.kind!r}"
             given = f"it answers for {', '.join(sorted(model.target_kinds))}"

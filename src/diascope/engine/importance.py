@@ -37,57 +37,62 @@ SHUFFLING = 9
 
 
 @dataclass(frozen=True)
-class Read:
-    """Cases that were read once, to be read again with a column shuffled."""
+class Asked:
+    """Cases that were not trained on, and who reads and decides them: of folds, each has its own."""
 
+    reader: Reader
+    cases: Sequence[Case]
+    decision: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Cases of one reader, prepared once, to be read again with a column shuffled."""
+
+    asked: Asked
     examples: tuple[Example, ...]
     truth: tuple[Mapping[str, Any], ...]
-    patients: tuple[str, ...]
 
 
-def importance(
-    reader: Reader, plan: Plan, cases: Sequence[Case], root: Path, decision: Mapping[str, Any]
-) -> tuple[Bars, ...]:
+def importance(parts: Sequence[Asked], plan: Plan, root: Path) -> tuple[Bars, ...]:
     """By how much the first headline metric falls when a column's values are dealt out anew among the cases.
 
     Two columns that say the same cover for each other: each alone then seems unimportant.
 
     Args:
-        reader: Trained networks.
+        parts: Cases with targets; values are dealt out within a part, and all parts are scored together.
         plan: How cases are prepared.
-        cases: With targets, that were not trained on.
         root: Folder that relative paths start at.
-        decision: Calibration and operating point.
 
     Returns:
         A bar chart with 95 % intervals by patient; none where no table is read.
     """
     tables = {name: one["columns"] for name, one in plan["readings"].items() if one["kind"] == "table"}
-    if not tables or not cases:
+    if not tables or not any(part.cases for part in parts):
         return ()
-    read = _read(cases[:: max(1, len(cases) // MOST_CASES)][:MOST_CASES], root, plan)
-    shuffles = _shuffles(reader, plan, len(read.examples))
-    before = _headline(reader, read, plan, decision, read.examples)
+    every = max(1, sum(len(part.cases) for part in parts) // MOST_CASES)
+    some = [_read(replace(part, cases=part.cases[::every]), root, plan) for part in parts]
+    patients = [case.patient for read in some for case in read.asked.cases]
+    shuffles = _shuffles(some, plan)
+    before = _headline(some, plan, [read.examples for read in some])
     sign = -1.0 if before.better == "lower" else 1.0
     found: dict[str, Measure] = {}
     for name, columns in tables.items():
         for place, column in enumerate(columns):
-            after = [
-                _headline(reader, read, plan, decision, _shuffled(read.examples, (name, place), plan.seed, number))
-                for number in range(shuffles)
-            ]
+            after = [_headline(some, plan, _dealt(some, (name, place), plan.seed, n)) for n in range(shuffles)]
             # One column at a time: a statistic may hold all pairs of cases.
             lost = Statistic(column, _Loss(before, after, sign), counts=before.counts)
-            found |= measures([lost], read.patients, resamples=RESAMPLES, seed=plan.seed)
+            found |= measures([lost], patients, resamples=RESAMPLES, seed=plan.seed)
     return (_bars(found, before.name),)
 
 
-def _shuffles(reader: Reader, plan: Plan, cases: int) -> int:
+def _shuffles(some: Sequence[Read], plan: Plan) -> int:
     """As many as usual, or fewer where reading them all would take long: by what a row costs, never by the clock."""
     spec = next(iter(input_specs(plan).values()))
     row = registry.get("models", plan["model"]).cost(spec, plan["model_options"]).gflop
     columns = sum(len(one["columns"]) for one in plan["readings"].values() if one["kind"] == "table")
-    return max(1, min(SHUFFLES, int(WORK / max(1e-12, row * columns * cases * len(reader.networks)))))
+    rows = sum(len(read.examples) * len(read.asked.reader.networks) for read in some)
+    return max(1, min(SHUFFLES, int(WORK / max(1e-12, row * columns * rows))))
 
 
 @dataclass(frozen=True)
@@ -102,36 +107,41 @@ class _Loss:
         return self.sign * (self.before.of(index) - float(np.mean([one.of(index) for one in self.after])))
 
 
-def _read(cases: Sequence[Case], root: Path, plan: Plan) -> Read:
+def _read(asked: Asked, root: Path, plan: Plan) -> Read:
     task = registry.get("tasks", plan.task)
-    some = [prepared(case, root, plan) for case in cases]
+    some = [prepared(case, root, plan) for case in asked.cases]
     truth = tuple(task.encode(example.case, masks, plan.target) for example, masks in some)
-    return Read(tuple(example for example, _ in some), truth, tuple(case.patient for case in cases))
+    return Read(asked, tuple(example for example, _ in some), truth)
 
 
-def _headline(
-    reader: Reader, read: Read, plan: Plan, decision: Mapping[str, Any], examples: Sequence[Example]
-) -> Statistic:
+def _headline(some: Sequence[Read], plan: Plan, examples: Sequence[Sequence[Example]]) -> Statistic:
     task = registry.get("tasks", plan.task)
     rows: list[Row] = [
-        task.decide(task.observe(output, example, truth, plan), decision, plan)
-        for output, example, truth in zip(reader.read_all(examples), examples, read.truth, strict=True)
+        task.decide(task.observe(output, example, truth, plan), read.asked.decision, plan)
+        for read, shown in zip(some, examples, strict=True)
+        for output, example, truth in zip(
+            read.asked.reader.read_all(shown, under=False), shown, read.truth, strict=True
+        )
     ]
     scores = task.score(rows, plan)
     found: Statistic = next(one for one in scores.statistics if one.name == scores.headline[0])
     return found
 
 
-def _shuffled(examples: Sequence[Example], where: tuple[str, int], seed: int, number: int) -> list[Example]:
+def _dealt(some: Sequence[Read], where: tuple[str, int], seed: int, number: int) -> list[list[Example]]:
+    """The examples of each part with one column dealt out anew among them."""
     name, place = where
-    order = generator(seed, SHUFFLING, place, number).permutation(len(examples))
-    values = [example.inputs[name][place] for example in examples]
-    found = []
-    for example, other in zip(examples, order, strict=True):
-        row = example.inputs[name].copy()
-        row[place] = values[other]
-        found.append(replace(example, inputs={**example.inputs, name: row}))
-    return found
+    parts = []
+    for part, read in enumerate(some):
+        order = generator(seed, SHUFFLING, place, number, part).permutation(len(read.examples))
+        values = [example.inputs[name][place] for example in read.examples]
+        found = []
+        for example, other in zip(read.examples, order, strict=True):
+            row = example.inputs[name].copy()
+            row[place] = values[other]
+            found.append(replace(example, inputs={**example.inputs, name: row}))
+        parts.append(found)
+    return parts
 
 
 def _bars(found: Mapping[str, Measure], metric: str) -> Bars:

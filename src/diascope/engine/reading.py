@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 from diascope.backends import Runner
 from diascope.core import registry
 from diascope.core.plan import Plan
+from diascope.engine.arms import Arms, arms_of
 from diascope.engine.batch import Example, Output
 from diascope.engine.network import Reduce
 from diascope.engine.orienting import Turn
 from diascope.engine.sliding import predict_labels
+from diascope.engine.stretches import long_input, read_whole
 from diascope.engine.windows import Placement, WindowPlan
 
 BUFFER_SHARE = 0.4
@@ -45,6 +48,7 @@ class Reader:
         # The mean of two made pictures is a blurred one that no generator would make.
         self.networks = tuple(networks[:1] if self.output == "image" else networks)
         self.plan, self.backend, self.precision, self.memory_bytes = plan, backend, precision, memory_bytes
+        self.arms = arms_of(plan) if self.output == "vector" else None
         self._runners: dict[tuple[int, ...], Runner] = {}
 
     def answer(self, images: Tensor) -> Tensor:
@@ -55,8 +59,13 @@ class Reader:
         """What the networks say about one case."""
         return next(self.read_all([example]))
 
-    def read_all(self, examples: Iterable[Example]) -> Iterator[Output]:
-        """The same for many; those without a dense output are read in batches."""
+    def read_all(self, examples: Iterable[Example], under: bool = True) -> Iterator[Output]:
+        """The same for many; those without a dense output are read in batches.
+
+        Args:
+            examples: Prepared cases.
+            under: Whether rows are also read under each treatment, where the plan names one.
+        """
         if self.output == "dense":
             yield from (self._dense(example) for example in examples)
             return
@@ -64,10 +73,10 @@ class Reader:
         for example in examples:
             waiting.append(example)
             if len(waiting) == self.plan["read_batch"]:
-                yield from self._vectors(waiting)
+                yield from self._vectors(waiting, under)
                 waiting = []
         if waiting:
-            yield from self._vectors(waiting)
+            yield from self._vectors(waiting, under)
 
     def together(self, example: Example) -> int:
         """How many cases like this one are best read at once.
@@ -77,17 +86,18 @@ class Reader:
         flat = set(example.inputs) == {"image"} and example.inputs["image"].shape[1] == 1
         return int(self.plan["read_batch"]) if flat and self.output != "dense" else 1
 
-    def _vectors(self, examples: Sequence[Example]) -> list[Output]:
+    def _vectors(self, examples: Sequence[Example], under: bool) -> list[Output]:
         """The batch is filled up to one fixed size: every back end runs one shape, and batch size changes nothing."""
+        if (long := long_input(self.plan)) is not None:
+            arrays = [example.inputs[long] for example in examples]
+            return [Output(values) for values in read_whole(self.networks, long, arrays, self.plan)]
         size = self.plan["read_batch"]
         inputs = {
             name: torch.from_numpy(np.stack([example.inputs[name] for example in examples]))
             for name in examples[0].inputs
         }
         if set(inputs) != {"image"}:
-            return _split_outputs(
-                _mean([_joined(network, inputs) for network in self.networks]), self.networks[0], inputs
-            )
+            return self._rows(inputs, self.arms if under else None)
         images = inputs["image"]
         full = (
             torch.cat([images, images[-1:].expand(size - len(images), *images.shape[1:])])
@@ -108,6 +118,21 @@ class Reader:
         network: Any = self.networks[0]
         found: Tensor = network.mirrored(answer, axis) if self.output == "boxes" else answer
         return found
+
+    def _rows(self, inputs: dict[str, Tensor], arms: Arms | None) -> list[Output]:
+        """Rows, and where there are arms what would be said under each."""
+
+        def said(rows: dict[str, Tensor]) -> list[Output]:
+            return _split_outputs(_mean([_joined(one, rows) for one in self.networks]), self.networks[0], rows)
+
+        found = said(inputs)
+        if arms is None:
+            return found
+        other = {word: said(arms.under(inputs, code)) for word, code in arms.codes.items()}
+        return [
+            replace(one, under={word: outputs[place].values for word, outputs in other.items()})
+            for place, one in enumerate(found)
+        ]
 
     def _dense(self, example: Example) -> Output:
         volume = torch.from_numpy(example.inputs["image"])

@@ -24,17 +24,19 @@ class Occlusion:
     Args:
         cells_flat: Cells along each axis of a 2-D image.
         cells_volume: Cells along each axis of a volume: their number grows with the third power.
+        cells_line: Cells along a signal (Z = Y = 1).
         title: Name for people.
     """
 
     cells_flat: int = 8
     cells_volume: int = 5
+    cells_line: int = 24
     title: str = "Occlusion"
 
     def explain(self, network: nn.Module, images: Tensor, output: int) -> npt.NDArray[np.float32]:
         """Maps (B, Z, Y, X) in 0..1."""
         z, y, x = images.shape[2:]
-        cells = self.cells_flat if z == 1 else self.cells_volume
+        cells = self.cells_line if z == y == 1 else self.cells_flat if z == 1 else self.cells_volume
         edges = [_edges(size, cells) for size in (z, y, x)]
         falls = torch.zeros(images.shape[0], *(len(axis) - 1 for axis in edges))
         cover = images.mean(dim=(2, 3, 4), keepdim=True)

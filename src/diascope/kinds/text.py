@@ -82,7 +82,9 @@ class Texts:
     def settings(self, facts: InputFacts) -> dict[str, Any]:
         """`length` (characters), `alphabet` (code points, the most frequent first), `language` (BCP 47), `columns`.
 
-        The columns are those of a table whose cells the texts are; of text files there are none.
+        The columns are those of a table whose cells the texts are; of text files there are none. A task that says
+        something of every character adds `whole`: texts are then as long as they are, `length` at least, and are read
+        stretch by stretch.
         """
         length = max(8, min(LONGEST, facts.shapes[4][2]))
         return {"kind": "text", "length": int(length), **facts.details}
@@ -94,11 +96,13 @@ class Texts:
         return InputSpec("text", 1, 1, (1, 1, int(settings["length"])), alphabet=tuple(settings["alphabet"]))
 
     def array(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> Array:
-        found = np.zeros(int(settings["length"]), np.int32)
         ref = case.inputs.get(name)
-        if isinstance(ref, FileRef):
-            letters = [ord(one) for one in _read(ref, root).text[: len(found)]]
-            found[: len(letters)] = letters
+        text = _read(ref, root).text if isinstance(ref, FileRef) else ""
+        size = int(settings["length"])
+        # What is said of every character must not stop where the network's window does.
+        found = np.zeros(max(size, len(text)) if settings.get("whole") else size, np.int32)
+        letters = [ord(one) for one in text[: len(found)]]
+        found[: len(letters)] = letters
         return found
 
     def describe(self, array: Array, settings: Mapping[str, Any]) -> Floats:
@@ -128,7 +132,7 @@ class Texts:
 
     def remarks(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
         ref = case.inputs.get(name)
-        if not isinstance(ref, FileRef):
+        if not isinstance(ref, FileRef) or settings.get("whole"):
             return []
         size = len(_read(ref, root).text)
         return [f"{name}: only the first {settings['length']} of {size} characters are read"] * (

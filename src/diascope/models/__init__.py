@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-Gives = Literal["vector", "pyramid", "dense", "image", "answer", "samples"]
+Gives = Literal["vector", "pyramid", "dense", "image", "answer", "samples", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class Model(Protocol):
     `pyramid` to a list of maps fine to coarse; for `dense` to a list of decoder maps, full resolution first, one
     for each entry of `channels` (coarser ones are used for deep supervision in training; in `eval()` it returns the
     first only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, headless;
-    for `samples` see `ModelOfSamples`.
+    for `samples` see `ModelOfSamples`. A module whose stages can be frozen has `stages`: an `nn.ModuleList` from the
+    input on (what is registered before it belongs to the first), or lists of modules.
     2-D models take Z = 1 arrays as well: (B, C, 1, Y, X) in, and dense maps come out with Z = 1.
     """
 
@@ -136,6 +137,8 @@ class Sampling(Protocol):
 
     noise: int
     """D: how many numbers an image is made of."""
+    training_parts: tuple[str, ...]
+    """Names of submodules that only train, and that no release holds: a judge, an encoder."""
 
     def __call__(self, noise: Tensor, classes: Tensor | None = None) -> Tensor:
         """(B, D) normal numbers, and (B,) class indices where there are classes, to (B, C, Z, Y, X) in -1..1."""

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from diascope.core.boxes import Boxes
-from diascope.core.case import Case, FileRef, Scalar, Split
+from diascope.core.case import Case, FileRef, Split, Truth
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.formats.files.union import UNION
 from diascope.sources import Listing, SourceOptions
@@ -143,7 +142,7 @@ def _cases(root: Path, sets: Sequence[_Set], names: list[str]) -> tuple[list[Cas
             notes += _on_masks(one.images, len(images), prefix, target, paired)
         for case, path in case_ids(f"{one.images}{name}" for name in images).items():
             name = path.removeprefix(one.images)
-            found: dict[str, FileRef | Boxes | Scalar] = {target: masks.get(target, {}).get(name) for target in names}
+            found: dict[str, Truth] = {target: masks.get(target, {}).get(name) for target in names}
             cases.append(
                 Case(
                     id=case,

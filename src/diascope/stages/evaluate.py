@@ -22,7 +22,7 @@ from diascope.engine.batch import Example, Output, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import FEWEST, described, features, fit_gate
-from diascope.engine.importance import importance
+from diascope.engine.importance import Asked, importance
 from diascope.engine.measuring import audited, measured
 from diascope.engine.preparing import prepared
 from diascope.engine.progress import Tell, silent
@@ -232,11 +232,18 @@ def _learnt(dataset: Dataset) -> tuple[Case, ...]:
 
 
 def _importance(watch: Watch, scored: Scored, networks: Sequence[Any]) -> tuple[Figure, ...]:
-    """Of inputs and columns: on the test part, or on the cases that the first fold's network had not seen."""
-    reader, decision = next(iter(scored.by_case.values()), (watch.reader(networks), scored.decision))
-    cases = [case for case in scored.cases if scored.by_case.get(case.id, (reader,))[0] is reader]
-    asked = (reader, watch.plan, cases, Path(watch.dataset.root), decision)
-    return (*ablation(*asked), *importance(*asked))
+    """Of inputs and columns: on the test part, or of each fold by the network that had not seen its cases."""
+    root = Path(watch.dataset.root)
+    if not scored.by_case:
+        parts: tuple[Asked, ...] = (Asked(watch.reader(networks), scored.cases, scored.decision),)
+        return (*ablation(parts[0], watch.plan, root), *importance(parts, watch.plan, root))
+    by_reader: dict[int, Asked] = {}
+    for case in scored.cases:
+        reader, decision = scored.by_case[case.id]
+        known = by_reader.get(id(reader), Asked(reader, (), decision))
+        by_reader[id(reader)] = Asked(reader, (*known.cases, case), decision)
+    parts = tuple(by_reader.values())
+    return (*ablation(parts[0], watch.plan, root), *importance(parts, watch.plan, root))
 
 
 def _held_out(watch: Watch, networks: Sequence[Any]) -> list[list[Observed]]:

@@ -14,17 +14,21 @@ from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import BadUsage, UnknownName
-from diascope.core.figure import Gallery
+from diascope.core.figure import Gallery, Picture
 from diascope.core.finding import Finding
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example, Output
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepared
+from diascope.explainers.maps import InOrder
 from diascope.explainers.sanity import weights_check
 from diascope.reports.pictures import slice_picture
+from diascope.reports.traces import trace_picture
 from diascope.store.releases import open_release
 
 EXPLAINER = "grad_cam"
+IN_ORDER = "occlusion"
+"""Explains what has an order and no picture: it asks nothing of the network but its answer."""
 
 
 def explain_cases(
@@ -51,12 +55,15 @@ def explain_cases(
         UnknownName: When there is no such label.
     """
     asked = _output_of(label, plan)
-    if str(network.output) != "vector" or not plan["image_inputs"] or plan["readings"] or not cases:
+    traced = _traced(plan)
+    alone = (bool(plan["image_inputs"]) and not plan["readings"]) or traced is not None
+    if str(network.output) != "vector" or not alone or not cases or next(network.parameters(), None) is None:
         return ()
     name, seed = setting
-    explainer = registry.get("explainers", name)
+    explainer = registry.get("explainers", IN_ORDER if traced is not None and name == EXPLAINER else name)
     examples = [prepared(case, root, plan)[0] for case in cases]
-    images = torch.stack([torch.from_numpy(example.inputs["image"]) for example in examples])
+    images = _stacked(examples, plan)
+    network = network if traced is None else InOrder(network, traced)
     chosen = said_most(network, examples, plan, decision) if asked is None else [asked] * len(examples)
     result = weights_check(network, explainer, images, chosen[0], seed)
     title = f"What the network looked at ({explainer.title})"
@@ -69,7 +76,11 @@ def explain_cases(
     pictures = []
     for number, (case, example) in enumerate(zip(cases, examples, strict=True)):
         heat = explainer.explain(network, images[number : number + 1], chosen[number])[0]
-        pictures.append(_picture(case, example, heat, plan, (root, chosen[number])))
+        if traced is None:
+            pictures.append(_picture(case, example, heat, plan, (root, chosen[number])))
+        else:
+            caption = f"evidence for {_label(plan, chosen[number])}"
+            pictures.append(_trace(case.id, example.inputs[traced], heat[0, 0], plan["readings"][traced], caption))
     return (Gallery(title=title, pictures=tuple(pictures), note=words),)
 
 
@@ -85,9 +96,8 @@ def said_most(
     network: nn.Module, examples: Sequence[Example], plan: Plan, decision: Mapping[str, Any] | None
 ) -> list[int]:
     """Of each case the label that is said most strongly: the most probable of those that are called present, if any."""
-    images = torch.stack([torch.from_numpy(example.inputs["image"]) for example in examples])
     with torch.no_grad():
-        values = network({"image": images}).float().numpy()
+        values = network({"image": _stacked(examples, plan)}).float().numpy()
     chosen = [int(one.argmax()) for one in values]
     if decision is None:
         return chosen
@@ -105,12 +115,38 @@ def _says(finding: Finding, places: Mapping[str, int]) -> bool:
     return finding.concept in places and "probability" in finding.measures
 
 
+def _stacked(examples: Sequence[Example], plan: Plan) -> torch.Tensor:
+    """What an explainer covers, (B, C, Z, Y, X): the images, or signals as images of one row."""
+    traced = _traced(plan)
+    stacked = torch.stack([torch.from_numpy(example.inputs[traced or "image"]) for example in examples])
+    return stacked if traced is None else stacked[:, :, None, None]
+
+
+def _traced(plan: Plan) -> str | None:
+    """Name of the one input where it has channels of samples in order; None where it is no such input, or not alone."""
+    readings: Mapping[str, Mapping[str, Any]] = plan["readings"]
+    if plan["image_inputs"] or len(readings) != 1:
+        return None
+    return next((name for name, settings in readings.items() if "rate" in settings), None)
+
+
+def _trace(case: str, array: Any, heat: Any, settings: Mapping[str, Any], caption: str) -> Picture:
+    there = array[-1] > 0
+    return trace_picture(
+        array[:-1], there, heat, settings["channels"], caption=caption, case=case, rate=settings["rate"]
+    )
+
+
+def _label(plan: Plan, output: int) -> str:
+    return next((one.name for one in plan.target.labels if one.value == output), str(output))
+
+
 def _picture(case: Case, example: Example, heat: Any, plan: Plan, rest: tuple[Path, int]) -> Any:
     """The heat map lies on the working grid; it is shown on the prepared image, whose voxels are the same."""
     root, output = rest
     ref = case.inputs[plan["image_inputs"][0]]
     image = formats.read(ref, root) if isinstance(ref, FileRef) else None
-    label = next((one.name for one in plan.target.labels if one.value == output), str(output))
+    label = _label(plan, output)
     channels = plan["channels"][plan["image_inputs"][0]]
     geometry = example.geometry
     if image is None or geometry is None:

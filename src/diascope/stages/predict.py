@@ -29,6 +29,7 @@ from diascope.sources import recognise
 from diascope.sources.folders.files import contents
 from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.channels import of_file, of_files
+from diascope.sources.studies.recorded import recorded
 from diascope.sources.studies.unlabelled import listed
 from diascope.sources.studies.unseen import TREE, Incoming, of_dicom
 from diascope.store.releases import OpenRelease, open_usable
@@ -259,6 +260,10 @@ def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterato
     name = next(iter(opened.plan["image_inputs"]), None)
     if path.is_file() and (single := of_file(path, opened)):
         yield from single
+        return
+    alone = [] if _own_source(location, opened) else list(recorded(path, opened))
+    if alone:
+        yield from alone
         return
     if path.is_dir() and any(is_dicom(file) for file in _some_files(path)):
         yield from of_dicom(path, name or "image", opened)

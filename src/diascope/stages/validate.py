@@ -19,7 +19,7 @@ from diascope.core.record import write_durably
 from diascope.engine.ablation import ablation
 from diascope.engine.aligning import aligned, in_values_of, measurable
 from diascope.engine.devices import describe
-from diascope.engine.importance import importance
+from diascope.engine.importance import Asked, importance
 from diascope.engine.measuring import measured
 from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
@@ -83,8 +83,8 @@ def validate(
     rows = [task.decide(one.row, release.decision, plan) for one in seen]
     found = measured(plan, rows, cases, release.decision, "external", release.label)
     pictures = [
-        *ablation(reader, plan, cases, looked.survey.root, release.decision),
-        *importance(reader, plan, cases, looked.survey.root, release.decision),
+        *ablation(Asked(reader, cases, release.decision), plan, looked.survey.root),
+        *importance([Asked(reader, cases, release.decision)], plan, looked.survey.root),
         *worst_and_best(reader, found, cases, looked.survey.root),
     ]
     found = found.model_copy(

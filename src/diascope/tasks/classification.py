@@ -75,10 +75,10 @@ class Classification:
         rarest, commonest = min(counts.values()), max(counts.values())
         weights = _weights(list(counts.values()))
         balance = f"classes have {rarest} to {commonest} training cases"
-        # On few volumes a short schedule cannot also learn to undo strong deformation.
         flat = all(one.dimensions == 2 for one in fingerprint.inputs.values())
-        few = flat and sum(counts.values()) < 2000
-        cases, kind = f"{sum(counts.values())} training cases", "pictures" if flat else "volumes"
+        few = flat and sum(counts.values()) < 2000  # few volumes cannot also learn to undo strong deformation
+        deep = any(one.dimensions == 3 for one in fingerprint.inputs.values())
+        cases, kind = f"{sum(counts.values())} training cases", "pictures" if flat else "volumes" if deep else "rows"
         return {
             "whole": Choice(value=True, kind="fixed", reason="the whole image is seen at once"),
             "model": Choice(
@@ -94,13 +94,13 @@ class Classification:
             "mixup": Choice(
                 value=0.2 if few else 0.0,
                 kind="rule",
-                reason="few pictures: pairs are mixed (beta 0.2)" if few else "many cases, or volumes",
+                reason="few pictures: pairs are mixed (beta 0.2)" if few else "many cases, or no pictures",
             ),
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
             "learning_rate": Choice(
                 value=1e-3 if flat else 3e-3,
                 kind="rule",
-                reason="AdamW with cosine decay from scratch" + ("" if flat else "; volumes: a short schedule"),
+                reason="AdamW with cosine decay from scratch" + ("; volumes: a short schedule" if deep else ""),
             ),
             "augment": Choice(
                 value="strong" if few else "light" if flat else "mirrored", kind="rule", reason=f"{cases}, {kind}"

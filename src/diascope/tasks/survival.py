@@ -26,6 +26,7 @@ from diascope.evidence.survival.brier import Followed, brier, errors, integrated
 from diascope.evidence.survival.concordance import MOST, Pairs, uno_weights
 from diascope.models import Gives
 from diascope.tasks.curves.survival import brier_chart, calibration_chart, groups_chart, until
+from diascope.tasks.treatments import told, treatments_in
 
 INTERVALS = 20
 GROUPS = ("low risk", "middle risk", "high risk")
@@ -106,7 +107,12 @@ class Survival:
         known = [float(f"{fingerprint.event_times[place]:.3g}") for place in (5, 10, 15) if fingerprint.event_times]
         horizons = list(dict.fromkeys(known)) or edges[-1:]
         flat = all(one.dimensions == 2 for one in fingerprint.inputs.values())
+        treatment, values = treatments_in(fingerprint)
         return {
+            "treatment": Choice(
+                value=treatment, kind="rule", reason="a column that is named like one; risks are told under each value"
+            ),
+            "treatment_values": Choice(value=values, kind="measured", reason="columns that could be the treatment"),
             "whole": Choice(value=True, kind="fixed", reason="the whole input is seen at once"),
             "model": Choice(
                 value="resnet", kind="rule", reason="residual network: the strongest from scratch on small sets"
@@ -148,6 +154,7 @@ class Survival:
             "logits": [float(value) for value in output.values],
             "time": float(truth["time"]),
             "event": bool(truth["event"]),
+            **told.seen(output, example, plan),
         }
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
@@ -158,6 +165,7 @@ class Survival:
         return {
             "slope": slope,
             "offset": offset,
+            **told.fitted(rows, plan),
             "cuts": [float(low), float(high)],
             "cases": len(rows),
             "rule": f"share of the time lost until {plan['edges'][-1]:g}: below {low:.2f}, below {high:.2f}, or above "
@@ -209,6 +217,7 @@ class Survival:
             *(calibration_chart(time, event, said[:, n], when, unit) for n, when in enumerate(plan["horizons"])),
             brier_chart(time, event, curves, plan["edges"][1:], (Followed.of(time, event), unit)),
             table,
+            *told.figures(rows, decision, plan, partial(_risks, decision=decision, plan=plan)),
         )
 
     def decode(self, output: Output, example: Example, decision: Mapping[str, Any], plan: Plan) -> Prediction:
@@ -216,7 +225,7 @@ class Survival:
         if example.inputs and all(np.isnan(values).all() for values in example.inputs.values()):
             reason = "not available, because every value of the row is missing"
             return Prediction((Finding(concept=name, status="abstained", reason=reason),))
-        row = {"logits": [float(value) for value in output.values]}
+        row = {"logits": [float(value) for value in output.values], **told.seen(output, example, plan)}
         decided = self.decide({**row, "time": 0.0, "event": False}, decision, plan)
         curve = np.array([decided["curve"]])
         unit = plan.target.unit or "{time}"
@@ -229,7 +238,8 @@ class Survival:
         }
         measures["median_survival"] = _median(curve[0], plan["edges"], unit)
         rule = f"{GROUPS[decided['group']]}: {decision['rule']}"
-        return Prediction((Finding(concept=name, status="measured", measures=measures, rule=rule),))
+        under = told.findings(row, decision, plan, partial(_risks, decision=decision, plan=plan))
+        return Prediction((Finding(concept=name, status="measured", measures=measures, rule=rule), *under))
 
 
 def _outcome(case: Case, target: Target) -> tuple[float, bool] | None:
@@ -244,9 +254,9 @@ def _parameters(network: nn.Module) -> Iterable[nn.Parameter]:
 
 
 def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
-    told = grid.told(batch.target["time"].cpu().numpy(), batch.target["event"].cpu().numpy(), plan["edges"])
+    wanted = grid.told(batch.target["time"].cpu().numpy(), batch.target["event"].cpu().numpy(), plan["edges"])
     logits = network(batch.inputs)
-    target = torch.from_numpy(told).to(logits.device)
+    target = torch.from_numpy(wanted).to(logits.device)
     loss: Tensor = registry.get("losses", plan["loss"])(logits, target, {})
     return loss
 
@@ -262,6 +272,12 @@ def _logits(rows: Sequence[Row], plan: Plan) -> Floats:
 def _curves(logits: Floats, calibration: Sequence[float]) -> Floats:
     """(N, K + 1) calibrated shares without the event at the edges."""
     return grid.survival(calibration[0] * logits + calibration[1])
+
+
+def _risks(logits: Sequence[float], decision: Mapping[str, Any], plan: Plan) -> Floats:
+    """(H,) calibrated risk of one case until each horizon."""
+    curves = _curves(np.array([logits]), [decision["slope"], decision["offset"]])
+    return np.asarray(1 - grid.at(curves, plan["edges"], plan["horizons"])[0])
 
 
 def _said(rows: Sequence[Row], plan: Plan) -> Floats:

@@ -31,8 +31,11 @@ def cells() -> dict[tuple[str, str], tuple[str, ...]]:
 
 def _suits(model: Any, kind: str, task: Any, learns: frozenset[str]) -> bool:
     reads = kind in model.takes or (kind == IMAGE and NOTHING in model.takes and task.needs == "image")
+    if kind != IMAGE and "encoder" in task.writes:
+        return False  # it learns from images alone
     if model.gives == "answer":
-        return reads and bool(learns & getattr(model, "target_kinds", frozenset()))
+        answers = learns & getattr(model, "target_kinds", frozenset())
+        return reads and task.needs in ("vector", "answer") and bool(answers)
     return bool(reads and model.gives == task.needs)
 
 

@@ -24,7 +24,16 @@ from diascope.core.problem import Problem
 from diascope.formats import kind_of
 from diascope.planning.survey import CaseFacts, Survey
 from diascope.sources import SourceOptions
-from diascope.testing.factories import CELLS, CLASSES, LESION, a_signal, a_survey, a_survey_of_signals, an_image
+from diascope.testing.factories import (
+    CELLS,
+    CLASSES,
+    LESION,
+    SEVERAL,
+    a_signal,
+    a_survey,
+    a_survey_of_signals,
+    an_image,
+)
 from diascope.testing.keeping import kept
 from diascope.testing.learning import backend, explainer, loss, model, transform
 
@@ -127,7 +136,7 @@ def check(name: str, plugin: Any, folder: Path) -> None:
             kept(set(problem.exclude) <= set(problem.cases) <= known, f"{name} names only known cases", what)
             kept(Problem.from_json(problem.to_json()) == problem, f"{name}'s problems can be written", what)
     signals = a_survey_of_signals([a_signal(number % 2 == 1, seed=number) for number in range(30)])
-    for survey in (a_survey(60), a_survey(30, LESION), a_survey(30, CELLS), signals):
+    for survey in (a_survey(60), a_survey(30, LESION), a_survey(30, CELLS), a_survey(80, SEVERAL), signals):
         warned = [problem.title for problem in plugin.look(survey) if problem.severity != "note"]
         kept(warned == [], f"{name} warns of nothing in clean data", warned)
     survey = a_survey(30, patient_known=False)
@@ -147,6 +156,7 @@ def odd_surveys() -> dict[str, Survey]:
         "one case": a_survey(1),
         "no labels": a_survey(4, targets={}),
         "a foreign target": a_survey(4, Target(name="follow-up", kind="time_to_event", columns=("time", "event"))),
+        "several labels": a_survey(4, SEVERAL, targets={"a": 1, "b": "uncertain"}),
         "masks": a_survey(4, LESION),
         "boxes": a_survey(4, CELLS, targets={"boxes": a_few_boxes()}),
         "no box at all": a_survey(4, CELLS, targets={"boxes": Boxes()}),
@@ -186,7 +196,7 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     leaves = {"findings", "picture", "mask", "images", "boxes", "encoder"}
     kept(set(plugin.writes) <= leaves, f"{name} says what leaves", plugin.writes)
     kept(strange not in plugin.claim([strange]), f"{name} claims no target of a kind that it does not know")
-    claimed = plugin.claim([CLASSES, LESION, CELLS])
+    claimed = plugin.claim([CLASSES, LESION, CELLS, SEVERAL])
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diascope.models.blocks.differentiable import CUT, SHIFTED, Draws, augmented, draw
+from diascope.models.blocks.differentiable import CUT, Draws, augmented, draw
 
 
 def nothing(count: int) -> Draws:

@@ -225,3 +225,17 @@ def test_images_alone_are_not_read_where_a_release_needs_the_table(tmp_path: Pat
     (tmp_path / "metadata.csv").write_text("image,dx\n0,a\n1,b\n2,a\n3,b\n")
     with pytest.raises(BadUsage, match="do not agree"):
         list(incoming(str(tmp_path), a_release("image", target="lesion", tables=["age"])))
+
+
+def test_a_table_is_read_by_the_source_of_the_training_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever else recognises it: another source may read no rows."""
+
+    def never(location: str) -> str:
+        raise AssertionError(location)
+
+    monkeypatch.setattr("diascope.stages.predict.recognise", never)
+    (tmp_path / "new.csv").write_text("patient,age,label\np1,61,ill\n")
+    release = a_release(tables=["age"], target="label")
+    release.release.source = "table"
+    (one,) = incoming(str(tmp_path / "new.csv"), release)
+    assert one.case.inputs["table"].values == {"age": 61}  # type: ignore[union-attr]

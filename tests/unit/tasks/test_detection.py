@@ -37,7 +37,7 @@ def a_plan(**fields: Any) -> Plan:
         "model": "feature_pyramid",
         "model_options": {"width": 16, "depth": [1, 1, 1, 1], "strides": [[1, 2, 2]] * 5},
         "image_inputs": ["image"],
-        "table_inputs": [],
+        "readings": {},
         "channels": {"image": 1},
         "intensity": {"image": {"rule": "z-score"}},
         "patch": list(SHAPE),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from diascope.core.boxes import Boxes
 from diascope.core.case import Case, FileRef, Scalar, Target
+from diascope.core.spans import Spans
 from diascope.kinds import Look
 from diascope.planning.survey import InputFactsOfCase, Survey
 
@@ -56,7 +57,9 @@ def label_of(case: Case, target: Target | None) -> tuple[Scalar, ...] | None:
     if target is None or not target.columns:
         return None
     values = tuple(case.targets.get(column) for column in target.columns)
-    scalars = tuple(value for value in values if not isinstance(value, FileRef | Boxes) and not is_missing(value))
+    scalars = tuple(
+        value for value in values if not isinstance(value, FileRef | Boxes | Spans) and not is_missing(value)
+    )
     return scalars if len(scalars) == len(values) else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -38,6 +38,24 @@ def answer(network: nn.Module, images: Tensor, output: int) -> Tensor:
             given=f"an answer of shape {tuple(given.shape)}",
         )
     return given[:, output]
+
+
+class InOrder(nn.Module):
+    """A network of one signal as one of images: explainers cover a stretch of it as they cover a part of a picture.
+
+    Args:
+        network: `network({name: (B, C, T)}) -> (B, K)`.
+        name: Of its input.
+    """
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network, self.name = network, name
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(B, K) of `image` (B, C, 1, 1, T)."""
+        given: Tensor = self.network({self.name: inputs["image"][:, :, 0, 0]})
+        return given
 
 
 def finished(cells: Tensor, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diascope import formats
-from diascope.core.boxes import Boxes
-from diascope.core.case import FileRef, Label, Scalar, Target
+from diascope.core.case import FileRef, Label, Target, Truth
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.formats.files.union import UNION
 from diascope.sources.folders.named import LABELS, LARGEST, read_named
@@ -27,7 +26,7 @@ NEAR = 65536
 """Values that are no further apart are found by marking them in a table, which is ten times faster than sorting."""
 
 
-def mask_target(name: str, refs: Iterable[FileRef | Boxes | Scalar], root: Path) -> tuple[Target | None, str]:
+def mask_target(name: str, refs: Iterable[Truth], root: Path) -> tuple[Target | None, str]:
     """The target of a mask column and a note on where its labels come from; no target where there is no mask.
 
     Every mask is read: a structure that only few patients have is a structure.
