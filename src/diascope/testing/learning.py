@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from diascope.core import registry
+from diascope.core.errors import BadUsage
 from diascope.core.geometry import Geometry
 from diascope.losses import LossKind
 from diascope.models import InputSpec
@@ -24,8 +26,10 @@ SPECS = (
     InputSpec("table", channels=5, dimensions=0, outputs=2),
     InputSpec("signal", channels=3, dimensions=1, shape=(1, 1, 40), outputs=2),
     InputSpec("sequence", channels=4, dimensions=1, shape=(1, 1, 30), outputs=2),
+    InputSpec("text", 1, 1, (1, 1, 60), outputs=2, alphabet=tuple(range(97, 123)), names=("effusion", "nodule")),
     InputSpec("none", channels=6, dimensions=0, shape=(1, 8, 12), outputs=2),
 )
+WORDS = ("effusion", "no", "nodule", "lung", "clear", "heart.")
 PARAMS: Mapping[str, Mapping[str, Any]] = {
     "resample": {"shape": (5, 6, 7)},
     "crop_pad": {"shape": (5, 9, 7)},
@@ -70,7 +74,10 @@ def model(name: str, plugin: Any, folder: Path) -> None:
     for spec in fitting:
         options = plugin.options(spec)
         torch.manual_seed(0)
-        module = plugin.build(spec, options)
+        try:
+            module = plugin.build(spec, options)
+        except BadUsage:
+            continue  # what is built from a file must be told which
         if plugin.fitted == "once":
             _fit(plugin, module, spec, options)
         example = _example(plugin, spec, options) if plugin.gives != "samples" else _noise(module)
@@ -109,17 +116,34 @@ def _makes(name: str, plugin: Any, module: Any, spec: InputSpec, made: Tensor) -
 
 
 def _fit(plugin: Any, module: nn.Module, spec: InputSpec, options: Mapping[str, Any]) -> None:
-    size = (40, spec.channels, *((spec.shape[2],) if spec.dimensions == 1 else ()))
-    rows = np.random.default_rng(0).normal(size=size).astype(np.float32)
-    if spec.dimensions == 0:
-        rows[3, 1] = np.nan
-    first = rows.reshape(40, -1)[:, 0]
+    rows, first = training_rows(spec, 40)
     target = {
         "class": (first > 0).astype(np.int64),
         "time": np.exp(-first),
         "event": np.ones(40, np.int64),
     }
     plugin.fit(module, rows, target, options)
+
+
+def training_rows(spec: InputSpec, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """Inputs to fit a model to, and a number of each that they tell."""
+    if spec.kind == "text":
+        rows = texts(count, spec.shape[2])
+        return rows, (rows[:, 0] == ord(WORDS[0][0])) - 0.5
+    size = (count, spec.channels, *spec.shape[2:][: spec.dimensions])
+    rows = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    if spec.dimensions == 0:
+        rows[3, 1] = np.nan
+    return rows, rows.reshape(count, -1)[:, 0].astype(float)
+
+
+def texts(count: int, length: int) -> npt.NDArray[np.int32]:
+    """(N, L) code points of a few words each, 0 after the end."""
+    rng, found = np.random.default_rng(0), np.zeros((count, length), np.int32)
+    for row in found:
+        letters = " ".join(rng.choice(WORDS, rng.integers(3, 9)))[:length]
+        row[: len(letters)] = [ord(one) for one in letters]
+    return found
 
 
 def _example(plugin: Any, spec: InputSpec, options: Mapping[str, Any]) -> Tensor:
@@ -133,7 +157,12 @@ def _example(plugin: Any, spec: InputSpec, options: Mapping[str, Any]) -> Tensor
 
 
 def in_order(spec: InputSpec, length: int) -> Tensor:
-    """(2, C, T) samples or letters, the second shorter than the first: the last channel of a signal says where."""
+    """(2, C, T) samples or letters, the second shorter than the first: the last channel of a signal says where.
+
+    Of texts (2, T) code points.
+    """
+    if spec.kind == "text":
+        return torch.from_numpy(texts(2, length))
     values = torch.randn((2, spec.channels, length), generator=torch.Generator().manual_seed(1))
     there = torch.ones(2, length)
     there[1, length * 2 // 3 :] = 0
