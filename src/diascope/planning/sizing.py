@@ -120,8 +120,9 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     whole = bool(draft.choices["whole"].value)
     cases = sum(facts.strata.values())
     time = _time(draft, facts, budget)
-    enough = draft.choices["wanted_steps"].value if "wanted_steps" in draft.choices else WANTED_STEPS[whole]
-    wanted = max(FEWEST_STEPS[whole], enough * min(1.0, budget.minutes / 15))
+    wanted = max(FEWEST_STEPS[whole], WANTED_STEPS[whole] * min(1.0, budget.minutes / 15))
+    if "steps_an_hour" in draft.choices:
+        wanted = max(FEWEST_STEPS[whole], draft.choices["steps_an_hour"].value * budget.minutes / 60)
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 
