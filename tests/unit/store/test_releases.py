@@ -356,6 +356,9 @@ def _of_call(node: ast.Call) -> list[str]:
     allowed = [one.value for one in node.keywords if one.arg == "allow_pickle"]
     if any(not (isinstance(value, ast.Constant) and value.value is False) for value in allowed):
         return [f"{name}(allow_pickle=...)"]
+    arrays_only = any(one.arg == "weights_only" and ast.unparse(one.value) == "True" for one in node.keywords)
+    if name == "torch.load" and arrays_only:
+        return []
     bare = {"torch.load", "torch.jit.load", "torch.package.PackageImporter", "eval", "exec", "__import__"}
     return [name] if name in bare or (name in ("np.load", "numpy.load") and not allowed) else []
 
@@ -368,7 +371,7 @@ def test_no_module_reads_pickles_or_runs_text(path: Path) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "import pickle", "from joblib import load", "torch.load(p)", "np.load(p)", "np.load(p, allow_pickle=True)",
+        "import pickle", "from joblib import load", "torch.load(p)", "torch.load(p, weights_only=False)", "np.load(p)", "np.load(p, allow_pickle=True)",
         "np.load(p, allow_pickle=yes)", "eval(x)", "exec(x)", "torch.jit.load(p)",
     ],
 )  # fmt: skip
