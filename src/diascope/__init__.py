@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         predict,
         pretrain,
         release,
+        search,
         synthesize,
         train,
     )
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Workspace",
-    "__version__",
     "check",
     "compare",
     "evaluate",
@@ -45,6 +45,7 @@ __all__ = [
     "predict",
     "pretrain",
     "release",
+    "search",
     "synthesize",
     "train",
 ]

@@ -139,7 +139,14 @@ def test_sequences_in_fasta_and_a_table_of_labels(tmp_path: Path, capsys: pytest
     records = [f">s{number} of nobody\n{a_sequence(bool(number % 2), rng).lower()}\n" for number in range(400)]
     (folder / "sites.fasta").write_text("".join(records))
     write(folder / "labels.csv", ["id", "class"], rows)
-    made = run(capsys, "fit", folder, *space, *("--minutes", "1", "--folds", "1"), *("--set", "model=cnn_gru", "--set", "steps=120"))
+    made = run(
+        capsys,
+        "fit",
+        folder,
+        *space,
+        *("--minutes", "1", "--folds", "1"),
+        *("--set", "model=cnn_gru", "--set", "steps=120"),
+    )
     assert made["evaluation"]["metrics"]["auroc"]["value"] > 0.95
     new = tmp_path / "new.fa"
     new.write_text(f">a\n{a_sequence(True, rng)}\n>b\n{a_sequence(False, rng)}\n")

@@ -20,8 +20,12 @@ SMALL_FILES_ONLY = set((SOURCE / "cli").glob("*.py"))
 """Exempt from the length of functions: its signatures are the options of the command line."""
 
 
-FOLDER_NAMES = {"src/diascope/sources/folders/pairs.py"}
-"""Lists how people name the folder of their masks; "segmentation" there is theirs and not the task."""
+FOLDER_NAMES = {
+    "src/diascope/sources/folders/pairs.py",
+    "src/diascope/formats/annotated/json_lines.py",
+    "src/diascope/sources/annotated/listing.py",
+}
+"""How people name the folder of their masks, or the list of spans in a record: a word of theirs and no task."""
 TEST_FOLDERS = {"unit", "conformance", "property", "golden", "journey", "browser", "gpu"}
 
 
