@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from diascope.core import registry
 from diascope.core.errors import BadUsage
 from diascope.core.geometry import Geometry
+from diascope.explainers import kind_taken
 from diascope.losses import LossKind
 from diascope.models import InputSpec
 from diascope.testing.keeping import kept
@@ -246,7 +247,10 @@ def _network() -> tuple[nn.Module, Tensor]:
 
 
 def explainer(name: str, plugin: Any, folder: Path) -> None:
-    """A map of the image's size in 0..1, unchanged by the rest of the batch; the network is left as it was."""
+    """A map of the input's size, unchanged by the rest of the batch; the network is left as it was."""
+    if kind_taken(plugin) == "text":
+        _explains_texts(name, plugin)
+        return
     network, images = _network()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     maps = plugin.explain(network, images, 1)
@@ -256,6 +260,27 @@ def explainer(name: str, plugin: Any, folder: Path) -> None:
     kept(np.allclose(maps[1], alone, atol=1e-4), f"{name}'s map of one image does not depend on the others")
     same = all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     kept(same and not network.training, f"{name} leaves the network as it was")
+
+
+class Reading(nn.Module):
+    """A tiny network of texts (B, L): one output counts a letter, the other is its opposite."""
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """(B, 2)."""
+        count = (inputs["image"] == ord("x")).sum(dim=1).float()
+        return torch.stack([-count, count], dim=1)
+
+
+def _explains_texts(name: str, plugin: Any) -> None:
+    network, texts = Reading().eval(), torch.zeros((2, 30), dtype=torch.int32)
+    for row, words in zip(texts, ("the xylem, a box", "nothing here"), strict=True):
+        row[: len(words)] = torch.tensor([ord(one) for one in words], dtype=torch.int32)
+    maps = plugin.explain(network, texts, 1)
+    kept(maps.shape == (2, 30), f"{name} gives a map of the text's size", maps.shape)
+    kept(bool(maps.min() >= -1 and maps.max() <= 1), f"{name}'s maps lie in -1..1")
+    kept(maps[0, 4] > 0 and maps[0, 0] == 0, f"{name} finds the word that led to the answer", maps[0, :9])
+    kept(bool((plugin.explain(network, texts, 0)[0, 4:9] <= 0).all()), f"{name} tells what speaks against an output")
+    kept(np.allclose(maps[1], plugin.explain(network, texts[1:], 1)[0]), f"{name}'s map does not depend on others")
 
 
 def backend(name: str, plugin: Any, folder: Path) -> None:
