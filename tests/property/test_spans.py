@@ -1,5 +1,7 @@
 """Laws of spans and tags: what is usable goes to tags and back unchanged, and every path of tags is one of spans."""
 
+import itertools
+
 import numpy as np
 import torch
 from hypothesis import given
@@ -46,7 +48,7 @@ def test_spans_go_to_tags_and_back(spans: Spans) -> None:
     assert spans_of(tags) == wanted
     assert [tuple(one) for one in _listed(encoded)] == wanted
     allowed = may_follow(len(NAMES))
-    assert all(allowed[a, b] for a, b in zip(tags, tags[1:], strict=False))
+    assert all(allowed[a, b] for a, b in itertools.pairwise(tags))
     assert may_begin(len(NAMES))[tags[0]]
     assert may_end(len(NAMES))[tags[-1]]
 
@@ -54,7 +56,7 @@ def test_spans_go_to_tags_and_back(spans: Spans) -> None:
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=20))
 def test_tags_that_may_follow_each_other_are_those_of_spans(tags: list[int]) -> None:
     sound = may_begin(3)[tags[0]] and may_end(3)[tags[-1]]
-    sound = sound and all(may_follow(3)[a, b] for a, b in zip(tags, tags[1:], strict=False))
+    sound = sound and all(may_follow(3)[a, b] for a, b in itertools.pairwise(tags))
     label, first = np.zeros((1, len(tags)), np.uint8), np.zeros((1, len(tags)), bool)
     for start, stop, value in spans_of(tags) if sound else []:
         label[0, start:stop], first[0, start] = value, True

@@ -197,7 +197,7 @@ def _window(facts: InputFacts) -> int:
 
 
 def _input(plan: Plan) -> str:
-    return next(iter(plan["readings"]))
+    return str(next(iter(plan["readings"])))
 
 
 def _text(example: Example, plan: Plan) -> str:

@@ -48,7 +48,9 @@ def test_sound_spans_are_counted_and_rare_types_told() -> None:
 
 
 def test_each_fault_is_told_with_its_texts_and_what_was_done() -> None:
-    wrong = Spans.of(len(USUAL), [(17, 24, "drug"), (40, 60, "part"), (5, 5, "part"), (15, 26, "part"), (17, 24, "drug")])
+    wrong = Spans.of(
+        len(USUAL), [(17, 24, "drug"), (40, 60, "part"), (5, 5, "part"), (15, 26, "part"), (17, 24, "drug")]
+    )
     found = {problem.title: problem for problem in look("spans", a_survey([*usual(), wrong]))}
     assert found["1 span outside of its text, in 1 text"].cases == ("c25",)
     assert "c25 (40 to 60). It is left out" in found["1 span outside of its text, in 1 text"].detail

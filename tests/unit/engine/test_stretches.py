@@ -56,7 +56,13 @@ def test_a_moved_stretch_stays_inside(start: int, length: int, size: int, seed: 
 
 
 def test_an_epoch_holds_every_stretch_of_every_text() -> None:
-    assert [(piece.case, piece.start) for piece in pieces_of([8, 20, 8], 8)] == [(0, 0), (1, 0), (1, 6), (1, 12), (2, 0)]
+    assert [(piece.case, piece.start) for piece in pieces_of([8, 20, 8], 8)] == [
+        (0, 0),
+        (1, 0),
+        (1, 6),
+        (1, 12),
+        (2, 0),
+    ]
     feed = Feed(stored([5, 20, 8]), a_plan(batch=5))
     batch = feed.make(0)
     assert sorted(batch.cases) == ["c0", "c1", "c1", "c1", "c2"]

@@ -1,6 +1,6 @@
 """The chain of tags against every path written out, and its gradient against differences."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def every_path(scores: Tensor, moves: Tensor, first: Tensor, row: int, length: i
     found = {}
     for path in product(range(scores.shape[2]), repeat=length):
         total = float(first[path[0]]) + sum(float(scores[row, place, tag]) for place, tag in enumerate(path))
-        total += sum(float(moves[a, b]) for a, b in zip(path, path[1:], strict=False))
+        total += sum(float(moves[a, b]) for a, b in pairwise(path))
         found[path] = total
     return found
 

@@ -42,7 +42,9 @@ def test_records_say_patient_site_and_covariates(tmp_path: Path) -> None:
 
 
 def test_types_are_labels_with_codes_where_they_are_known(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text(record("左肺癌 X", (0, 2, "解剖部位"), (0, 3, "疾病和诊断"), (4, 5, "own")), encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text(
+        record("左肺癌 X", (0, 2, "解剖部位"), (0, 3, "疾病和诊断"), (4, 5, "own")), encoding="utf-8"
+    )
     (target,) = listing(tmp_path).targets
     assert (target.name, target.kind) == ("entities", "spans")
     assert {label.name: label.code for label in target.labels} == {
@@ -61,17 +63,33 @@ def test_a_text_of_which_nothing_is_said_has_no_label(tmp_path: Path) -> None:
     assert targets[2].places == ()
 
 
-def test_texts_in_which_nothing_is_marked_are_refused(tmp_path: Path) -> None:
+def test_texts_in_which_nothing_is_marked_have_no_target(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(record("Took nothing"), encoding="utf-8")
-    with pytest.raises(DataRefused, match="nothing is marked in the 1 texts"):
-        listing(tmp_path)
+    found = listing(tmp_path)
+    assert (len(found.cases), found.targets) == (1, ())
+    assert "nothing is marked in any of the texts" in found.notes
+
+
+def test_records_without_spans_are_listed_but_not_recognised(tmp_path: Path) -> None:
+    (tmp_path / "new.jsonl").write_text(json.dumps({"text": "Took aspirin", "patient": "p1"}), encoding="utf-8")
+    source = registry.get("sources", "entity_records")
+    assert source.recognises(str(tmp_path)) is None
+    (case,) = source.list(str(tmp_path), SourceOptions()).cases
+    assert (case.patient, case.inputs["text"].item) == ("p1", "1")
+    (tmp_path / "new.jsonl").write_text(json.dumps({"no": "text"}), encoding="utf-8")
+    with pytest.raises(DataRefused, match="no annotated text"):
+        source.list(str(tmp_path), SourceOptions())
 
 
 def test_parts_of_tagged_tokens(tmp_path: Path) -> None:
     for name in ("train.bio", "dev.bio", "test.bio"):
         (tmp_path / name).write_text("口 O\n服 O\n药 B-药物\n\n无 O\n药 B-药物\n", encoding="utf-8")
     found = listing(tmp_path, "bio")
-    assert [(case.id, case.split) for case in found.cases][:3] == [("dev-1", "val"), ("dev-2", "val"), ("test-1", "test")]
+    assert [(case.id, case.split) for case in found.cases][:3] == [
+        ("dev-1", "val"),
+        ("dev-2", "val"),
+        ("test-1", "test"),
+    ]
     assert len(found.cases) == 6
 
 

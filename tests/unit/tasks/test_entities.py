@@ -128,7 +128,9 @@ def test_a_perfect_answer_scores_perfectly() -> None:
 
 
 def test_wrong_ends_count_as_relaxed_hits_and_other_types_as_none() -> None:
-    rows, _ = decided([a_row(said=Spans.of(len(TEXT), [(1, 6, "药物"), (7, 9, "药物")]))], a_plan({"name": "best_path"}))
+    rows, _ = decided(
+        [a_row(said=Spans.of(len(TEXT), [(1, 6, "药物"), (7, 9, "药物")]))], a_plan({"name": "best_path"})
+    )
     index = np.arange(1)
     found = {one.name: one.of(index) for one in TASK.score(rows, a_plan()).statistics}
     assert found["f1"] == 0

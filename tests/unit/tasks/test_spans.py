@@ -1,6 +1,6 @@
 """Spans from scores of tags: probabilities against every path written out; the loss of stretches that cut a span."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def every_path(values: np.ndarray, length: int, labels: int) -> dict[tuple[int, 
     begin, end = may_begin(labels), may_end(labels)
     found = {}
     for path in product(range(count), repeat=length):
-        pairs = list(zip(path, path[1:], strict=False))
+        pairs = list(pairwise(path))
         if begin[path[0]] and end[path[-1]] and all(allowed[a, b] for a, b in pairs):
             found[path] = sum(float(values[tag, n]) for n, tag in enumerate(path)) + sum(moves[a, b] for a, b in pairs)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,8 @@ SHOWN = 3
 LONGEST = 1200
 """Characters of a text that are shown; a page is no data store."""
 POINTS = 100
+NOTE = "Underlined: true. Shaded: said. Behind a span that has no equal: \N{MINUS SIGN} missed, + said too much."
+SORTS: tuple[Literal["true", "said"], ...] = ("true", "said")
 
 
 def figures_of(rows: Sequence[Row], labels: Sequence[Label], decision: Mapping[str, Any]) -> tuple[Figure, ...]:
@@ -153,7 +155,7 @@ def _texts(rows: Sequence[Row], labels: Sequence[Label]) -> list[Figure]:
             title=title,
             passages=tuple(_passage(rows[n], scores[n], labels) for n in some),
             legend=legend,
-            note="Underlined: true. Shaded: said. Behind a span that has no equal: \N{MINUS SIGN} missed, + said too much.",
+            note=NOTE,
         )
         for title, some in parts.items()
     ]
@@ -164,7 +166,7 @@ def _passage(row: Row, score: float, labels: Sequence[Label]) -> Passage:
     shown = text[:LONGEST]
     marks = [
         Mark(start=start, stop=min(stop, len(shown)), label=labels[label - 1].name, colour=label - 1, sort=sort)
-        for sort, spans in (("true", truth_of(row)), ("said", said_of(row)))
+        for sort, spans in zip(SORTS, (truth_of(row), said_of(row)), strict=True)
         for start, stop, label in spans
         if start < len(shown)
     ]
