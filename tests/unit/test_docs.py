@@ -22,7 +22,7 @@ PAGES = sorted(
 )
 TUTORIALS = [
     *sorted(ROOT.glob("docs/tutorials/*.md")),
-    *(ROOT / "docs" / "how-to" / name for name in ("multilabel.md", "signals.md", "synthesis.md")),
+    *(ROOT / "docs" / "how-to" / name for name in ("multilabel.md", "signals.md", "synthesis.md", "entities.md")),
 ]
 """Pages that are run from an empty folder."""
 PICTURES_TO_COME: set[str] = set()

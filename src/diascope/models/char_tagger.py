@@ -83,8 +83,8 @@ class CharTagger(nn.Module):
         x = self.norm(x.transpose(1, 2))
         if self.recurrent is not None:
             x, _ = self.recurrent(self.dropout(x) * there.transpose(1, 2))
-        seen: Tensor = x.transpose(1, 2) * there
-        return seen
+        said: Tensor = x.transpose(1, 2) * there
+        return said
 
     def _with_unseen(self, text: Tensor) -> Tensor:
         if not self.training or not self.unseen:

@@ -37,7 +37,7 @@ def _passage(passage: Passage, words: Words) -> Markup:
         parts.append(_stretch(passage.text[start:stop], _over(passage, start), words))
         parts += _wrong(passage, stop, words)
     caption = [tag("span", passage.case, class_="case"), " ", words.phrase(passage.caption)]
-    return tag("div", tag("p", *parts, class_="text"), tag("p", caption, class_="caption"), class_="passage")
+    return tag("div", tag("p", join(parts), class_="text"), tag("p", caption, class_="caption"), class_="passage")
 
 
 def _over(passage: Passage, place: int) -> list[Mark]:

@@ -63,10 +63,22 @@ def test_a_text_of_which_nothing_is_said_has_no_label(tmp_path: Path) -> None:
     assert targets[2].places == ()
 
 
-def test_texts_in_which_nothing_is_marked_are_refused(tmp_path: Path) -> None:
+def test_texts_in_which_nothing_is_marked_have_no_target(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(record("Took nothing"), encoding="utf-8")
-    with pytest.raises(DataRefused, match="nothing is marked in the 1 texts"):
-        listing(tmp_path)
+    found = listing(tmp_path)
+    assert (len(found.cases), found.targets) == (1, ())
+    assert "nothing is marked in any of the texts" in found.notes
+
+
+def test_records_without_spans_are_listed_but_not_recognised(tmp_path: Path) -> None:
+    (tmp_path / "new.jsonl").write_text(json.dumps({"text": "Took aspirin", "patient": "p1"}), encoding="utf-8")
+    source = registry.get("sources", "entity_records")
+    assert source.recognises(str(tmp_path)) is None
+    (case,) = source.list(str(tmp_path), SourceOptions()).cases
+    assert (case.patient, case.inputs["text"].item) == ("p1", "1")
+    (tmp_path / "new.jsonl").write_text(json.dumps({"no": "text"}), encoding="utf-8")
+    with pytest.raises(DataRefused, match="no annotated text"):
+        source.list(str(tmp_path), SourceOptions())
 
 
 def test_parts_of_tagged_tokens(tmp_path: Path) -> None:

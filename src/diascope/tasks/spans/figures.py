@@ -20,8 +20,8 @@ SHOWN = 3
 LONGEST = 1200
 """Characters of a text that are shown; a page is no data store."""
 POINTS = 100
-NOTE = "Underlined: true. Shaded: said. Behind a span without an equal: \N{MINUS SIGN} missed, + said too much."
-"""How passages are drawn."""
+NOTE = "Underlined: true. Shaded: said. Behind a span that has no equal: \N{MINUS SIGN} missed, + said too much."
+SORTS: tuple[Literal["true", "said"], ...] = ("true", "said")
 
 
 def figures_of(rows: Sequence[Row], labels: Sequence[Label], decision: Mapping[str, Any]) -> tuple[Figure, ...]:
@@ -161,16 +161,12 @@ def _texts(rows: Sequence[Row], labels: Sequence[Label]) -> list[Figure]:
     ]
 
 
-def _sorts(row: Row) -> tuple[tuple[Literal["true", "said"], Any], ...]:
-    return ("true", truth_of(row)), ("said", said_of(row))
-
-
 def _passage(row: Row, score: float, labels: Sequence[Label]) -> Passage:
     text = row["text"]
     shown = text[:LONGEST]
     marks = [
         Mark(start=start, stop=min(stop, len(shown)), label=labels[label - 1].name, colour=label - 1, sort=sort)
-        for sort, spans in _sorts(row)
+        for sort, spans in zip(SORTS, (truth_of(row), said_of(row)), strict=True)
         for start, stop, label in spans
         if start < len(shown)
     ]
