@@ -20,7 +20,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("tests/**/*.md")]
 )
-TUTORIALS = sorted(ROOT.glob("docs/tutorials/*.md"))
+EXECUTED = "executed by the tests"
+"""What a how-to says of itself when it is run as the tutorials are."""
+TUTORIALS = sorted(
+    [
+        *ROOT.glob("docs/tutorials/*.md"),
+        *(path for path in ROOT.glob("docs/how-to/*.md") if EXECUTED in path.read_text(encoding="utf-8")),
+    ]
+)
 PICTURES_TO_COME: set[str] = set()
 """Shown by the READMEs; a picture of a real report that is put there with the first release."""
 COMMANDS = typer.main.get_command(app).commands
