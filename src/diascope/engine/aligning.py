@@ -98,7 +98,9 @@ def _same_labels(theirs: Target, ours: Target) -> None:
             todo="Rename the labels of the data to those of the release",
         )
     moved = [
-        label.name for label in theirs.labels if ours.kind != "category" and label.value != known[label.name].value
+        label.name
+        for label in theirs.labels
+        if ours.kind not in ("category", "boxes") and label.value != known[label.name].value
     ]
     if moved:
         raise DataRefused(f"the labels {', '.join(moved)} have other voxel values than in the release")
