@@ -89,6 +89,9 @@ def test_volumes_are_pretrained_on_and_a_fit_starts_from_them(tmp_path, capsys):
     assert plan["model_options"] == opened.plan["model_options"]
     assert f"{len(weights)} of {len(weights)} weights of the encoder taken" in plan.choices["weights"].reason
     assert "fit no other network" in plan.choices["model"].reason
+    card = (Path(fitted["release"]) / "model-card.md").read_text()
+    assert f"- Started from `{label}` (SHA-256 {start['sha256'][:12]})" in card
+    assert "its first 1 stage(s) were not trained" in card
     # What was frozen is in the release as it was pretrained; the rest has moved.
     released = read_arrays(Path(fitted["release"]) / "weights-0.safetensors")
     same = {name for name, array in weights.items() if np.array_equal(array, released[name])}
