@@ -86,10 +86,10 @@ def licence_text(release: Release, dataset: str) -> str:
     )
 
 
-<<<<<<< HEAD
 def _blocked(evaluation: Evaluation) -> list[str]:
     return ["## Must not be used", "", *(f"- {why}" for why in evaluation.blocks), ""] if evaluation.blocks else []
-=======
+
+
 def _asked(plan: Plan) -> list[str]:
     """What a user asked of the images and of the weights; nothing where they asked nothing."""
     value = {name: choice.value for name, choice in plan.choices.items()}
@@ -104,7 +104,6 @@ def _asked(plan: Plan) -> list[str]:
         source = start["of"] or start["file"].rsplit("/", 1)[-1]
         lines.append(f"- Started from `{source}` (SHA-256 {start['sha256'][:12]}), {start['taken']} weights{frozen}")
     return lines
->>>>>>> transfer
 
 
 def _made(release: Release) -> str:
