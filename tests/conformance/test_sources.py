@@ -192,6 +192,12 @@ def signal_files(root: Path) -> str:
     return str(root)
 
 
+def images(root: Path) -> str:
+    for name in ("a", "more/b"):
+        picture(root / f"{name}.png")
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -215,12 +221,15 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         box_table,
         signal_table,
         signal_files,
+        images,
         phantom,
     )
 }
 FACTORIES["table"] = values_of_laboratory
 NAMES = registry.names("sources")
-OF_FOLDERS = [name for name in NAMES if name != "phantom"]
+ASKED_FOR = "images"
+"""It takes no folder by itself, and its folders have neither columns nor labels."""
+OF_FOLDERS = [name for name in NAMES if name not in ("phantom", ASKED_FOR)]
 
 
 @pytest.fixture(autouse=True)
@@ -232,8 +241,9 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def test_recognises_its_own_layout_and_nobody_elses(name: str, tmp_path: Path) -> None:
     assert name in FACTORIES, f"write a factory of a tiny {name} layout here"
     location = FACTORIES[name](tmp_path)
-    assert [key for key, source in registry.each("sources") if source.recognises(location)] == [name]
-    assert sources.recognise(location) == name
+    recognised = [key for key, source in registry.each("sources") if source.recognises(location)]
+    assert recognised == ([] if name == ASKED_FOR else [name])
+    assert sources.recognise(location, name if name == ASKED_FOR else None) == name
 
 
 @pytest.mark.parametrize("name", NAMES)
