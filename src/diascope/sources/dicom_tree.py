@@ -9,7 +9,7 @@ from pathlib import Path
 from diascope.core.case import Case, FileRef, Scalar, Target
 from diascope.core.errors import DataRefused
 from diascope.core.problem import Problem
-from diascope.formats.dicomio.headers import SUFFIXES, Instance, is_dicom, scan, series
+from diascope.formats.dicomio.headers import SUFFIXES, Instance, is_dicom, is_waveform, scan, series
 from diascope.modalities import of_dicom_code
 from diascope.privacy.pseudonym import pseudonym
 from diascope.sources import Listing, SourceOptions
@@ -72,7 +72,7 @@ def _why(root: Path) -> str | None:
     if not root.is_dir() or is_declared(root):
         return None
     for count, path in enumerate(_candidates(root)):
-        if is_dicom(path):
+        if is_dicom(path) and not is_waveform(path):
             return f"DICOM files, such as {path.relative_to(root).as_posix()}"
         if count >= MOST_LOOKED_AT:
             return None

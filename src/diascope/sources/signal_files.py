@@ -20,6 +20,8 @@ from diascope.sources.tables.targets import category
 
 INPUT = "signal"
 """Name of the input."""
+MOST_LOOKED_AT = 200
+"""Files that are opened to recognise the layout."""
 LABEL = "label"
 """Name of the target that the folders are."""
 
@@ -40,8 +42,9 @@ class SignalFiles:
         root = Path(location)
         if not root.is_dir():
             raise DataRefused("this is no folder of recordings", given=root, todo="See docs/how-to/signals.md")
-        tables = _tables(root)
-        files = [path for path in recordings(root) if path not in tables]
+        found = recordings(root)
+        tables = _tables(root, found)
+        files = [path for path in found if path not in tables]
         if not files:
             raise DataRefused(f"there are no recordings in {root}", todo="See docs/how-to/signals.md")
         cases = _cases(root, files)
@@ -70,21 +73,21 @@ class SignalFiles:
 def _why(root: Path) -> str | None:
     if not root.is_dir() or is_declared(root):
         return None
-    tables = _tables(root)
-    files = [path for path in recordings(root) if path not in tables]
+    found = recordings(root, MOST_LOOKED_AT)
+    tables = _tables(root, found) if found else []
+    files = [path for path in found if path not in tables]
     if not files or any(samples_in(root / name) for name in tables):
         return None
     if tables:
-        return f"{len(files)} recordings and the table {tables[0]}"
+        return f"recordings, such as {files[0]}, and the table {tables[0]}"
     classes = _folders(files)
-    return f"{len(files)} recordings in {len(classes)} folders" if len(classes) > 1 else None
+    return f"recordings in folders, such as {files[0]}" if len(classes) > 1 else None
 
 
-def _tables(root: Path) -> list[str]:
+def _tables(root: Path, found: Sequence[str]) -> list[str]:
     """Names of the tables in the folder: those named like one (`BESIDE`), else all that are no recordings."""
     names = [name for name in contents(root)[1] if name.lower().endswith(SUFFIXES)]
-    own = {path for path in recordings(root) if "/" not in path}
-    tables = [name for name in names if name not in own and len(columns_of(root / name)) > 1]
+    tables = [name for name in names if name not in found and len(columns_of(root / name)) > 1]
     named = [name for name in tables if name in BESIDE]
     return named or tables
 

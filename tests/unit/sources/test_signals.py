@@ -175,14 +175,26 @@ def test_recordings_beside_a_table(kind, tmp_path):
     assert np.allclose(signal.values, a_signal(True, seed=1).values, atol=1e-3)
 
 
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_dicom_waveforms_are_recordings_and_no_images(tmp_path):
+    real = REAL / "dicom" / "pydicom" / "src" / "pydicom" / "data" / "test_files" / "waveform_ecg.dcm"
+    for name in "ab":
+        (tmp_path / f"{name}.dcm").write_bytes(real.read_bytes())
+    (tmp_path / "labels.csv").write_text("file,label\na.dcm,x\nb.dcm,y\n")
+    assert recognise(str(tmp_path)) == "signal_files"
+    case = FILES.list(str(tmp_path), SourceOptions()).cases[0]
+    assert formats.read_input(case.inputs["signal"], tmp_path).channels[6] == "V1"
+
+
 def test_recordings_in_a_folder_for_each_class(tmp_path):
-    for number in range(4):
+    for number in range(50):
         folder = tmp_path / ("late" if number % 2 else "early")
         folder.mkdir(exist_ok=True)
-        registry.get("formats", "signal_csv").write(a_signal(seed=number), folder / f"r{number}.csv")
+        registry.get("formats", "signal_csv").write(a_signal(seed=number, seconds=0.2), folder / f"r{number}.csv")
     assert recognise(str(tmp_path)) == "signal_files"
     listing = FILES.list(str(tmp_path), SourceOptions())
-    assert [case.targets["label"] for case in listing.cases] == ["early", "early", "late", "late"]
+    assert [case.targets["label"] for case in listing.cases] == ["early"] * 25 + ["late"] * 25
 
 
 def test_recordings_of_which_nothing_says_what_they_are_are_refused(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from diascope.core.case import Case, FileRef, Split
 from diascope.core.errors import DataRefused
-from diascope.formats.dicomio.headers import is_dicom
+from diascope.formats.dicomio.headers import is_dicom, is_waveform
 from diascope.sources.folders.files import contents, suffix_of
 from diascope.sources.folders.splits import parts_of
 from diascope.sources.tables.targets import MOST_CLASSES, is_absence
@@ -25,7 +25,7 @@ def holds_dicom(folder: Path) -> bool:
         for name in sorted(files):
             if name.startswith(".") or suffix_of(name):
                 continue
-            if is_dicom(Path(path, name)):
+            if is_dicom(Path(path, name)) and not is_waveform(Path(path, name)):
                 return True
             looked += 1
             if looked >= MOST_LOOKED_AT:

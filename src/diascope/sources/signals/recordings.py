@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from diascope import formats
 from diascope.core.case import FileRef
 from diascope.core.errors import DataRefused, DiascopeError
 from diascope.formats.waveforms.beside import NAME as DECLARED
+from diascope.formats.waveforms.numbers import LINES
 from diascope.formats.waveforms.wfdb_header import read_header
 from diascope.formats.wfdb import GAP, files_of
 
 KIND = "signal"
 WFDB = ".hea"
+ENDINGS = (WFDB, ".dcm", ".dicom", *LINES)
+"""Of files that are opened to see whether they are recordings; DICOM may have none."""
+A_FOLDER = 20
+"""Files of one folder that are opened where only the layout is asked for."""
 
 
 def signal_ref(root: Path, path: str) -> FileRef:
@@ -41,20 +47,31 @@ def signal_ref(root: Path, path: str) -> FileRef:
     return FileRef(format=name, paths=files_read(root, plain), kind="signal")
 
 
-def recordings(root: Path) -> Iterator[str]:
-    """Relative paths of the recordings below a folder, sorted; segments of a WFDB record are no records."""
+def recordings(root: Path, most: int | None = None) -> list[str]:
+    """Relative paths of the recordings below a folder, sorted; segments of a WFDB record are no records.
+
+    Args:
+        root: The folder.
+        most: Files that are looked at, where only the layout is asked for; None is all.
+    """
     found: list[str] = []
     parts: set[str] = set()
+    for path in islice(_candidates(root, None if most is None else A_FOLDER), most):
+        if formats.format_of(path, KIND) is None:
+            continue
+        found.append(path.relative_to(root).as_posix())
+        if path.name.lower().endswith(WFDB):
+            parts |= {segment.relative_to(root).as_posix() for segment in _segments(path)}
+    return [path for path in found if path not in parts]
+
+
+def _candidates(root: Path, most: int | None) -> Iterator[Path]:
+    """Files that may be recordings by their name (pictures and volumes are not opened), at most so many a folder."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in sorted(files):
-            path = Path(folder, name)
-            if name.startswith(".") or name == DECLARED or formats.format_of(path, KIND) is None:
-                continue
-            found.append(path.relative_to(root).as_posix())
-            if name.lower().endswith(WFDB):
-                parts |= {segment.relative_to(root).as_posix() for segment in _segments(path)}
-    return (path for path in found if path not in parts)
+        named = (name for name in sorted(files) if not name.startswith(".") and name != DECLARED)
+        able = (name for name in named if Path(name).suffix.lower() in (*ENDINGS, ""))
+        yield from (Path(folder, name) for name in islice(able, most))
 
 
 def _segments(header: Path) -> list[Path]:

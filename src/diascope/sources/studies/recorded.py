@@ -21,7 +21,7 @@ def recorded(path: Path, opened: OpenRelease) -> Iterator[Incoming]:
     if name is None or not path.exists():
         return
     root = path if path.is_dir() else path.parent
-    files = recordings(root) if path.is_dir() else iter([path.name] if format_of(path, KIND) else [])
+    files = recordings(root) if path.is_dir() else [path.name] if format_of(path, KIND) else []
     for file in files:
         ref = signal_ref(root, file)
         ref = ref.model_copy(update={"digest": file_digest(root / one for one in ref.paths)})
