@@ -122,7 +122,8 @@ def is_report(path: Path) -> bool:
     """
     text, _ = decoded(path, path.read_bytes())
     letters = sum(one.isalpha() for one in text)
-    if text.lstrip()[:1] in ("{", "[") or words(text) < FEW_WORDS or 2 * letters < sum(not one.isspace() for one in text):
+    spaceless = sum(not one.isspace() for one in text)
+    if text.lstrip()[:1] in ("{", "[") or words(text) < FEW_WORDS or 2 * letters < spaceless:
         return False
     layout = layout_of(path, text)
     lines = sum(bool(line.strip()) for line in text.splitlines())
