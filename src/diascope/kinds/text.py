@@ -115,7 +115,9 @@ class Texts:
             sum(test(one) for one in words) / len(words)
             for test in (str.isalpha, str.isdigit, str.isspace, lambda one: "\u4e00" <= one <= "\u9fff")
         ]
-        return np.array([np.log(len(words)), *shares, _unknown(codes, settings)])
+        # What is read stretch by stretch may be of any length.
+        length = float("nan") if settings.get("whole") else np.log(len(words))
+        return np.array([length, *shares, _unknown(codes, settings)])
 
     def refusals(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
         ref = case.inputs.get(name)
