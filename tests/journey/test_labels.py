@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from diascope import cli
+from diascope.testing.releases import SMALL
 
 NAMES = ("nodule", "catheter", "line")
 SHARES = (0.45, 0.35, 0.25)
@@ -111,7 +112,8 @@ def _in_chinese(capsys: pytest.CaptureFixture[str], folder: Path, made: dict[str
 def test_pictures_and_a_map_of_one_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     space = ("--workspace", tmp_path / "space")
     films = a_manifest(tmp_path / "films", 300, 0)
-    made = run(capsys, "fit", films, *space, "--minutes", 1, "--set", "steps=250")
+    small = ("--set", f"model_options={json.dumps(SMALL)}", "--set", "threads=1", "--set", "steps=300")
+    made = run(capsys, "fit", films, *space, "--minutes", 2, *small)
     metrics = made["evaluation"]["metrics"]
     assert metrics["auroc"]["value"] >= 0.8
     assert metrics["auroc"]["low"] < metrics["auroc"]["value"] < metrics["auroc"]["high"]
