@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.drawn import Images, boxes_target, by_path, case_of, words
-from diascope.sources.folders.files import contents, reason, refuse_mixed, stem_of
+from diascope.sources.folders.drawn import Images, boxes_target, case_of, refuse_mixed_images, words
+from diascope.sources.folders.files import contents, reason, stem_of
 from diascope.sources.tables.describe import Rows, describe
-from diascope.sources.tables.drawn import Sides, boxes_by_image, sides_of
+from diascope.sources.tables.drawn import Sides, boxes_alone, boxes_by_image, sides_of
 from diascope.sources.tables.sheet import read_columns, read_sheet
 
 
@@ -36,20 +37,38 @@ class BoxTable:
                 f"none of the {len(boxes)} images that {path.name} names is there", given=next(iter(boxes), ""),
                 todo="Write paths relative to the table, or put the images beside it",
             )  # fmt: skip
-        by_path(found, root)
-        refuse_mixed(found.values(), root)
+        _refuse_twice(found, path)
+        refuse_mixed_images(found.values(), root)
         stems = {name: stem_of(place) for name, place in found.items()}
         same = len(set(stems.values())) < len(stems)
         ids = {name: place if same else stems[name] for name, place in found.items()}
         cases = [case_of(ids[name], place, boxes[name]) for name, place in found.items()]
         of_case = {ids[name]: rows[name] for name in found}
         target = boxes_target([boxes[name] for name in found], path)
-        described = describe(cases, options, Rows(sheet.columns, of_case, sides.columns), [target])
+        described = describe(
+            cases, options, boxes_alone(Rows(sheet.columns, of_case, sides.columns), options), [target]
+        )
         notes = [*sheet.notes, f"boxes: {words(boxes[name] for name in found)}"]
         if len(boxes) > len(found):
             missing = next(name for name in boxes if name not in found)
             notes.append(f"{len(boxes) - len(found)} images of {path.name} are not there, such as {missing}: left out")
         return Listing(root, described.cases, described.targets, (*notes, *described.notes))
+
+
+def _refuse_twice(found: Mapping[str, str], table: Path) -> None:
+    """Refuse two names of one image: its boxes would be two cases.
+
+    Raises:
+        DataRefused: Names both.
+    """
+    names: dict[str, str] = {}
+    for name, place in found.items():
+        if place in names:
+            raise DataRefused(
+                f"{table.name} names the image {place} in two ways", given=f"{names[place]} and {name}",
+                todo="Write its name in one way",
+            )  # fmt: skip
+        names[place] = name
 
 
 def _why(place: Path) -> str | None:

@@ -10,11 +10,12 @@ from diascope.core.case import Case, Split
 from diascope.core.errors import DataRefused
 from diascope.formats.boxes.coco import Listed, looks_like_coco, read_coco
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.drawn import Images, boxes_target, case_of, coco_files, words
-from diascope.sources.folders.files import contents, is_declared, reason, refuse_mixed, stem_of
+from diascope.sources.folders.drawn import Images, boxes_target, case_of, coco_files, refuse_mixed_images, words
+from diascope.sources.folders.files import contents, is_declared, reason, stem_of
 from diascope.sources.folders.splits import SPLIT_NAMES, split_of
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
+from diascope.sources.tables.drawn import boxes_alone
 
 
 class Coco:
@@ -42,10 +43,12 @@ class Coco:
                 given=missing[0] if missing else "",
                 todo="Put the images beside the file, or into a folder 'images'",
             )  # fmt: skip
-        refuse_mixed((ref.paths[0] for case in cases for ref in case.inputs.values() if hasattr(ref, "paths")), root)
+        refuse_mixed_images(
+            (ref.paths[0] for case in cases for ref in case.inputs.values() if hasattr(ref, "paths")), root
+        )
         drawn = [boxes for case in cases if isinstance(boxes := case.targets["boxes"], Boxes)]
         rows, table_notes = rows_beside(root, cases)
-        described = describe(cases, options, rows, [boxes_target(drawn, root)])
+        described = describe(cases, options, boxes_alone(rows, options), [boxes_target(drawn, root)])
         notes = [f"boxes: {words(drawn)}"]
         if missing:
             notes.append(f"{len(missing)} listed images are not there, such as {missing[0]}: left out")

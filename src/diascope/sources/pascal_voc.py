@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Split
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.core.problem import Problem
-from diascope.formats.boxes.voc import Annotation, read_voc
+from diascope.formats.boxes.voc import read_voc
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.drawn import Images, boxes_target, by_path, case_of, words, xml_files, xml_folder
-from diascope.sources.folders.files import case_ids, is_declared, reason, refuse_mixed
+from diascope.sources.folders.drawn import (
+    Images,
+    boxes_target,
+    case_of,
+    refuse_mixed_images,
+    words,
+    xml_files,
+    xml_folders,
+)
+from diascope.sources.folders.files import case_ids, is_declared, reason
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
+from diascope.sources.tables.drawn import boxes_alone
 
 LISTS = "ImageSets/Main"
 PARTS: dict[str, Split] = {"train": "train", "trainval": "train", "val": "val", "test": "test"}
 """Lists that give parts; other files there are lists of single labels."""
+
+
+@dataclass
+class Found:
+    """What the annotations of one folder lead to.
+
+    Args:
+        split: That the folder is called after.
+        boxes: Path of an image, relative to the root, to its boxes.
+        stems: The same to the stem of its annotation.
+        lost: Annotations that belong to no image.
+        alone: Images without an annotation.
+        broken: File to why it could not be read.
+    """
+
+    split: Split | None
+    boxes: dict[str, Boxes] = field(default_factory=dict)
+    stems: dict[str, str] = field(default_factory=dict)
+    lost: int = 0
+    alone: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 class PascalVoc:
@@ -34,72 +66,95 @@ class PascalVoc:
             UnknownName: When a column that the user named does not exist.
         """
         root = Path(location)
-        folder = xml_folder(root)
-        if folder is None:
+        folders = xml_folders(root)
+        if not folders:
             raise DataRefused("no folder of XML annotations lies here", given=root, todo="See docs/how-to/layouts.md")
-        read, problems = _read(root, folder)
-        images = Images(root, [folder])
-        found = {name: path for name, one in read.items() if (path := images.find(name, one.image)) is not None}
-        if not found:
+        found = [_found(root, prefix, split) for split, prefix in folders]
+        paths = [path for one in found for path in one.boxes]
+        if not paths:
             raise DataRefused(
-                f"no image belongs to any of the {len(read)} annotations", given=root,
+                f"no image belongs to any of the {sum(one.lost for one in found)} annotations", given=root,
                 todo="Put the images into JPEGImages, with the stems of the annotations",
             )  # fmt: skip
-        by_path(found, root)
-        refuse_mixed(found.values(), root)
-        cases, notes = _cases(root, found, read)
+        refuse_mixed_images(paths, root)
+        cases, notes = _cases(root, found)
         drawn = [boxes for case in cases if isinstance(boxes := case.targets["boxes"], Boxes)]
         rows, table_notes = rows_beside(root, cases)
-        described = describe(cases, options, rows, [boxes_target(drawn, root)])
-        if len(read) > len(found):
-            notes.append(f"{len(read) - len(found)} annotations belong to no image: left out")
-        alone = len(set(images.paths) - set(found.values()))
-        if alone:
-            notes.append(f"{alone} images have no annotation: left out")
+        described = describe(cases, options, boxes_alone(rows, options), [boxes_target(drawn, root)])
         return Listing(
             root=root,
             cases=described.cases,
             targets=described.targets,
-            notes=(f"boxes: {words(drawn)}", *notes, *table_notes, *described.notes),
-            problems=tuple(problems),
+            notes=(f"boxes: {words(drawn)}", *notes, *_left_out(found), *table_notes, *described.notes),
+            problems=_unreadable(found),
         )
 
 
 def _why(root: Path) -> str | None:
     if not root.is_dir() or is_declared(root):
         return None
-    folder = xml_folder(root)
-    return f"XML annotations in {folder or 'the folder itself'}" if folder is not None else None
+    prefixes = [prefix for _, prefix in xml_folders(root)]
+    return f"XML annotations in {', '.join(prefix or 'the folder itself' for prefix in prefixes)}" if prefixes else None
 
 
-def _read(root: Path, folder: str) -> tuple[dict[str, Annotation], list[Problem]]:
-    """Stem to what the file says, and which files could not be read."""
-    found, broken = {}, dict[str, str]()
-    for name in xml_files(root / folder):
+def _found(root: Path, prefix: str, split: Split | None) -> Found:
+    """The annotations of one folder, and the images that they are about."""
+    part = f"{prefix.split('/')[0]}/" if split is not None else ""
+    images, found = Images(root / part, [prefix.removeprefix(part)]), Found(split)
+    for name in xml_files(root / prefix):
         try:
-            found[Path(name).stem] = read_voc(root / folder / name)
+            read = read_voc(root / prefix / name)
         except UnreadableFile as error:
-            broken[name] = error.reason
+            found.broken[name] = error.reason
+            continue
+        stem = Path(name).stem
+        path = images.find(stem, read.image)
+        if path is None:
+            found.lost += 1
+            continue
+        path = f"{part}{path}"
+        if path in found.boxes:
+            raise DataRefused(
+                f"two annotations are about the image {path}",
+                given=f"{found.stems[path]} and {stem} in {root}",
+                todo="Keep one of them",
+            )
+        found.boxes[path], found.stems[path] = read.boxes, stem
+    found.alone = len({f"{part}{path}" for path in images.paths} - set(found.boxes))
+    return found
+
+
+def _left_out(found: Sequence[Found]) -> list[str]:
+    lost, alone = sum(one.lost for one in found), sum(one.alone for one in found)
+    notes = [f"{lost} annotations belong to no image: left out"] if lost else []
+    return [*notes, f"{alone} images have no annotation: left out"] if alone else notes
+
+
+def _unreadable(found: Sequence[Found]) -> tuple[Problem, ...]:
+    broken = {name: reason for one in found for name, reason in one.broken.items()}
     if not broken:
-        return found, []
-    first = next(iter(broken))
-    title = f"{len(broken)} of {len(broken) + len(found)} annotations could not be read"
+        return ()
+    first, known = next(iter(broken)), sum(len(one.boxes) + one.lost for one in found)
+    title = f"{len(broken)} of {len(broken) + known} annotations could not be read"
     detail = f"{first}: {broken[first]}. Their images are left out; mend the files to have them back."
-    return found, [Problem(check="boxes", severity="warn", title=title, detail=detail)]
+    return (Problem(check="boxes", severity="warn", title=title, detail=detail),)
 
 
-def _cases(root: Path, found: dict[str, str], read: dict[str, Annotation]) -> tuple[list[Case], list[str]]:
-    parts = _parts(root)
-    listed = {name: path for name, path in found.items() if not parts or name in parts}
-    stems = {path: name for name, path in listed.items()}
-    ids = case_ids(listed.values())
+def _cases(root: Path, found: Sequence[Found]) -> tuple[list[Case], list[str]]:
+    listed = _parts(root)
+    owner = {path: one for one in found for path in one.boxes}
+    paths = [path for path, one in owner.items() if not listed or one.stems[path] in listed]
+    ids = case_ids(paths)
     # The stem alone is what people call the image; paths only where stems come twice.
     short = {name: Path(name).name for name in ids}
     names = short if len(set(short.values())) == len(short) else {name: name for name in ids}
-    cases = [case_of(names[key], path, read[stems[path]].boxes, parts.get(stems[path])) for key, path in ids.items()]
-    notes = [f"parts are those of {LISTS}"] if parts else []
-    if len(listed) < len(found):
-        notes.append(f"{len(found) - len(listed)} images are in no list of {LISTS}: left out")
+    cases = [
+        case_of(names[key], path, owner[path].boxes[path], owner[path].split or listed.get(owner[path].stems[path]))
+        for key, path in ids.items()
+    ]
+    notes = [f"parts are those of {LISTS}"] if listed else []
+    if len(paths) < len(owner):
+        notes.append(f"{len(owner) - len(paths)} images are in no list of {LISTS}: left out")
     return cases, notes
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from diascope.core.boxes import Boxes, moved_corners
 from diascope.core.case import Case, Label, Target
+from diascope.core.errors import DataRefused
 from diascope.core.figure import Figure
 from diascope.core.finding import Finding, Measure, Place, Threshold
 from diascope.core.geometry import Geometry
@@ -72,6 +73,7 @@ class Detection:
         return " and ".join(present) + " alone" * (len(present) == 1) if present else "no box"
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
+        _refuse_volumes(fingerprint)
         side, why = _longest_side(fingerprint)
         finest = _finest_level(fingerprint, side)
         return {
@@ -186,6 +188,15 @@ def _numbers(target: Target) -> dict[str, int]:
 def _shape(plan: Plan) -> tuple[int, int, int]:
     z, y, x = plan["patch"]
     return z, y, x
+
+
+def _refuse_volumes(fingerprint: Fingerprint) -> None:
+    deep = [name for name, one in fingerprint.inputs.items() if one.kind == "image" and one.dimensions != 2]
+    if deep:
+        raise DataRefused(
+            f"boxes are learnt in flat images only, and {deep[0]!r} holds volumes",
+            todo="Give single slices with the boxes in them",
+        )
 
 
 def _longest_side(fingerprint: Fingerprint) -> tuple[int, str]:

@@ -270,3 +270,35 @@ def test_a_table_may_name_images_anywhere(tmp_path: Path) -> None:
         "box_table", table(tmp_path / "here" / "boxes.csv", "image,xmin,ymin,xmax,ymax", f"{cell},1,2,5,8")
     )
     assert (listing.root / listing.cases[0].inputs["image"].paths[0]).is_file()
+
+
+def test_voc_in_folders_of_parts_with_xml_beside_the_images(tmp_path: Path) -> None:
+    for part, count in (("train", 2), ("valid", 1), ("test", 1)):
+        for number in range(count):
+            picture(tmp_path / part / f"{part}-{number}.jpg")
+            annotation(tmp_path / part / f"{part}-{number}.xml", ("cell", 1, 1, 9, 9))
+    listing = listed("pascal_voc", tmp_path)
+    assert {case.id: case.split for case in listing.cases} == {
+        "train-0": "train", "train-1": "train", "valid-0": "val", "test-0": "test",
+    }  # fmt: skip
+
+
+def test_one_image_under_two_names_is_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    path = table(tmp_path / "boxes.csv", "image,xmin,ymin,xmax,ymax", "a.png,1,2,5,8", "a,1,2,5,9")
+    with pytest.raises(DataRefused, match=r"names the image a\.png in two ways"):
+        listed("box_table", path)
+
+
+def test_images_may_be_dicom_but_not_mixed_with_pictures(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "p1.dcm").write_bytes(b"\0" * 132)
+    path = table(tmp_path / "boxes.csv", "patientId,x,y,width,height,Target", "p1,1,2,4,6,1")
+    listing = listed("box_table", path)
+    (case,) = listing.cases
+    assert [target.name for target in listing.targets] == ["boxes"]
+    assert (case.inputs["image"].format, case.inputs["image"].paths) == ("dicom", ("films/p1.dcm",))
+    picture(tmp_path / "films" / "p2.png")
+    table(path, "patientId,x,y,width,height,Target", "p1,1,2,4,6,1", "p2,1,2,4,6,1")
+    with pytest.raises(DataRefused, match="1 of DICOM, 1 others"):
+        registry.get("sources", "box_table").list(str(path), OPTIONS)

@@ -10,6 +10,7 @@ import torch
 
 from diascope.core.boxes import Boxes
 from diascope.core.case import Label, Target
+from diascope.core.errors import DataRefused
 from diascope.core.figure import Chart, Grid
 from diascope.core.geometry import Geometry
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
@@ -375,3 +376,10 @@ def test_the_working_size_lets_small_boxes_be_seen(sides: Any, side: int, levels
     assert chosen["longest_side"].value == side
     assert chosen["levels"].value == levels
     assert all(choice.reason for choice in chosen.values())
+
+
+def test_volumes_are_refused_in_words() -> None:
+    deep = facts({}, (30, 40, 50))
+    seen = deep.inputs["image"].model_copy(update={"dimensions": 3})
+    with pytest.raises(DataRefused, match="flat images only"):
+        TASK.choices(deep.model_copy(update={"inputs": {"image": seen}}), TARGET)

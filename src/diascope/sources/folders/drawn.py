@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from diascope.core.boxes import Boxes
-from diascope.core.case import Case, Label, Split, Target
+from diascope.core.case import Case, FileRef, Label, Split, Target
 from diascope.core.errors import DataRefused
 from diascope.formats.boxes.coco import looks_like_coco
-from diascope.sources.folders.files import contents, file_ref, images_in, stem_of, suffix_of
+from diascope.sources.folders.files import contents, file_ref, refuse_mixed, stem_of, suffix_of
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, plain
 from diascope.sources.folders.splits import split_of
+from diascope.sources.tables.targets import DICOM
 
 TARGET_NAME = "boxes"
 """Of the target; also its kind and its column."""
@@ -28,10 +29,19 @@ COCO_FOLDERS = ("annotations", "annotation", "labels")
 
 def is_annotated(root: Path) -> bool:
     """Whether files beside the images say what is where: a table there then says more about the images only."""
-    return xml_folder(root) is not None or bool(coco_files(root))
+    return bool(xml_folders(root) or coco_files(root))
 
 
-def xml_folder(root: Path) -> str | None:
+def xml_folders(root: Path) -> list[tuple[Split | None, str]]:
+    """Split and prefix of each folder of XML files: of the whole set, else of folders that are called as parts."""
+    whole = _xml_folder(root)
+    if whole is not None:
+        return [(None, whole)]
+    parts = [(split_of(name), f"{name}/", _xml_folder(root / name)) for name in contents(root)[0]]
+    return [(split, f"{prefix}{inner}") for split, prefix, inner in parts if split is not None and inner is not None]
+
+
+def _xml_folder(root: Path) -> str | None:
     """Prefix of the folder that holds XML files: one that is called so, else the root where images lie beside them."""
     for name in contents(root)[0]:
         if name.lower() in XML_FOLDERS and xml_files(root / name):
@@ -80,7 +90,7 @@ def case_of(name: str, path: str, boxes: Boxes | None, split: Split | None = Non
         id=name,
         patient=name,
         patient_known=False,
-        inputs={"image": file_ref(path)},
+        inputs={"image": FileRef(format="dicom", paths=(path,)) if is_dicom(path) else file_ref(path)},
         targets={TARGET_NAME: boxes},
         split=split,
     )
@@ -97,7 +107,7 @@ class Images:
     def __init__(self, root: Path, beside: Sequence[str] = ()) -> None:
         self.root = root
         prefixes = [f"{name}/" for name in contents(root)[0] if plain(name) in OF_IMAGES]
-        self.paths = [f"{prefix}{name}" for prefix in (*prefixes, "", *beside) for name in images_in(root / prefix)]
+        self.paths = [f"{prefix}{name}" for prefix in (*prefixes, "", *beside) for name in _images_in(root / prefix)]
         self._by: dict[str, str] = {}
         for path in dict.fromkeys(self.paths):
             name = path.rsplit("/", 1)[-1]
@@ -112,26 +122,37 @@ class Images:
             for key in (plain_name, last, stem_of(last)):
                 if key in self._by:
                     return self._by[key]
-            if suffix_of(plain_name) and (self.root / plain_name).is_file():
+            if _is_image(plain_name) and (self.root / plain_name).is_file():
                 return plain_name
         return None
 
 
-def by_path(found: Mapping[str, str], root: object) -> None:
-    """Refuse two annotations of one image.
+def is_dicom(path: str) -> bool:
+    """Whether a file is called as DICOM is."""
+    return path.lower().endswith(DICOM)
 
-    Args:
-        found: Name of the annotation to the path of its image.
-        root: Of the data set, for the message.
+
+def refuse_mixed_images(paths: Iterable[str], where: Path) -> None:
+    """Refuse files of several kinds in one data set; DICOM is one of them.
 
     Raises:
-        DataRefused: Names the image and both annotations.
+        DataRefused: With the number of files of each kind.
     """
-    owners: dict[str, str] = {}
-    for name, path in found.items():
-        if path in owners:
-            raise DataRefused(
-                f"two annotations are about the image {path}", given=f"{owners[path]} and {name} in {root}",
-                todo="Keep one of them",
-            )  # fmt: skip
-        owners[path] = name
+    paths = list(paths)
+    of_dicom = [path for path in paths if is_dicom(path)]
+    if of_dicom and len(of_dicom) < len(paths):
+        raise DataRefused(
+            f"files of several kinds are mixed in {where}",
+            given=f"{len(of_dicom)} of DICOM, {len(paths) - len(of_dicom)} others",
+            todo="Keep one kind in a data set",
+        )
+    if not of_dicom:
+        refuse_mixed(paths, where)
+
+
+def _is_image(name: str) -> bool:
+    return bool(suffix_of(name)) or is_dicom(name)
+
+
+def _images_in(folder: Path) -> list[str]:
+    return [name for name in contents(folder)[1] if _is_image(name)]

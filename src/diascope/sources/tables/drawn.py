@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diascope.core.boxes import Boxes, Corners
 from diascope.core.errors import DataRefused
 from diascope.formats.tables.words import number_of
-from diascope.sources.tables.columns import first_of, plain
+from diascope.sources import SourceOptions
+from diascope.sources.tables.columns import TARGET, first_of, plain
+from diascope.sources.tables.describe import Rows
 from diascope.sources.tables.sheet import Cells, Sheet
 
 CORNERS = (
@@ -52,6 +54,14 @@ class Sides:
     def columns(self) -> frozenset[str]:
         """All of them."""
         return frozenset({self.image, *self.four, *(one for one in (self.label, self.ignored) if one)})
+
+
+def boxes_alone(rows: Rows | None, options: SourceOptions) -> Rows | None:
+    """A table beside boxes without the columns that are named like a target: boxes are it unless the user says so."""
+    if rows is None or options.target is not None:
+        return rows
+    others = {name for name in rows.columns if plain(name) in TARGET}
+    return replace(rows, used=rows.used | others)
 
 
 def sides_of(columns: Sequence[str]) -> Sides | None:
