@@ -18,7 +18,14 @@ from diascope.testing.cells import cells
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent.parent / "src" / "diascope"
-OWN = {"segmentation": "test_main_job.py"}
+OWN = {
+    "segmentation": "test_main_job.py",
+    "detection": "test_boxes.py",
+    "entities": "test_entities.py",
+    "synthesis": "test_synthesis.py",
+    "masked_images": "test_pretraining.py",
+    "contrastive_images": "test_pretraining.py",
+}
 """Tasks whose targets are no columns, and the journey that covers them."""
 ASKED = {
     "classification": ("--target", "label"),
