@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -17,6 +18,8 @@ from diascope.models.words.vocabulary import decoded
 
 CONFIG, LETTERS_A_TOKEN = "config.json", 4.0
 """What a checkpoint's folder holds beside its weights; characters of a token in English (fewer in Chinese)."""
+LOCAL: Mapping[str, Any] = MappingProxyType({"local_files_only": True, "trust_remote_code": False})
+"""Nothing is fetched, and no program that lies beside the weights is run."""
 
 
 class TextTransformer(nn.Module):
@@ -66,8 +69,8 @@ class TransformerModel:
         package = _transformers()
         try:
             # Weights in safetensors alone: a pickle runs what it likes.
-            body = package.AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-            tokens = package.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            body = package.AutoModel.from_pretrained(folder, use_safetensors=True, **LOCAL)
+            tokens = package.AutoTokenizer.from_pretrained(folder, **LOCAL)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise UnreadableFile(
@@ -81,7 +84,7 @@ class TransformerModel:
     def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
         """Of a transformer each token passes every weight but those of the embedding: two operations, times three."""
         package, folder = _transformers(), _folder(options)
-        config = package.AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = package.AutoConfig.from_pretrained(folder, **LOCAL)
         with torch.device("meta"):
             body = package.AutoModel.from_config(config)
         parameters = sum(one.numel() for one in body.parameters())
@@ -112,7 +115,7 @@ def _transformers() -> Any:
     try:
         return importlib.import_module("transformers")
     except ImportError as error:
-        raise MissingPackage("transformers", "transformers", "the model transformer") from error
+        raise MissingPackage("transformers", "text", "the model transformer") from error
 
 
 MODEL: Model = TransformerModel()
