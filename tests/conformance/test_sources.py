@@ -19,6 +19,7 @@ from diascope.core import registry
 from diascope.core.case import FileRef
 from diascope.core.errors import BadUsage, DataRefused, UnknownName
 from diascope.sources import SourceOptions
+from diascope.testing.factories import a_signal
 
 
 def picture(path: Path, value: int = 0) -> None:
@@ -173,6 +174,30 @@ def box_table(root: Path) -> str:
     return str(root)
 
 
+def signal_table(root: Path) -> str:
+    names = ",".join(f"s{number}" for number in range(60))
+    rows = [a_signal(number % 2 == 1, 0.6, 100.0, number).values[:, 0] for number in range(12)]
+    cells = [f"{'ab'[number % 2]}," + ",".join(f"{value:.3f}" for value in row) for number, row in enumerate(rows)]
+    table(root / "beats.csv", f"label,{names}", cells)
+    return str(root / "beats.csv")
+
+
+def signal_files(root: Path) -> str:
+    (root / "records").mkdir()
+    for number in range(4):
+        registry.get("formats", "signal_csv").write(a_signal(seed=number), root / "records" / f"r{number}.csv")
+    table(
+        root / "labels.csv", "record,patient,label", [f"r{number},p{number},{'xy'[number % 2]}" for number in range(4)]
+    )
+    return str(root)
+
+
+def images(root: Path) -> str:
+    for name in ("a", "more/b"):
+        picture(root / f"{name}.png")
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -194,12 +219,17 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         pascal_voc,
         coco,
         box_table,
+        signal_table,
+        signal_files,
+        images,
         phantom,
     )
 }
 FACTORIES["table"] = values_of_laboratory
 NAMES = registry.names("sources")
-OF_FOLDERS = [name for name in NAMES if name != "phantom"]
+ASKED_FOR = "images"
+"""It takes no folder by itself, and its folders have neither columns nor labels."""
+OF_FOLDERS = [name for name in NAMES if name not in ("phantom", ASKED_FOR)]
 
 
 @pytest.fixture(autouse=True)
@@ -211,8 +241,9 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def test_recognises_its_own_layout_and_nobody_elses(name: str, tmp_path: Path) -> None:
     assert name in FACTORIES, f"write a factory of a tiny {name} layout here"
     location = FACTORIES[name](tmp_path)
-    assert [key for key, source in registry.each("sources") if source.recognises(location)] == [name]
-    assert sources.recognise(location) == name
+    recognised = [key for key, source in registry.each("sources") if source.recognises(location)]
+    assert recognised == ([] if name == ASKED_FOR else [name])
+    assert sources.recognise(location, name if name == ASKED_FOR else None) == name
 
 
 @pytest.mark.parametrize("name", NAMES)

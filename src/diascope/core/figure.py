@@ -102,8 +102,10 @@ class Mark(Record):
     label: str
     colour: int
     """Number of its colour in the palette; the same label has the same one everywhere."""
-    sort: Literal["true", "said"] = "said"
-    """What is true is underlined, what was said is shaded."""
+    sort: Literal["true", "said", "for", "against"] = "said"
+    """What is true is underlined, what was said is shaded; so is what speaks for an answer, or against it."""
+    strength: int = 4
+    """How strongly, 1 to 4; of what speaks for or against an answer."""
 
 
 class Passage(Record):

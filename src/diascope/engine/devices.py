@@ -145,7 +145,9 @@ def candidates(machine: Capabilities, dimensions: Literal[0, 1, 2, 3]) -> tuple[
     # Small work is sometimes done before other threads are awake.
     alone = machine.cores > 1 and not machine.cuda
     if dimensions < 2:
-        return (plain, Arithmetic("fp32", channels_last=False, threads=1)) if alone else (plain,)
+        # One thread first: beside other work, threads that wait for each other take up to twenty times as long, and
+        # nothing is then left of the probe's time.
+        return (Arithmetic("fp32", channels_last=False, threads=1), plain) if alone else (plain,)
     last = Arithmetic("fp32", channels_last=True, threads=machine.cores)
     half = Arithmetic("bf16", channels_last=True, threads=machine.cores)
     if machine.cuda or machine.amx:

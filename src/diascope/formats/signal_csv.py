@@ -2,7 +2,8 @@
 
 A column `time` gives the rate; where it jumps there is a gap. Units stand in brackets (`ABP [mmHg]`) or in a second
 line, as PhysioNet's rdsamp writes them. Where one table holds several recordings, the item says which rows are meant:
-`patient/p17` are those whose cell in the column `patient` is `p17`. Without times the rate is that of a `signal.json`.
+`patient/p17` are those whose cell in the column `patient` is `p17`, and `patient/p17/hr/spo2` two of their columns.
+Without times the rate is that of a `signal.json`.
 """
 
 from __future__ import annotations
@@ -85,10 +86,11 @@ class SignalCsv:
             table = numbers_of(path)
             if not table.header:
                 raise UnreadableFile(path, "it names no columns", "Give its first line the names of the channels")
-            rows, key = _rows(path, table, item)
+            rows, key, wanted = _rows(path, table, item)
             columns = [one for one in _columns(table) if one.place != key]
             time = next((one for one in columns if _scale(one)), None)
             channels = [one for one in columns if one is not time and one.name.lower() not in COUNTS]
+            channels = [one for one in channels if not wanted or table.names[one.place] in wanted]
             channels = [one for one in channels if _is_channel(path, table, one, rows)]
             if not channels or np.isnan(table.values[rows][:, [one.place for one in channels]]).all():
                 raise UnreadableFile(path, "no column holds samples", "Give one column a channel")
@@ -151,20 +153,19 @@ def _scale(column: Column) -> float:
     return IN_SECONDS.get(column.unit.lower(), 0.0)
 
 
-def _rows(path: Path, table: Numbers, item: str | None) -> tuple[Any, int | None]:
-    """The rows that are meant, without one of units, and the column that tells them."""
+def _rows(path: Path, table: Numbers, item: str | None) -> tuple[Any, int | None, tuple[str, ...]]:
+    """The rows that are meant, without one of units, the column that tells them, and columns that alone are meant."""
     start = 1 if _units_below(table) else 0
     if item is None:
-        return np.arange(start, len(table.values)), None
-    column, _, cell = item.partition("/")
-    name = unquote(column)
+        return np.arange(start, len(table.values)), None, ()
+    name, cell, *wanted = (unquote(part) for part in (*item.split("/"), "")[: max(2, item.count("/") + 1)])
     if name not in table.names:
         raise UnreadableFile(path, f"there is no column {name!r}", f"It has {', '.join(table.names)}"[:200])
     place = table.names.index(name)
-    found = np.array([number for number, one in enumerate(table.cells(place)) if one == unquote(cell)], np.intp)
+    found = np.array([number for number, one in enumerate(table.cells(place)) if one == cell], np.intp)
     if not len(found):
-        raise UnreadableFile(path, f"no row has {unquote(cell)!r} in the column {name!r}")
-    return found, place
+        raise UnreadableFile(path, f"no row has {cell!r} in the column {name!r}")
+    return found, place, tuple(wanted)
 
 
 def _is_channel(path: Path, table: Numbers, column: Column, rows: Any) -> bool:

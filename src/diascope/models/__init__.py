@@ -137,6 +137,8 @@ class Sampling(Protocol):
 
     noise: int
     """D: how many numbers an image is made of."""
+    training_parts: tuple[str, ...]
+    """Names of submodules that only train, and that no release holds: a judge, an encoder."""
 
     def __call__(self, noise: Tensor, classes: Tensor | None = None) -> Tensor:
         """(B, D) normal numbers, and (B,) class indices where there are classes, to (B, C, Z, Y, X) in -1..1."""

@@ -76,7 +76,7 @@ class Cnn1dModel:
 
     def options(self, spec: InputSpec) -> dict[str, Any]:
         stem = strides_to(in_order(spec, "cnn1d"), STEPS, 4)
-        return {"width": 64, "kernel": 7, "stem": stem, "strides": [1, 2, 2], "blocks": 1}
+        return {"width": 32, "kernel": 7, "stem": stem, "strides": [1, 2, 2], "blocks": 1}
 
     def build(self, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
         return Cnn1d(spec, options)

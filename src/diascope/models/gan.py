@@ -46,7 +46,7 @@ class Coarser(nn.Module):
 
 
 class Critic(nn.Module):
-    """Above 0 where a picture is taken for a real one of its class; any size, the mean over space comes last.
+    """Above 0 where a picture is taken for a real one of its class; any size, the sum over space comes last.
 
     It has no normalisation over the batch, which would tell real from made pictures by their company. The last map
     gets one channel that says how much the pictures of the batch differ (arXiv:1710.10196), against a generator that
@@ -67,7 +67,8 @@ class Critic(nn.Module):
         """(B, C, Y, X) and (B,) to (B,)."""
         maps = self.steps(self.first(pictures))
         maps = functional.leaky_relu(self.last(torch.cat([maps, _spread(maps)], dim=1)), 0.2)
-        features = maps.mean(dim=(2, 3))
+        # The sum, as the paper has it: a mean of normalised maps stays far inside of the hinge's margin.
+        features = maps.sum(dim=(2, 3))
         said: Tensor = self.head(features)[:, 0]
         if self.of_class is not None and classes is not None:
             said = said + (self.of_class(classes) * features).sum(dim=1)
@@ -84,6 +85,7 @@ class Game(nn.Module):
     """
 
     gives: Gives = "samples"
+    training_parts = ("critic",)
 
     def __init__(self, spec: InputSpec, noise: int, width: int) -> None:
         super().__init__()
@@ -106,8 +108,8 @@ class Game(nn.Module):
         if part == GENERATOR:
             with frozen(self.critic):
                 made = self.generator(noise, classes).squeeze(2)
-                judged: Tensor = self.critic(augmented(made, draw(made)), classes)
-                return -judged.mean()
+                wanted: Tensor = -self.critic(augmented(made, draw(made)), classes).mean()
+            return wanted
         with torch.no_grad():
             made = self.generator(noise, classes).squeeze(2)
         real = images.squeeze(2)

@@ -62,12 +62,21 @@ class Outcome:
         Raises:
             DiascopeError: When none could be fitted.
         """
+        return self.ranked[0]
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Those that could be fitted, the best first.
+
+        Raises:
+            DiascopeError: When none could be.
+        """
         known = {name: value for name, value in self.scores.items() if np.isfinite(value)}
         if not known:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.reasons.items())
             raise DiascopeError("no model could be fitted to the training cases", given=reasons)
         sign = 1 if self.better == "higher" else -1
-        return max(known, key=lambda name: sign * known[name])
+        return tuple(sorted(known, key=lambda name: -sign * known[name]))
 
     @property
     def words(self) -> str:

@@ -150,7 +150,8 @@ def _stretches(draft: Any, facts: Fingerprint, overlap: float) -> int:
     if long is None:
         return 1
     length, size = facts.inputs[long].shapes[2][2], draft.choices["patch"].value[2]
-    return int(math.ceil(max(length - size, 0) / max(1.0, size * (1 - overlap))) + 1)
+    pieces: int = math.ceil(max(length - size, 0) / max(1.0, size * (1 - overlap)))
+    return pieces + 1
 
 
 def _long(draft: Any) -> str | None:

@@ -11,6 +11,8 @@ from diascope.reports.words import Words
 COLOURS = 7
 """Colours of `report.css` (`.s0` ... `.s6`); further labels repeat them."""
 TRUE, SAID = "true", "said"
+EVIDENCE = ("for", "against")
+"""Sorts of marks that are no spans to be found, but shades of how strongly a word counts."""
 MISSED, SURPLUS = "\N{MINUS SIGN}", "+"
 """Before the label behind a span that is true and was not said so, and the other way round."""
 
@@ -50,7 +52,8 @@ def _stretch(text: str, over: list[Mark], words: Words) -> Child:
         shown = tag("span", text, class_="ink")
     for mark in reversed(over):
         title = f"{words.phrase(mark.sort)}: {words.phrase(mark.label)}"
-        shown = tag("span", shown, class_=f"{mark.sort} {_colour(mark.colour)}", title=title)
+        shade = f" w{mark.strength}" if mark.sort in EVIDENCE else ""
+        shown = tag("span", shown, class_=f"{mark.sort} {_colour(mark.colour)}{shade}", title=title)
     return shown
 
 
@@ -59,6 +62,8 @@ def _wrong(passage: Passage, stop: int, words: Words) -> list[Child]:
     known = {(mark.start, mark.stop, mark.label, mark.sort) for mark in passage.marks}
     found: list[Child] = []
     for mark in passage.marks:
+        if mark.sort in EVIDENCE:
+            continue
         other = SAID if mark.sort == TRUE else TRUE
         if mark.stop == stop and (mark.start, mark.stop, mark.label, other) not in known:
             sign = MISSED if mark.sort == TRUE else SURPLUS

@@ -1,6 +1,7 @@
 """A table whose columns are the samples of a signal, one row a case: the UCR archive, beats in a CSV or an ARFF file.
 
-A folder may hold one such table, or a pair that is called `..._TRAIN` and `..._TEST`.
+Or a table of several recordings one below the other, with a column of times (see `signals/long.py`). A folder may hold
+one table of samples, or a pair that is called `..._TRAIN` and `..._TEST`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from diascope.formats.waveforms.numbers import SUFFIXES, numbers_of
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import contents, is_declared, reason, stem_of
 from diascope.sources.folders.splits import split_of
+from diascope.sources.signals.long import Recordings, described, recordings_in
 from diascope.sources.signals.running import Samples, samples_in
-from diascope.sources.tables.columns import CASE, first_of
+from diascope.sources.tables.columns import CASE, PATIENT, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.sheet import Cells
 
@@ -40,6 +42,8 @@ class SignalTable:
             UnknownName: When a column that the user named does not exist.
         """
         path = Path(location)
+        if (long := recordings_in(path)) is not None:
+            return _below_each_other(path, long, options)
         root = path if path.is_dir() else path.parent
         tables = _tables(path)
         if not tables:
@@ -69,7 +73,36 @@ class SignalTable:
         return Listing(root=root, cases=described.cases, targets=described.targets, notes=(*notes, *described.notes))
 
 
+def _below_each_other(path: Path, found: Recordings, options: SourceOptions) -> Listing:
+    """The recordings of one table, which stand one below the other."""
+    said = described(path, found)
+    declared = (DECLARED,) if (path.parent / DECLARED).is_file() else ()
+    channels = "/".join(map(escaped, found.channels))
+    cases = [
+        Case(
+            id=key,
+            patient=key,
+            patient_known=False,
+            inputs={
+                INPUT: FileRef(
+                    format="signal_csv",
+                    paths=(path.name, *declared),
+                    item=f"{escaped(found.key)}/{escaped(key)}/{channels}",
+                    kind="signal",
+                )
+            },
+        )
+        for key in said
+    ]
+    rows: dict[str, Cells] = {key: {**cells, found.key: key} for key, cells in said.items()}
+    used = frozenset() if plain(found.key) in PATIENT else frozenset({found.key})
+    told = describe(cases, options, Rows((found.key, *found.describing), rows, used))
+    return Listing(root=path.parent, cases=told.cases, targets=told.targets, notes=(found.why, *told.notes))
+
+
 def _why(path: Path) -> str | None:
+    if (long := recordings_in(path)) is not None:
+        return f"{path.name}: {long.why}"
     if path.is_dir() and is_declared(path):
         return None
     tables = _tables(path)

@@ -9,7 +9,7 @@ from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import reason
-from diascope.sources.signals.running import samples_in
+from diascope.sources.signals.long import holds_signals
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
@@ -87,7 +87,7 @@ def _why(path: Path) -> str | None:
     if len(columns) < 2 or sides_of(columns) is not None:
         return None
     held = written_in(path)
-    if is_manifest(path) or samples_in(path) is not None or held.is_reports or held.is_sequences:
+    if is_manifest(path) or holds_signals(path) or held.is_reports or held.is_sequences:
         return None  # another source's
     return f"{path.name} is a table with {len(columns)} columns"
 

@@ -91,8 +91,8 @@ class Detection:
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
             "mixup": Choice(value=0.0, kind="fixed", reason="two images on each other have no boxes of their own"),
             "learning_rate": Choice(value=2e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
-            "enough_steps": Choice(
-                value=5000, kind="rule", reason="boxes from scratch need many steps before they need width"
+            "steps_an_hour": Choice(
+                value=8000, kind="rule", reason="boxes from scratch need many steps before they need a wide network"
             ),
             "passes": Choice(value=400, kind="rule", reason="every position of an image is an example"),
             "augment": Choice(value="scaled", kind="rule", reason="things come in many sizes and anywhere"),

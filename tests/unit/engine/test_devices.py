@@ -71,7 +71,8 @@ def test_a_system_without_glibc_keeps_its_allocator(monkeypatch):
         (a_machine(), 2, (("fp32", True), ("fp32", False), ("fp32", True, 1))),
         (a_machine(cuda=1), 3, (("bf16", True), ("fp32", True))),
         (a_machine(mps=True), 2, (("fp32", False),)),
-        (a_machine(amx=True), 0, (("fp32", False), ("fp32", False, 1))),
+        (a_machine(amx=True), 0, (("fp32", False, 1), ("fp32", False))),
+        (a_machine(), 1, (("fp32", False, 1), ("fp32", False))),
     ],
 )
 def test_the_candidates_follow_the_machine(machine, dimensions, expected):

@@ -96,6 +96,44 @@ def test_other_columns_describe_the_cases(tmp_path):
     assert (case.patient, case.covariates["age"], case.targets["label"]) == ("p2", 55, "late")
 
 
+def vitals(path, patients=6, rows=40, step=60.0):
+    lines = ["patient_id,age,outcome,time [s],hr [bpm],spo2"]
+    for number in range(patients):
+        for row in range(rows):
+            hr = 70 + 5 * np.sin(row / 4) + number
+            lines.append(f"p{number},{60 + number},{number % 2},{row * step:.0f},{hr:.2f},{97 + (row % 3) / 10:.1f}")
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def test_recordings_one_below_the_other_are_cases_and_what_does_not_change_describes_them(tmp_path):
+    location = vitals(tmp_path / "vitals.csv")
+    assert recognise(location) == "signal_table"
+    listing = TABLE.list(location, SourceOptions())
+    assert [case.patient for case in listing.cases] == [f"p{number}" for number in range(6)]
+    assert listing.cases[3].patient_known
+    assert (listing.targets[0].name, listing.cases[3].covariates["age"]) == ("outcome", 63)
+    signal = formats.read_input(listing.cases[3].inputs["signal"], listing.root)
+    assert (signal.channels, signal.units) == (("hr", "spo2"), ("/min", ""))
+    assert signal.rate == pytest.approx(1 / 60, rel=1e-4)
+    assert signal.values[0].tolist() == pytest.approx([73.0, 97.0])
+
+
+def test_visits_and_survival_are_tables_of_values(tmp_path):
+    assert recognise(vitals(tmp_path / "visits.csv", rows=4)) == "table"
+    lines = [f"p{number},{number * 7 + 3},{number % 2},{number * 0.5}" for number in range(60)]
+    (tmp_path / "survival.csv").write_text("patient,time,event,marker\n" + "\n".join(lines))
+    assert recognise(str(tmp_path / "survival.csv")) == "table"
+
+
+def test_a_column_that_changes_further_down_is_refused(tmp_path):
+    location = vitals(tmp_path / "vitals.csv", patients=700)
+    text = (tmp_path / "vitals.csv").read_text()
+    (tmp_path / "vitals.csv").write_text(text.replace("p699,759,1,600", "p699,12,1,600"))
+    with pytest.raises(DataRefused, match="'age' changes within the recording p699"):
+        TABLE.list(location, SourceOptions())
+
+
 def test_a_table_without_samples_is_refused_by_name(tmp_path):
     (tmp_path / "t.csv").write_text("age,label\n50,a\n60,b\n")
     with pytest.raises(DataRefused, match="no table whose columns are samples"):

@@ -370,7 +370,8 @@ def test_no_module_reads_pickles_or_runs_text(path: Path) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "import pickle", "from joblib import load", "torch.load(p)", "np.load(p)", "np.load(p, allow_pickle=True)",
+        "import pickle", "from joblib import load", "torch.load(p)", "torch.load(p, weights_only=False)", "np.load(p)",
+        "np.load(p, allow_pickle=True)",
         "np.load(p, allow_pickle=yes)", "eval(x)", "exec(x)", "torch.jit.load(p)",
     ],
 )  # fmt: skip

@@ -26,7 +26,7 @@ TASKS = ("contrastive_images", "masked_images")
 def a_plan(task: str, patch: tuple[int, int, int] = (8, 16, 16), **changes: Any) -> Plan:
     dense = registry.get("tasks", task).needs == "dense"
     plain: dict[str, Any] = {
-        "image_inputs": ["image"], "table_inputs": [], "columns": {}, "channels": {"image": 1},
+        "image_inputs": ["image"], "readings": {}, "channels": {"image": 1},
         "intensity": {"image": {"rule": "z-score"}}, "prepare": [], "patch": list(patch), "spacing": [1.0, 1.0, 1.0],
         "whole": not dense, "overlap": 0.5, "mirror_axes": [2], "mirror_reading": False, "read_batch": 1,
         "skip_empty": False, "memory_gb": 4.0, "dropout": 0.0, "hidden_share": 0.6, "contrast_temperature": 0.2,
@@ -90,7 +90,7 @@ def test_a_step_depends_on_its_own_seed_alone(task: str) -> None:
 
     def loss(seed: int) -> float:
         torch.manual_seed(seed)
-        return float(phase.loss(network, batch))
+        return float(phase.loss(network, batch).detach())
 
     assert loss(1) == loss(1) != loss(2)
 

@@ -100,10 +100,12 @@ def mentions(text: str, findings: Sequence[str]) -> Iterator[Mention]:
 def sentences(text: str) -> Iterator[tuple[int, str]]:
     """Place and text of each sentence of the sections that say what was seen."""
     sections = list(_SECTION.finditer(text))
-    skipped = []
-    for section, following in zip(sections, [*sections[1:], None], strict=True):
-        if _plain(section[1]) in map(_plain, SKIPPED):
-            skipped.append((section.start(), following.start() if following else len(text)))
+    ends = [*(section.start() for section in sections[1:]), len(text)]
+    skipped = [
+        (section.start(), end)
+        for section, end in zip(sections, ends, strict=False)
+        if _plain(section[1]) in map(_plain, SKIPPED)
+    ]
     place = 0
     for end in [*(match.end() for match in _SENTENCE.finditer(text)), len(text)]:
         part = text[place:end]

@@ -20,8 +20,8 @@ PRIOR = 0.01
 """Probability of each label at each position before anything is learnt (focal loss, arXiv:1708.02002)."""
 LAYERS = 2
 """Convolutions of a tower."""
-FARTHEST = 6.0
-"""Logarithm of the largest distance in strides: an exponential must stay finite."""
+FARTHEST = 3.5
+"""Logarithm of the largest distance in strides: a larger box is said by a coarser level."""
 Shape = tuple[int, int, int]
 
 

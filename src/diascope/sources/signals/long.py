@@ -1,0 +1,135 @@
+"""Tables of several recordings one below the other: a column that says whose a row is, a time, and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diascope.core.errors import DataRefused, DiascopeError
+from diascope.formats.signal_csv import TIMES
+from diascope.formats.tables.encoding import head_of
+from diascope.formats.waveforms.grid import on_grid
+from diascope.formats.waveforms.numbers import LINES, Numbers, head_of_numbers, numbers_of
+from diascope.sources.signals.running import samples_in
+from diascope.sources.tables.columns import CASE, PATIENT, plain
+
+KEYS = (*CASE, "record", "record_id", "recording", "recording_id", "subject_record", "stay_id", *PATIENT)
+"""Names of a column that says whose a row is, the first that is there."""
+FEWEST = 16
+"""Rows of a recording in the middle: tables of visits have fewer."""
+ROWS, HEAD = 20_000, 1 << 22
+"""Rows, and characters, that are looked at."""
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What a table of several recordings holds.
+
+    Args:
+        key: Name of the column that tells them apart.
+        time: Name of the column of times.
+        channels: Names of the columns that change within a recording.
+        describing: Names of those that do not.
+    """
+
+    key: str
+    time: str
+    channels: tuple[str, ...]
+    describing: tuple[str, ...]
+
+    @property
+    def why(self) -> str:
+        """In words."""
+        return f"rows over {self.time!r} for each {self.key!r}: recordings of {', '.join(self.channels)}"
+
+
+def recordings_in(path: Path) -> Recordings | None:
+    """What a table holds by its beginning; None where it is no table of several recordings. Never raises."""
+    if path.suffix.lower() not in LINES or not path.is_file():
+        return None
+    try:
+        table = head_of_numbers(path, head_of(path, HEAD), ROWS)
+    except (OSError, ValueError, DiascopeError):
+        return None
+    return _told(table, whole=path.stat().st_size < HEAD and len(table.values) < ROWS) if table.header else None
+
+
+def holds_signals(path: Path) -> bool:
+    """Whether a table holds signals, in its rows or below each other. Never raises."""
+    return samples_in(path) is not None or recordings_in(path) is not None
+
+
+def described(path: Path, found: Recordings) -> dict[str, dict[str, str | None]]:
+    """Name of each recording to what the columns that do not change say of it.
+
+    Raises:
+        DataRefused: When one of them changes all the same, further down than was looked at.
+    """
+    table = numbers_of(path)
+    keys = table.cells(table.names.index(found.key))
+    columns = {name: table.cells(table.names.index(name)) for name in found.describing}
+    cells: dict[str, dict[str, str | None]] = {}
+    for row, key in enumerate(keys):
+        if key is None:
+            raise DataRefused(f"row {row + 1} of {path.name} belongs to no recording", todo=f"Fill in {found.key!r}")
+        said = {name: column[row] for name, column in columns.items()}
+        known = cells.setdefault(key, said)
+        if known != said:
+            changed = next(name for name in said if said[name] != known[name])
+            raise DataRefused(
+                f"{changed!r} changes within the recording {key}",
+                given=f"{known[changed]} and {said[changed]}",
+                todo="Give it one value a recording, or leave it out",
+            )
+    return cells
+
+
+def _told(table: Numbers, whole: bool) -> Recordings | None:
+    plainly = {plain(name): name for name in reversed(table.names)}
+    key = next((plainly[name] for name in KEYS if name in plainly), None)
+    time = next((name for name in table.names if plain(name).replace("_", " ") in TIMES), None)
+    if key is None or time is None or table.names.index(time) in table.words:
+        return None
+    groups = _groups(table.cells(table.names.index(key)), whole)
+    if len(groups) < 2 or float(np.median([len(rows) for rows in groups])) < FEWEST:
+        return None
+    times = table.values[:, table.names.index(time)]
+    if not all(_is_even(times[rows]) for rows in groups):
+        return None
+    channels, describing = [], []
+    for place, name in enumerate(table.names):
+        if name in (key, time):
+            continue
+        if not any(_changes(table, place, rows) for rows in groups):
+            describing.append(name)
+        elif place not in table.words:
+            channels.append(name)
+    return Recordings(key, time, tuple(channels), tuple(describing)) if channels else None
+
+
+def _groups(keys: Sequence[str | None], whole: bool) -> list[list[int]]:
+    """Rows of each recording, in the order of the table; without the last where the table may go on."""
+    found: dict[str | None, list[int]] = {}
+    for row, key in enumerate(keys):
+        found.setdefault(key, []).append(row)
+    groups = list(found.values())
+    return groups if whole else groups[:-1]
+
+
+def _is_even(times: np.ndarray) -> bool:
+    try:
+        on_grid(times, np.zeros((len(times), 1)))
+    except DataRefused:
+        return False
+    return True
+
+
+def _changes(table: Numbers, place: int, rows: Sequence[int]) -> bool:
+    if place in table.words:
+        return len({table.words[place][row] for row in rows}) > 1
+    values = table.values[rows, place]
+    known = values[np.isfinite(values)]
+    return bool(len(known)) and bool(known.min() < known.max())
