@@ -198,6 +198,33 @@ def images(root: Path) -> str:
     return str(root)
 
 
+REPORT = "The lungs are clear and no effusion is seen in study {n}."
+
+
+def text_table(root: Path) -> str:
+    table(root / "reports.csv", "uid,report,label", [f"{n},{REPORT.format(n=n)},{n % 2}" for n in range(8)])
+    return str(root / "reports.csv")
+
+
+def text_files(root: Path) -> str:
+    for n in range(4):
+        (root / f"r{n}.txt").write_text(REPORT.format(n=n))
+    table(root / "labels.csv", "file,label", [f"r{n}.txt,{n % 2}" for n in range(4)])
+    return str(root)
+
+
+def sequence_table(root: Path) -> str:
+    letters = ["".join("ACGT"[(n * 7 + place * place) % 4] for place in range(20)) for n in range(8)]
+    table(root / "sites.csv", "class,name,sequence", [f"{'xy'[n % 2]},s{n},{one}" for n, one in enumerate(letters)])
+    return str(root / "sites.csv")
+
+
+def fasta(root: Path) -> str:
+    (root / "sites.fasta").write_text("".join(f">s{n}\nACGTTGCA\n" for n in range(4)))
+    table(root / "labels.csv", "id,class", [f"s{n},{'xy'[n % 2]}" for n in range(4)])
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -222,6 +249,10 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         signal_table,
         signal_files,
         images,
+        text_table,
+        text_files,
+        sequence_table,
+        fasta,
         phantom,
     )
 }

@@ -21,6 +21,8 @@ class RepeatedText:
     title = "The same words in the texts of several patients"
 
     def look(self, survey: Survey) -> list[Problem]:
+        if survey.target is not None and survey.target.kind == "spans":
+            return []  # what is marked in a text is no template: `duplicates`
         groups = _same_words(survey)
         apart = [group for group in groups if len({case.patient for case in group}) > 1]
         conflicting = [group for group in groups if len({label_of(case, survey.target) for case in group}) > 1]

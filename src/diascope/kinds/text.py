@@ -44,7 +44,7 @@ class Texts:
     """Unicode code points in a row, 0 after the end."""
 
     encoder = "text_cnn"
-    alone = "text_cnn"
+    alone = "tfidf"
 
     def look(self, ref: FileRef, root: Path) -> Look:
         text = _read(ref, root)

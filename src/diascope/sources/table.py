@@ -19,7 +19,7 @@ from diascope.sources.tables.ids import case_ids
 from diascope.sources.tables.named import is_manifest
 from diascope.sources.tables.sheet import Sheet
 from diascope.sources.tables.survival import Outcome, outcome_of
-from diascope.sources.tables.written import written_in
+from diascope.sources.tables.written import is_report, written_in
 
 INPUT = "table"
 """Name of the input."""
@@ -85,6 +85,8 @@ def _why(path: Path) -> str | None:
     if not columns and not path.name.lower().endswith(".txt"):
         return f"{path.name} is called like a table"  # why it cannot be read, `list` says
     if len(columns) < 2 or sides_of(columns) is not None:
+        return None
+    if path.name.lower().endswith(".txt") and is_report(path):
         return None
     held = written_in(path)
     if is_manifest(path) or holds_signals(path) or held.is_reports or held.is_sequences:

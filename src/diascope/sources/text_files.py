@@ -8,18 +8,18 @@ from pathlib import Path
 
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import DataRefused
-from diascope.formats.tables.encoding import decoded
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.files import case_ids, holds_images, is_declared, reason
+from diascope.sources.folders.files import case_ids, contents, holds_images, is_declared, reason
 from diascope.sources.folders.splits import split_of
 from diascope.sources.folders.told import list_told, table_in
 from diascope.sources.tables.describe import describe
 from diascope.sources.tables.targets import category
-from diascope.sources.tables.written import FEW_WORDS, words
+from diascope.sources.tables.written import is_report
 
 INPUT, LABEL = "text", "label"
 """Names of the input, and of the target that the folders are."""
-ENDING = ".txt"
+ENDING, SPANS = ".txt", ".ann"
+"""Beside texts whose spans are marked (brat) lie files with this ending: another source reads them."""
 LOOKED = 5
 """Files that tell whether `.txt` means reports here."""
 
@@ -54,11 +54,13 @@ class TextFiles:
 
 def _why(path: Path) -> str | None:
     if path.is_file():
-        return f"{path.name} is a text" if path.name.lower().endswith(ENDING) and _is_report(path) else None
+        return f"{path.name} is a text" if path.name.lower().endswith(ENDING) and is_report(path) else None
     if is_declared(path):
         return None
     files = _texts(path)
-    if not files or holds_images(path) or not all(_is_report(path / name) for name in files[:LOOKED]):
+    if not files or any(name.lower().endswith(SPANS) for name in contents(path)[1]) or holds_images(path):
+        return None
+    if not all(is_report(path / name) for name in files[:LOOKED]):
         return None
     table, classes = table_in(path), _classes(files)
     if table is not None:
@@ -76,13 +78,6 @@ def _texts(root: Path) -> list[str]:
             if name.lower().endswith(ENDING) and not name.startswith(".")
         ]
     return found
-
-
-def _is_report(path: Path) -> bool:
-    """Whether a file holds words, and not a table of numbers."""
-    text, _ = decoded(path, path.read_bytes())
-    letters = sum(one.isalpha() for one in text)
-    return words(text) >= FEW_WORDS and 2 * letters >= sum(not one.isspace() for one in text)
 
 
 def _case(name: str, path: str) -> Case:

@@ -20,6 +20,7 @@ from diascope.core.text import HAN
 _LETTER = rf"(?:(?!{HAN.pattern})[^\W\d_])"
 _RUNS = re.compile(rf"(?P<han>(?:{HAN.pattern})+)|(?P<word>{_LETTER}+)|(?P<number>\d+)|(?P<other>.)", re.DOTALL)
 _PART = re.compile(r'(?P<sign>-)?"(?P<phrase>[^"]*)"|(?P<bar>\|)|(?P<plain>[^\s"|]+)')
+WORDS_BETWEEN = ("OR", "AND", "NOT")
 AROUND = 70
 """Characters that a snippet shows before the first word that was found."""
 LONG = 220
@@ -56,7 +57,7 @@ class Query:
 
 
 def parsed(text: str) -> Query:
-    """What a person typed: words that must all occur, `"a phrase"`, `a OR b`, `-left out`, `beg*`.
+    """What a person typed: words that must all occur, `"a phrase"`, `a OR b`, `-left out` or `NOT left`, `beg*`.
 
     Raises:
         BadUsage: When nothing is looked for, or the query makes no sense.
@@ -85,12 +86,15 @@ def parsed(text: str) -> Query:
 
 def _terms(text: str) -> Iterator[Term | None]:
     """The terms in their order; None stands for OR."""
+    denied = False
     for part in _PART.finditer(text):
-        if part["bar"] or part["plain"] in ("OR", "AND"):
-            if part["plain"] != "AND":
+        if part["bar"] or part["plain"] in WORDS_BETWEEN:
+            denied = part["plain"] == "NOT"
+            if part["bar"] or part["plain"] == "OR":
                 yield None
             continue
-        sign = part["sign"] is not None or (part["plain"] or "").startswith("-")
+        sign = denied or part["sign"] is not None or (part["plain"] or "").startswith("-")
+        denied = False
         words = part["phrase"] if part["phrase"] is not None else (part["plain"] or "").removeprefix("-")
         prefix = words.endswith("*")
         if indexed(words).strip():

@@ -38,6 +38,8 @@ def searched(folder: Path, query: str, most: int = 10) -> tuple[int, list[Hit]]:
         ('"effusion pleural"', ""),
         ("pleural -pneumothorax", "f"),
         ('effusion -"left pleural"', "f"),
+        ("pleural NOT pneumothorax", "f"),
+        ('effusion NOT "left pleural"', "f"),
         ("pneumothorax OR cardiomegaly", "aef"),
         ("pneumothorax | cardiomegaly", "aef"),
         ("effusion pneumothorax OR cardiomegaly", "af"),

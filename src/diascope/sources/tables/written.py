@@ -14,7 +14,7 @@ from diascope.core.sequence import AMBIGUITY, LETTERS
 from diascope.core.text import HAN
 from diascope.formats.sequence_cell import letters_of
 from diascope.formats.tables import kept
-from diascope.formats.tables.encoding import head_of
+from diascope.formats.tables.encoding import decoded, head_of
 from diascope.formats.tables.lines import HEAD, layout_of, rows_of_head
 
 LOOKED = 400
@@ -33,6 +33,8 @@ LETTERS_AT_LEAST, ACIDS_AT_LEAST = 10, 20
 """Letters of a sequence at least, in the middle of a column: of nucleotides, of amino acids."""
 PLAIN = 0.9
 """Share of a column's letters that are nucleotides, and of its cells that are letters alone."""
+LINES_OF_A_TABLE = 3
+"""Lines of equally many cells that are a table and no words."""
 RUN = 10
 """Neighbouring columns of one letter each that make a sequence."""
 
@@ -109,6 +111,23 @@ def first_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
         return (), []
     rows = islice(rows_of_head(head, layout), LOOKED)
     return layout.names, [row for row in rows if len(row) == layout.width]
+
+
+def is_report(path: Path) -> bool:
+    """Whether a text file holds words, and neither numbers, lines of equally many cells nor JSON.
+
+    Raises:
+        OSError: When it cannot be read.
+        DiascopeError: When it is no text.
+    """
+    text, _ = decoded(path, path.read_bytes())
+    letters = sum(one.isalpha() for one in text)
+    spaceless = sum(not one.isspace() for one in text)
+    if text.lstrip()[:1] in ("{", "[") or words(text) < FEW_WORDS or 2 * letters < spaceless:
+        return False
+    layout = layout_of(path, text)
+    lines = sum(bool(line.strip()) for line in text.splitlines())
+    return layout is None or not (layout.equal and layout.width > 1) or lines < LINES_OF_A_TABLE
 
 
 def written(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Written:
