@@ -8,9 +8,6 @@ from pathlib import Path
 
 from diascope.core.case import Split
 from diascope.core.errors import DiascopeError
-from diascope.formats.annotated.bio import is_tagged
-from diascope.formats.annotated.json_lines import is_annotated
-from diascope.formats.annotated.notes import ANNOTATIONS
 from diascope.formats.tables.encoding import decoded
 from diascope.sources.folders.files import contents, is_declared
 from diascope.sources.folders.splits import split_of
@@ -54,12 +51,6 @@ def part_of(name: str) -> Split | None:
     words = re.findall(r"[a-z]+", name.rpartition(".")[0].lower())
     found = {split for word in words if (split := split_of(word)) is not None}
     return found.pop() if len(found) == 1 else None
-
-
-def is_annotated_file(path: Path, text: str) -> bool:
-    """Whether a text file holds or has marked spans, whichever way: what reads texts alone leaves it to others."""
-    start = text[:HEAD]
-    return is_annotated(start) or is_tagged(start) or path.with_suffix(ANNOTATIONS).is_file()
 
 
 def head(path: Path) -> str:
