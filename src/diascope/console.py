@@ -208,9 +208,10 @@ class Console:
                     for name, m in finding.measures.items()
                     if m.value is not None
                 )
-                self.out.print(
-                    f"  {escape(finding.concept)}: {finding.status} {escape(numbers)} {escape(finding.reason)}".rstrip()
-                )
+                span = finding.span
+                where = f" {span.start}-{span.stop} {escape(repr(span.text))}" if span else ""
+                said = f"{finding.status} {escape(numbers)} {escape(finding.reason)}".rstrip()
+                self.out.print(f"  {escape(finding.concept)}{where}: {said}")
         self.out.print(f"written to {escape(str(out))}. Not a medical device.")
 
     def show_hits(self, found: Any) -> None:

@@ -148,6 +148,9 @@ class Task(Protocol):
         Of whole images it may say `longest_side` (pixels), or `grids` (longest sides that are tried, largest first),
         `enough_steps` (how long a schedule should be where there is time) and `passes` (over the training cases, at
         most); `audit_seconds` is what its audit takes, beside reading the training cases once more.
+
+        Of texts it may choose `readings` itself, and add `whole` to that of a text: of every character something is
+        said then. Training takes stretches as long as `patch`, and all windows are read (`engine/stretches.py`).
         """
         ...
 
@@ -168,7 +171,8 @@ class Task(Protocol):
         `boxes` (B, P, 6 + K): a candidate at each of P fixed positions, start and stop (z, y, x) in voxels of the
         working grid, then the score of each label, 0 to 1. A network of boxes also has `mirrored(candidates, axis)`,
         which brings what was said about a mirrored image back. A dense network also has `reduce(logits (K, Z, Y, X))
-        -> (labels uint8, probability of the label)`.
+        -> (labels uint8, probability of the label)`. `tokens` is (B, K, L + any number of columns): K scores of each
+        place of an input in order, then columns that belong to no place.
         """
         ...
 

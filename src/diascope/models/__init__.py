@@ -62,6 +62,7 @@ class Model(Protocol):
     `pyramid` to a list of maps fine to coarse; for `dense` to a list of decoder maps, full resolution first, one
     for each entry of `channels` (coarser ones are used for deep supervision in training; in `eval()` it returns the
     first only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, headless;
+    for `tokens` it maps an input in order to (B, D, L), something of each place, `channels == (D,)`;
     for `samples` see `ModelOfSamples`. A module whose stages can be frozen has `stages`: an `nn.ModuleList` from the
     input on (what is registered before it belongs to the first), or lists of modules.
     2-D models take Z = 1 arrays as well: (B, C, 1, Y, X) in, and dense maps come out with Z = 1.

@@ -135,18 +135,11 @@ class Entities:
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
         rule = SpanRule.from_json(plan["operating_point"])
-        calibration = _calibration(rows)
+        calibration = _calibration(rows, rule)
         chosen = [_chosen(row, calibration, rule) for row in rows]
         said = np.array([one[3] for some in chosen for one in some], np.float64)
-        right = np.array(
-            [
-                (one[0], one[1], one[2]) in set(truth_of(row))
-                for row, some in zip(rows, chosen, strict=True)
-                for one in some
-            ],
-            dtype=bool,
-        )
-        point = choose(said, right, sum(len(row["truth"]) for row in rows), rule)
+        truths = sum(len(row["truth"]) for row in rows)
+        point = choose(said, _right(rows, chosen), truths, rule)
         return {**calibration, "point": point.to_json(), "texts": len(rows), "rule": point.words}
 
     def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:
@@ -224,12 +217,29 @@ def _logit(probability: Floats) -> Floats:
     return np.asarray(np.log(known / (1 - known)))
 
 
-def _calibration(rows: Sequence[Row]) -> dict[str, Any]:
-    """Offset and temperature of the logit of a span's probability, so that it says how often such a span is right."""
-    said = np.array([one[3] for row in rows for one in row["candidates"]], np.float64)
-    right = np.array([tuple(one[:3]) in set(truth_of(row)) for row in rows for one in row["candidates"]], np.intp)
+def _kept(row: Row, rule: SpanRule) -> list[Candidate]:
+    """Spans none of which share characters: the surest, or those of the most probable path."""
+    some = [Candidate(*one) for one in row["candidates"]]
+    return [one for one in some if one.on_path] if rule.name == "best_path" else apart(some)
+
+
+def _right(rows: Sequence[Row], chosen: Sequence[Sequence[Sequence[Any]]]) -> npt.NDArray[np.bool_]:
+    """Whether each span of each row is a true one."""
+    truth = [set(truth_of(row)) for row in rows]
+    return np.array([tuple(one[:3]) in known for known, some in zip(truth, chosen, strict=True) for one in some], bool)
+
+
+def _calibration(rows: Sequence[Row], rule: SpanRule) -> dict[str, Any]:
+    """Offset and temperature of the logit of a span's probability, so that it says how often such a span is right.
+
+    Fitted on spans that could be said: one that a surer one displaced is wrong more often than its probability says,
+    and the surer one less often.
+    """
+    some = [[[one.start, one.stop, one.label, one.probability] for one in _kept(row, rule)] for row in rows]
+    said = np.array([one[3] for each in some for one in each], np.float64)
     if not said.size:
         return {"offset": 0.0, "temperature": 1.0, "spans": 0}
+    right = _right(rows, some).astype(np.intp)
     logits = np.stack([np.zeros(len(said)), _logit(said)], axis=1)
     offsets = fit_offsets(logits, right)
     temperature = fit_temperature(logits + offsets, right)
@@ -237,9 +247,8 @@ def _calibration(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _chosen(row: Row, calibration: Mapping[str, Any], rule: SpanRule) -> list[list[Any]]:
-    """Spans none of which share characters, with calibrated confidence: the surest, or those of the best path."""
-    some = [Candidate(*one) for one in row["candidates"]]
-    kept = [one for one in some if one.on_path] if rule.name == "best_path" else apart(some)
+    """Spans that could be said, with calibrated confidence."""
+    kept = _kept(row, rule)
     if not kept:
         return []
     logits = _logit(np.array([one.probability for one in kept], np.float64)) + calibration["offset"]

@@ -17,7 +17,7 @@ from diascope.core.errors import BadUsage
 from diascope.core.geometry import Geometry
 from diascope.explainers import kind_taken
 from diascope.losses import LossKind
-from diascope.models import InputSpec
+from diascope.models import Gives, InputSpec
 from diascope.testing.keeping import kept
 from diascope.transforms import SpatialTransform
 
@@ -69,8 +69,7 @@ def loss(name: str, plugin: Any, folder: Path) -> None:
 def model(name: str, plugin: Any, folder: Path) -> None:
     """Any size its stride divides, the same answer twice, equal when saved and reloaded, an honest estimate."""
     fitting = [spec for spec in SPECS if spec.kind in plugin.takes and spec.dimensions in plugin.dimensions]
-    gives = ("vector", "pyramid", "dense", "image", "answer", "samples")
-    kept(plugin.gives in gives, f"{name}.gives", plugin.gives)
+    kept(plugin.gives in get_args(Gives), f"{name}.gives", plugin.gives)
     kept(plugin.fitted in ("gradient", "once"), f"{name}.fitted", plugin.fitted)
     for spec in fitting:
         options = plugin.options(spec)
