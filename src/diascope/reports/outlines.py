@@ -36,19 +36,19 @@ def outlined(
     colours = {label.name: label_colour(label.value) for label in labels}
     if true is not None:
         for corners in _in_slice(true, shown):
-            draw.rectangle(_place(corners, picture, shown), outline=TRUTH_COLOUR, width=1)
+            draw.rectangle(_place(corners, picture, shown), outline=TRUTH_COLOUR, width=2)
         legend.append(("truth (outline)", TRUTH_COLOUR))
     if said is not None:
-        font = ImageFont.load_default(size=10)
+        font = ImageFont.load_default(size=14)
         numbers = [number for number, _ in _numbered(said, shown)]
         for number in numbers:
             colour = colours.get(said.labels[number], TRUTH_COLOUR)
             place = _place(said.corners[number], picture, shown)
-            draw.rectangle(place, outline=colour, width=2)
+            draw.rectangle(place, outline=colour, width=3)
             if said.scores:
                 words = f"{100 * said.scores[number]:.0f}"
                 draw.text(
-                    (place[0] + 3, place[1] + 2), words, fill=colour, font=font, stroke_width=1, stroke_fill="#000"
+                    (place[0] + 5, place[1] + 3), words, fill=colour, font=font, stroke_width=1, stroke_fill="#000"
                 )
         legend = [(label.name, colours[label.name]) for label in labels if label.name in said.labels] + legend
     return picture, legend

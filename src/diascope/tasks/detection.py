@@ -151,7 +151,8 @@ class Detection:
         return scores_of(rows, plan.target.labels)
 
     def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
-        return figures_of(rows, plan.target.labels)
+        thresholds = {name: one["point"]["threshold"] for name, one in decision.get("labels", {}).items()}
+        return figures_of(rows, plan.target.labels, thresholds)
 
     def decode(self, output: Output, example: Example, decision: Mapping[str, Any], plan: Plan) -> Prediction:
         said = _said(output, example, plan)

@@ -246,7 +246,8 @@ def test_figures_and_intervals_come_for_every_label() -> None:
     table = figures[-1]
     assert isinstance(table, Grid)
     for line in table.rows:
-        _, true, called, hits, missed, false, _ = line
+        name, threshold, true, called, hits, missed, false, _ = line
+        assert threshold == round(decision["labels"][name]["point"]["threshold"], 3)
         assert (hits + missed, hits + false) == (true, called)
     assert [line[0] for line in table.rows] == ["cell", "speck"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,14 +12,16 @@ from diascope.engine.batch import Row
 from diascope.evidence.boxes.curves import FALSE_POSITIVES, average_precision, froc, precision_recall
 from diascope.evidence.boxes.matching import Counts, Floats, Pooled
 from diascope.evidence.calibration import reliability
-from diascope.tasks.boxes.scores import called_of, pooled_of
+from diascope.tasks.boxes.scores import AT_HALF, called_of, pooled_of
 
+SAID = 0.1
+"""Probability from which on the reliability of a box is shown."""
 POINTS = 300
 """Of a line at most: a report is no data store."""
 
 
-def figures_of(rows: Sequence[Row], labels: Sequence[Label]) -> tuple[Figure, ...]:
-    """FROC, precision and recall, reliability of what is said, and the counts of each label."""
+def figures_of(rows: Sequence[Row], labels: Sequence[Label], thresholds: Mapping[str, float]) -> tuple[Figure, ...]:
+    """FROC, precision and recall, reliability of what is said, and the counts of each label at its threshold."""
     if not rows:
         return ()
     pools = [pooled_of(rows, number) for number in range(len(labels))]
@@ -41,7 +43,7 @@ def figures_of(rows: Sequence[Row], labels: Sequence[Label]) -> tuple[Figure, ..
         x_range=(0, 1),
         y_range=(0, 1),
     )
-    return (free, precise, _reliability(rows, labels), _table(rows, labels, pools))
+    return (free, precise, _reliability(rows, labels), _table(rows, labels, pools, thresholds))
 
 
 def _lines(
@@ -56,8 +58,11 @@ def _lines(
         if not pool.truths.sum() or not len(pool.scores):
             continue
         x, y = curve(pool, np.arange(len(pool.truths)))
-        inside = x <= farthest
-        x, y = x[inside], y[inside]
+        # Of the many boxes that hit nothing only the last before each hit tells something.
+        found = y if curve is froc else x
+        kept = np.flatnonzero((np.diff(found, prepend=-1) != 0) | (np.diff(found, append=-1) != 0))
+        kept = kept[x[kept] <= farthest]
+        x, y = x[kept], y[kept]
         thin = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).round().astype(int))
         lines.append(Line(label=label.name, x=tuple(x[thin].tolist()), y=tuple(y[thin].tolist()), style=style))  # type: ignore[arg-type]
     return tuple(lines)
@@ -66,9 +71,10 @@ def _lines(
 def _reliability(rows: Sequence[Row], labels: Sequence[Label]) -> Chart:
     lines = [Line(label="perfect", x=(0.0, 1.0), y=(0.0, 1.0), style="reference")]
     for number, label in enumerate(labels):
-        kept = [(row, ~row["matches"][number].ignored[0]) for row in rows]
+        some = [(row, row["matches"][number]) for row in rows]
+        kept = [(row, ~one.ignored[AT_HALF] & (one.scores >= SAID)) for row, one in some]
         said = np.concatenate([row["matches"][number].scores[mine] for row, mine in kept])
-        hits = np.concatenate([row["matches"][number].hits[0][mine] for row, mine in kept])
+        hits = np.concatenate([row["matches"][number].hits[AT_HALF][mine] for row, mine in kept])
         owners = [str(row["patient"]) for row, mine in kept for _ in range(int(mine.sum()))]
         bins = reliability(hits, said, owners)
         lines.append(
@@ -85,10 +91,13 @@ def _reliability(rows: Sequence[Row], labels: Sequence[Label]) -> Chart:
         lines=tuple(lines),
         x_range=(0, 1),
         y_range=(0, 1),
+        note=f"Boxes with a probability of {SAID:g} or more: the many that are hardly believed would hide them.",
     )
 
 
-def _table(rows: Sequence[Row], labels: Sequence[Label], pools: Sequence[Pooled]) -> Grid:
+def _table(
+    rows: Sequence[Row], labels: Sequence[Label], pools: Sequence[Pooled], thresholds: Mapping[str, float]
+) -> Grid:
     cells = []
     for number, label in enumerate(labels):
         one = called_of(rows, number)
@@ -96,9 +105,11 @@ def _table(rows: Sequence[Row], labels: Sequence[Label], pools: Sequence[Pooled]
         counts = (int(one.truths.sum()), int((one.hits + one.false).sum()), int(one.hits.sum()))
         missed = counts[0] - counts[2]
         half = None if np.isnan(precision[0]) else round(float(precision[0]), 3)
-        cells.append((label.name, *counts, missed, int(one.false.sum()), half))
+        limit = thresholds.get(label.name)
+        said = None if limit is None else round(limit, 3)
+        cells.append((label.name, said, *counts, missed, int(one.false.sum()), half))
     return Grid(
         title="Boxes of each label at the operating point",
-        columns=("label", "true", "said", "hits", "missed", "false positives", "AP at overlap 0.5"),
+        columns=("label", "from probability", "true", "said", "hits", "missed", "false positives", "AP at overlap 0.5"),
         rows=tuple(cells),
     )

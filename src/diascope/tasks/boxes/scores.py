@@ -63,7 +63,7 @@ def scores_of(rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
     curve = _Curves(pools)
     found: list[Statistic] = []
     for name, of, better in (*_curves(curve), *_calls(calls)):
-        unit = "{image}-1" if name == "false_positives" else "1"
+        unit = "{/image}" if name == "false_positives" else "1"
         mean = partial(_mean, of, there)
         rarest = min((present[number] for number in there), key=np.count_nonzero, default=None)
         found.append(Statistic(name, mean, unit, better, counts=rarest))
