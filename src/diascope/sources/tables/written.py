@@ -154,7 +154,9 @@ def is_prose(cells: Sequence[str], least: float = WORDS) -> bool:
     """Whether cells are sentences, most of them of so many words, and most of them different."""
     if not cells or median(map(words, cells)) < least or len(set(cells)) < DIFFERENT * len(cells):
         return False
-    return sum(SENTENCE.search(cell) is not None for cell in cells) >= PROSE * len(cells)
+    # A path is cut at its slashes into many "words", and has no blank between them.
+    whole = [cell for cell in cells if " " in cell or HAN.search(cell)]
+    return sum(SENTENCE.search(cell) is not None for cell in whole) >= PROSE * len(cells)
 
 
 def words(text: str) -> float:
