@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         open_release,
         plan,
         predict,
+        pretrain,
         release,
+        search,
         synthesize,
         train,
     )
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Workspace",
-    "__version__",
     "check",
     "compare",
     "evaluate",
@@ -42,7 +43,9 @@ __all__ = [
     "open_release",
     "plan",
     "predict",
+    "pretrain",
     "release",
+    "search",
     "synthesize",
     "train",
 ]

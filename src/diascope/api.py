@@ -7,64 +7,24 @@ everywhere, so it is written down once, in `DataOptions` and `FitOptions`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
-from diascope.core.errors import UnknownName
+from diascope.asked import DataOptions, FitOptions, Location, budget, request
 from diascope.core.evaluation import Release
 from diascope.core.finding import Findings
 from diascope.core.plan import Plan
+from diascope.core.run import Encoder
 from diascope.engine.progress import Tell, silent
-from diascope.planning.budget import DEFAULT_MINUTES, Budget
-from diascope.sources import Request, SourceOptions
 from diascope.stages.check import Checked
+from diascope.stages.search import Found
 from diascope.store.releases import OpenRelease
 from diascope.store.releases import open_release as verified
 from diascope.store.workspace import Workspace
 from diascope.workflows.external import Validated
 from diascope.workflows.fit import Fitted
 
-Location = str | Path
 WORKSPACE = Path("diascope-workspace")
-
-
-class DataOptions(TypedDict, total=False):
-    """What may be said about a data set."""
-
-    source: str
-    """Layout, where several fit: a name of `diascope list sources`."""
-    task: str
-    """What to learn: a name of `diascope list tasks`, or `auto`."""
-    target: str
-    """Column or mask to learn."""
-    patient: str
-    """Column that holds the patient."""
-    site: str
-    """Column that holds the site."""
-    without: Sequence[str]
-    """Columns that are not looked at."""
-    read: Sequence[str]
-    """Columns that describe cases and that the model reads beside the images."""
-    inputs: Sequence[str]
-    """Inputs that are used, of several."""
-    folds: int
-    """Cross-validate with this many folds."""
-    seed: int
-    """Of all randomness."""
-    accept: Sequence[str]
-    """Findings of the data check that are accepted; recorded in the evaluation."""
-
-
-class FitOptions(DataOptions, total=False):
-    """What may be said about a data set and about the work."""
-
-    minutes: float
-    """Wall-clock minutes for everything."""
-    memory: float
-    """Peak memory, GB."""
-    settings: Mapping[str, Any]
-    """Plan fields set by hand."""
 
 
 class Opened:
@@ -155,7 +115,30 @@ def fit(
 
     place = Workspace(Path(workspace))
     with place.locked():
-        return run(place, request(location, options), _budget(options), options.get("settings", {}), tell, lang)
+        settings, start = options.get("settings", {}), _start(options.get("start"))
+        return run(place, request(location, options), budget(options), settings, tell, lang, start)
+
+
+def pretrain(
+    location: Location, workspace: Location = WORKSPACE, tell: Tell = silent, **options: Unpack[FitOptions]
+) -> tuple[Encoder, Path]:
+    """Learn from images without labels, and keep the encoder, which `fit(..., start=...)` starts from.
+
+    Args:
+        location: Images, labelled or not.
+        workspace: Everything is written there; held for this process while it works.
+        tell: Told about progress.
+        **options: See `FitOptions`; `task` is one that learns from images alone, or `auto`.
+
+    Returns:
+        The encoder's index and its folder.
+    """
+    from diascope.workflows.pretrain import pretrain as run
+
+    place = Workspace(Path(workspace))
+    asked = request(location, {"folds": 1, **options})
+    with place.locked():
+        return run(place, asked, budget(options), options.get("settings", {}), tell)
 
 
 def plan(
@@ -169,8 +152,9 @@ def plan(
     from diascope.workflows.prepare import prepare
 
     place = Workspace(Path(workspace))
+    settings, start = options.get("settings", {}), _start(options.get("start"))
     with place.locked():
-        return prepare(place, request(location, options), _budget(options), options.get("settings", {}), tell)
+        return prepare(place, request(location, options), budget(options), settings, tell, start)
 
 
 def train(
@@ -180,6 +164,7 @@ def train(
     devices: int = 1,
     tell: Tell = silent,
     lang: str = "en",
+    start: Location | None = None,
 ) -> Fitted | None:
     """Train what a plan says, then evaluate it and pack a candidate release.
 
@@ -190,6 +175,7 @@ def train(
         devices: Processes or GPUs that share each batch.
         tell: Told about progress.
         lang: Language of the report.
+        start: Release, or pretrained encoder, whose weights are started from, where the plan names none.
 
     Returns:
         What was made; None on every process but the first of a distributed run.
@@ -198,7 +184,7 @@ def train(
 
     place = Workspace(Path(workspace))
     with place.locked():
-        return train_plan(place, Path(plan_file), (resume, devices), tell, lang)
+        return train_plan(place, Path(plan_file), (resume, devices), tell, lang, begin=_start(start))
 
 
 def evaluate(
@@ -274,6 +260,33 @@ def synthesize(
     from diascope.stages.synthesize import synthesize as run
 
     return run(_release(release, workspace), Path(out), Wanted(count, label, seed), tell)
+
+
+def search(
+    data: Location,
+    query: str,
+    workspace: Location = WORKSPACE,
+    most: int = 10,
+    tell: Tell = silent,
+    **options: Unpack[DataOptions],
+) -> Found:
+    """Find reports by their words, English or Chinese.
+
+    Args:
+        data: Folder or file of reports, or the name of a data set of the workspace.
+        query: Words that must all occur, `"a phrase"`, `a OR b`, `-left out`, `beginning*`.
+        workspace: Folder that keeps the index.
+        most: Reports that are given.
+        tell: Told about progress.
+        **options: See `DataOptions`.
+
+    Raises:
+        BadUsage: When nothing is looked for.
+        DataRefused: When the data holds no text.
+    """
+    from diascope.stages.search import search as run
+
+    return run(Workspace(Path(workspace)), request(data, options), query, most, tell)
 
 
 def explain(
@@ -369,28 +382,8 @@ def open_release(release: Location, workspace: Location = WORKSPACE) -> Opened:
     return Opened(verified(_release(release, workspace)))
 
 
-def request(location: Location, options: Mapping[str, Any]) -> Request:
-    """What the user said about a data set, as the record that the stages take.
-
-    Raises:
-        UnknownName: When there is no such option; names the closest.
-    """
-    known = {*DataOptions.__annotations__, *FitOptions.__annotations__}
-    for name in options:
-        if name not in known:
-            raise UnknownName("option", name, known)
-    of_source = {name: options[name] for name in ("target", "patient", "site", "seed") if name in options}
-    of_request = {name: options[name] for name in ("source", "task", "folds", "seed") if name in options}
-    for name, field in {"without": "without", "read": "reads", "inputs": "inputs"}.items():
-        of_source[field] = tuple(options.get(name, ()))
-    accept = tuple(options.get("accept", ()))
-    return Request(location=str(location), options=SourceOptions(**of_source), accept=accept, **of_request)
-
-
-def _budget(options: FitOptions) -> Budget:
-    return Budget(
-        minutes=options.get("minutes", DEFAULT_MINUTES), memory_gb=options.get("memory"), folds=options.get("folds")
-    )
+def _start(start: Location | None) -> str | None:
+    return None if start is None else str(start)
 
 
 def _release(release: Location, workspace: Location) -> Path:

@@ -213,6 +213,19 @@ class Console:
                 )
         self.out.print(f"written to {escape(str(out))}. Not a medical device.")
 
+    def show_hits(self, found: Any) -> None:
+        """Reports that a search found, what was found in bold."""
+        for hit in found.hits:
+            place, parts = 0, []
+            for start, end in hit.marks:
+                parts += [escape(hit.snippet[place:start]), f"[bold yellow]{escape(hit.snippet[start:end])}[/]"]
+                place = end
+            self.out.print(f"[bold]{escape(hit.case)}[/]  {''.join(parts)}{escape(hit.snippet[place:])}")
+        for case, reason in list(found.unreadable.items())[:3]:
+            self.err.print(f"[yellow]! {escape(case)}: {escape(reason)}[/]")
+        shown = f", the best {len(found.hits)} are shown" if found.total > len(found.hits) else ""
+        self.out.print(f"{found.total} of {found.texts} reports{shown}")
+
     def show_comparison(self, found: Mapping[str, Any]) -> None:
         """Two releases side by side."""
         table = Table(box=None, pad_edge=False)

@@ -125,6 +125,26 @@ def values_of_laboratory(root: Path) -> str:
     return str(root / "labs.csv")
 
 
+def entity_records(root: Path) -> str:
+    spans = [{"label_type": "drug", "start_pos": 4, "end_pos": 11}]
+    lines = [json.dumps({"originalText": f"Took aspirin, {name}.", "entities": spans}) for name in "abcd"]
+    (root / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return str(root)
+
+
+def bio(root: Path) -> str:
+    block = "Took O\naspirin B-drug\n. O\n"
+    (root / "notes.conll").write_text("\n".join([block] * 4), encoding="utf-8")
+    return str(root)
+
+
+def brat(root: Path) -> str:
+    for name in "abcd":
+        (root / f"{name}.txt").write_text("Took aspirin.", encoding="utf-8")
+        (root / f"{name}.ann").write_text("T1\tdrug 5 12\taspirin\n", encoding="utf-8")
+    return str(root)
+
+
 def pascal_voc(root: Path) -> str:
     for name in "abcd":
         picture(root / "JPEGImages" / f"{name}.png")
@@ -172,6 +192,12 @@ def signal_files(root: Path) -> str:
     return str(root)
 
 
+def images(root: Path) -> str:
+    for name in ("a", "more/b"):
+        picture(root / f"{name}.png")
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -187,17 +213,23 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         nnunet,
         image_masks,
         dicom_tree,
+        entity_records,
+        bio,
+        brat,
         pascal_voc,
         coco,
         box_table,
         signal_table,
         signal_files,
+        images,
         phantom,
     )
 }
 FACTORIES["table"] = values_of_laboratory
 NAMES = registry.names("sources")
-OF_FOLDERS = [name for name in NAMES if name != "phantom"]
+ASKED_FOR = "images"
+"""It takes no folder by itself, and its folders have neither columns nor labels."""
+OF_FOLDERS = [name for name in NAMES if name not in ("phantom", ASKED_FOR)]
 
 
 @pytest.fixture(autouse=True)
@@ -209,8 +241,9 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def test_recognises_its_own_layout_and_nobody_elses(name: str, tmp_path: Path) -> None:
     assert name in FACTORIES, f"write a factory of a tiny {name} layout here"
     location = FACTORIES[name](tmp_path)
-    assert [key for key, source in registry.each("sources") if source.recognises(location)] == [name]
-    assert sources.recognise(location) == name
+    recognised = [key for key, source in registry.each("sources") if source.recognises(location)]
+    assert recognised == ([] if name == ASKED_FOR else [name])
+    assert sources.recognise(location, name if name == ASKED_FOR else None) == name
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,7 +1,8 @@
 """WFDB storage formats agree with the package `wfdb` (4.3.1) on random bytes, frames of several samples, and skew.
 
-Random bytes (numpy's generator, seed 3) were written into a `.dat` of each format beside a header that names it, and the
-table is what `wfdb.rdrecord(..., physical=False)` read of them; of format 311 the two bits that no sample uses are zero.
+Random bytes (numpy's generator, seed 3) were written into a `.dat` of each format beside a header that names it; the
+table is what `wfdb.rdrecord(..., physical=False)` read of them; of format 311 the two bits that no
+sample uses are zero.
 """
 
 import base64

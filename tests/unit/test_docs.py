@@ -20,10 +20,20 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("tests/**/*.md")]
 )
-TUTORIALS = [
-    *sorted(ROOT.glob("docs/tutorials/*.md")),
-    *(ROOT / "docs" / "how-to" / name for name in ("multilabel.md", "signals.md")),
-]
+EXECUTED = "executed by the tests"
+"""What a how-to says of itself when it is run as the tutorials are."""
+RUN = ("multilabel.md", "signals.md", "synthesis.md", "entities.md")
+"""How-tos that are run, and do not say so."""
+TUTORIALS = sorted(
+    [
+        *ROOT.glob("docs/tutorials/*.md"),
+        *(
+            path
+            for path in ROOT.glob("docs/how-to/*.md")
+            if path.name in RUN or EXECUTED in path.read_text(encoding="utf-8")
+        ),
+    ]
+)
 """Pages that are run from an empty folder."""
 PICTURES_TO_COME: set[str] = set()
 """Shown by the READMEs; a picture of a real report that is put there with the first release."""

@@ -14,7 +14,10 @@ import diascope
 LIMIT = 0.5
 """Seconds of CPU time."""
 HEAVY = ("torch", "pydicom", "nibabel", "SimpleITK", "highdicom", "pandas", "sklearn", "scipy", "lightning_fabric")
-VERBS = ("check", "fit", "plan", "train", "evaluate", "predict", "explain", "compare", "release", "export")
+VERBS = (
+    *("check", "fit", "pretrain", "plan", "train", "evaluate", "predict", "synthesize", "explain", "compare", "search"),
+    *("release", "export"),
+)
 
 MEASURE = """
 import json, resource, sys

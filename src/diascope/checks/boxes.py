@@ -92,7 +92,7 @@ OUTSIDE = Fault(
 )
 REACHING_OUT = Fault(
     "note",
-    "{boxes} that reach out of the image in {cases}",
+    "{boxes} reaching out of the image in {cases}",
     "What lies outside is cut off.",
     "Boxes that reach out of the image",
 )
@@ -105,7 +105,7 @@ TWICE = Fault(
 )
 SMALL = Fault(
     "note",
-    "{boxes} that are tiny in {cases}",
+    "{boxes} far smaller than usual in {cases}",
     f"Their shorter side is below {TINY:g} voxels, or their side below a tenth of what is usual for their label. They "
     "are kept; look whether somebody meant them.",
     "Tiny boxes",

@@ -8,6 +8,7 @@ from diascope.checks import Check
 from diascope.checks.copies.pictures import gallery
 from diascope.checks.copies.repair import Group, Repair, repaired
 from diascope.checks.copies.rows import same_rows
+from diascope.checks.judging.texts import only_texts
 from diascope.checks.judging.words import count, some
 from diascope.core.case import Case
 from diascope.core.problem import Problem
@@ -43,10 +44,13 @@ def _looked(survey: Survey, groups: list[list[Case]], of: Kind) -> list[Problem 
 def same_pixels(survey: Survey) -> list[list[Case]]:
     """Groups of cases all of whose images agree; constant images are left to another check."""
     groups: dict[tuple[tuple[str, str], ...], list[Case]] = {}
+    marked = survey.target is not None and survey.target.kind == "spans"
     for case in survey.cases:
         facts = survey.facts.get(case.id)
         if facts is None or any(ref.kind == "table" for ref in case.inputs.values()):
-            continue
+            continue  # rows may be alike
+        if only_texts(case) and not marked:
+            continue  # the same words are a template (`repeated_text`); what is marked in them is not
         inputs = facts.inputs
         if facts.looks or any(one.minimum != one.maximum for one in inputs.values()):
             digests = {name: one.digest for name, one in inputs.items()}

@@ -53,7 +53,7 @@ class LeakingColumn:
             Problem(
                 check="leaking_column",
                 severity="refuse",
-                title=f"{', '.join(map(repr, found))} alone gives {target.name!r} away",
+                title=f"{', '.join(map(repr, found))} alone gives {target.name!r} away: leave it out with {words}",
                 detail="Such a column is mostly the outcome in other words, or was only known after it: a model that "
                 "reads it would look perfect and be useless. So is one that is filled only for those of one class. "
                 f"Leave it out with {words}; accept the finding if it is honestly known beforehand.",

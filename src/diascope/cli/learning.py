@@ -183,8 +183,6 @@ def pretrain(
         str, typer.Option("--task", help="What to learn without labels; auto: what suits the images and the model.")
     ] = "auto",
     patient: PatientOption = None,
-    site: SiteOption = None,
-    without: WithoutOption = None,
     minutes: MinutesOption = 15.0,
     memory: MemoryOption = None,
     settings: SetOption = None,
@@ -199,7 +197,7 @@ def pretrain(
     from diascope.workflows.pretrain import pretrain as run_pretrain
 
     console, place = Console(quiet, as_json), workspace_of(workspace)
-    request = requested(source_folder, source, task, (None, patient, site, without, None, None), 1, seed, accept)
+    request = requested(source_folder, source, task, (None, patient, None, None, None, None), 1, seed, accept)
     budget = Budget(minutes=minutes, memory_gb=memory)
     with place.locked():
         made, folder = run_pretrain(place, request, budget, parse_settings(settings or []), console.tell)

@@ -149,3 +149,28 @@ def compare(
     )
     found = compare_releases(place, (one, other), request, console.tell)
     console.finish(found, lambda: console.show_comparison(found))
+
+
+@app.command(epilog="Example: diascope search ../reports 'effusion -fracture' · diascope search ../reports 胸腔积液")
+def search(
+    source_folder: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Reports: folder, file, or a data set of the workspace.")
+    ],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help='Words that all occur; "a phrase", a OR b, -without, begin*.')
+    ],
+    most: Annotated[int, typer.Option("--most", help="Reports that are shown.", min=1)] = 10,
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    without: WithoutOption = None,
+    as_json: JsonOption = False,
+    seed: NoSeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Find reports by their words, English or Chinese."""
+    from diascope.stages.search import search as run_search
+
+    console, place = Console(quiet, as_json), workspace_of(workspace)
+    request = requested(source_folder, source, "auto", (None, None, None, without, None, None), None, seed, None)
+    found = run_search(place, request, query, most, console.tell)
+    console.finish(found.to_json(), lambda: console.show_hits(found))

@@ -116,7 +116,7 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, `boxes`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, `none`, ...)."""
+    """`category`, `mask`, `boxes`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()

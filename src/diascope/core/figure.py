@@ -93,4 +93,39 @@ class Grid(Record):
     note: str = ""
 
 
-Figure = Chart | Matrix | Bars | Gallery | Grid
+class Mark(Record):
+    """A stretch of a text that is something."""
+
+    start: int
+    stop: int
+    """Characters, half-open."""
+    label: str
+    colour: int
+    """Number of its colour in the palette; the same label has the same one everywhere."""
+    sort: Literal["true", "said", "for", "against"] = "said"
+    """What is true is underlined, what was said is shaded; so is what speaks for an answer, or against it."""
+    strength: int = 4
+    """How strongly, 1 to 4; of what speaks for or against an answer."""
+
+
+class Passage(Record):
+    """One text with what is marked in it."""
+
+    text: str
+    marks: tuple[Mark, ...] = ()
+    caption: str = ""
+    case: str = ""
+
+
+class Passages(Record):
+    """Texts below each other."""
+
+    kind: Literal["passages"] = "passages"
+    title: str
+    passages: tuple[Passage, ...]
+    legend: tuple[tuple[str, int], ...] = ()
+    """Labels and the numbers of their colours."""
+    note: str = ""
+
+
+Figure = Chart | Matrix | Bars | Gallery | Grid | Passages

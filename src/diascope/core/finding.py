@@ -31,6 +31,17 @@ class Place(Record):
     centre_mm: tuple[float, float, float] | None = None
 
 
+class TextSpan(Record):
+    """Where in a text: characters (Unicode code points) of the text as it was read, counted from 0, half-open."""
+
+    input: str
+    """Name of the input that is the text."""
+    start: int
+    stop: int
+    text: str
+    """The words that stand there."""
+
+
 class Threshold(Record):
     """The operating point as numbers: what `Finding.rule` says in words."""
 
@@ -58,6 +69,7 @@ class Finding(Record):
     measures: dict[str, Measure] = Field(default_factory=dict)
     """`probability` (calibrated), `volume`, ..."""
     place: Place | None = None
+    span: TextSpan | None = None
     rule: str = ""
     """The operating point in words: `probability >= 0.31 (Youden, validation)`."""
     operating_point: Threshold | None = None

@@ -30,7 +30,7 @@ def input_specs(plan: Plan) -> dict[str, InputSpec]:
     for name, settings in plan["readings"].items():
         spec = kind_of(settings).spec(settings)
         outputs = plan["outputs"] if "outputs" in plan.choices else max(1, len(plan.target.labels))
-        specs[name] = replace(spec, outputs=outputs)
+        specs[name] = replace(spec, outputs=outputs, names=tuple(label.name for label in plan.target.labels))
     return specs
 
 

@@ -24,6 +24,7 @@ from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Plan
 from diascope.engine import boxes as of_boxes
 from diascope.engine.batch import Batch, Example
+from diascope.engine.stretches import Piece, cut, long_input, moved, pieces_of
 
 PLACES = 4096
 """Voxels of each label of a case that a patch may be cut around."""
@@ -112,31 +113,40 @@ class Feed:
                 f"a batch of {self.batch} cannot be shared equally by {rank[1]} processes",
                 todo=f"Plan again with --set batch={-(-self.batch // rank[1]) * rank[1]}",
             )
+        self.long = long_input(plan)
+        self.pieces = self._pieces()
         self._order: tuple[int, npt.NDArray[np.intp]] = (-1, np.zeros(0, np.intp))
         self._foreground: dict[str, npt.NDArray[np.intp]] = {}
 
+    def _pieces(self) -> tuple[Piece, ...]:
+        """What an epoch is made of: the cases, or the stretches of long ones."""
+        if self.long is None:
+            return tuple(Piece(number) for number in range(len(self.cases)))
+        lengths = [stored.arrays[f"input/{self.long}"].shape[-1] for stored in self.cases]
+        return pieces_of(lengths, int(self.plan["patch"][2]))
+
     def indices(self, step: int) -> list[int]:
-        """Which cases the global batch of a step holds: epochs are permutations, one after the other."""
+        """Which pieces the global batch of a step holds: epochs are permutations, one after the other."""
         chosen = []
         for position in range(step * self.batch, (step + 1) * self.batch):
-            epoch, place = divmod(position, len(self.cases))
+            epoch, place = divmod(position, len(self.pieces))
             if self._order[0] != epoch:
-                self._order = (epoch, generator(self.plan.seed, 1, epoch).permutation(len(self.cases)))
+                self._order = (epoch, generator(self.plan.seed, 1, epoch).permutation(len(self.pieces)))
             chosen.append(int(self._order[1][place]))
         return chosen
 
     def make(self, step: int) -> Batch:
         """The batch of a step (this rank's slice of it)."""
-        indices = self.indices(step)
-        share = len(indices) // self.rank[1]
+        pieces = [self.pieces[index] for index in self.indices(step)]
+        share = len(pieces) // self.rank[1]
         mine = range(self.rank[0] * share, (self.rank[0] + 1) * share)
-        parts = [self._part(self.cases[indices[place]], step, place) for place in mine]
+        parts = [self._part(pieces[place], step, place) for place in mine]
         inputs = {k[6:]: _stacked([p[k] for p in parts]) for k in parts[0] if k.startswith("input/")}
         target = {k[7:]: _stacked([p[k] for p in parts]) for k in parts[0] if k.startswith("target/")}
         if "image" in inputs:
             inputs["image"], on_image = self._augmented(inputs["image"], target, step, mine)
             target |= on_image
-        return Batch(inputs, target, tuple(self.cases[indices[place]].case for place in mine), step)
+        return Batch(inputs, target, tuple(self.cases[pieces[place].case].case for place in mine), step)
 
     def batches(self, start: int, stop: int, ahead: bool = False) -> Iterator[Batch]:
         """Batches of steps start..stop - 1.
@@ -180,18 +190,23 @@ class Feed:
             stopped.set()
             thread.join()
 
-    def _part(self, stored: Stored, step: int, place: int) -> dict[str, npt.NDArray[Any]]:
+    def _part(self, piece: Piece, step: int, place: int) -> dict[str, npt.NDArray[Any]]:
+        stored = self.cases[piece.case]
+        if self.long is not None:
+            length, size = stored.arrays[f"input/{self.long}"].shape[-1], int(self.plan["patch"][2])
+            start = moved(piece.start, length, size, generator(self.plan.seed, 2, step, place))
+            return cut(stored.arrays, self.long, start, size)
         if self.plan["whole"] or "input/image" not in stored.arrays:
             return dict(stored.arrays)
         rng = generator(self.plan.seed, 2, step, place)
-        start = self._corner(stored, rng)
+        corner = self._corner(stored, rng)
         patch = tuple(self.plan["patch"])
         part = {
-            key: crop(array, start, patch) if key in ("input/image", "target/mask") else array
+            key: crop(array, corner, patch) if key in ("input/image", "target/mask") else array
             for key, array in stored.arrays.items()
         }
         if "target/boxes" in part:
-            part["target/boxes"] = part["target/boxes"] - np.array([*start, *start, 0, 0], np.float32)
+            part["target/boxes"] = part["target/boxes"] - np.array([*corner, *corner, 0, 0], np.float32)
         return part
 
     def _corner(self, stored: Stored, rng: np.random.Generator) -> tuple[int, int, int]:

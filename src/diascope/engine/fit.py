@@ -277,10 +277,13 @@ def score_quickly(
 def save_weights(network: nn.Module, path: Path) -> str:
     """Write weights as safetensors; returns their SHA-256.
 
+    Parts that only train (`training_parts` of a network) are left out: a judge knows what it was shown.
+
     Raises:
         DiascopeError: When a weight is not finite (never written), or the disk is full.
     """
-    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
+    state = {key: value for key, value in network.state_dict().items() if not key.startswith(_only_training(network))}
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise DiascopeError(f"the weight {name} is not finite; nothing was written", todo="Lower the learning rate")
@@ -296,6 +299,11 @@ def save_weights(network: nn.Module, path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _only_training(network: nn.Module) -> tuple[str, ...]:
+    """Beginnings of the names of weights that no release holds."""
+    return tuple(f"{name}." for name in getattr(network, "training_parts", ()))
+
+
 def load_weights(plan: Plan, path: Path) -> nn.Module:
     """The plan's network with the weights of a file, in `eval()`.
 
@@ -307,8 +315,9 @@ def load_weights(plan: Plan, path: Path) -> nn.Module:
     except (ValueError, TypeError, KeyError, SafetensorError) as error:
         raise Tampered(f"cannot read the weights {path}: {type(error).__name__} {error}") from error
     network = build_network(plan)
+    left_out = {key: one for key, one in network.state_dict().items() if key.startswith(_only_training(network))}
     try:
-        network.load_state_dict(tensors)
+        network.load_state_dict({**left_out, **tensors})
     except RuntimeError as error:
         raise Tampered(f"the weights {path} do not fit the plan's network: {error}") from error
     return network.eval()

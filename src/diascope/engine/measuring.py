@@ -27,11 +27,27 @@ SUBGROUP_RESAMPLES = 400
 
 
 def measured(
-    plan: Plan, rows: Sequence[Row], cases: Sequence[Case], decision: Mapping[str, Any], part: str, release: str
+    plan: Plan,
+    rows: Sequence[Row],
+    cases: Sequence[Case],
+    decision: Mapping[str, Any],
+    part: str,
+    release: str,
+    scores: Scores | None = None,
 ) -> Evaluation:
-    """Decided rows to an evaluation: every figure with its interval, every covariate with its subgroups."""
+    """Decided rows to an evaluation: every figure with its interval, every covariate with its subgroups.
+
+    Args:
+        plan: By which the rows were made.
+        rows: Decided.
+        cases: Of the rows.
+        decision: Of the release.
+        part: `test`, `cross-validated` or `external`.
+        release: Its name.
+        scores: Of the task for these rows, where it was asked already.
+    """
     task = registry.get("tasks", plan.task)
-    scores = task.score(rows, plan)
+    scores = task.score(rows, plan) if scores is None else scores
     patients = [case.patient for case in cases]
     found = measures(scores.statistics, patients, seed=plan.seed)
     ranked = sorted(range(len(rows)), key=lambda i: np.nan_to_num(scores.per_case[i], nan=np.inf))

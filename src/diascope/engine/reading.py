@@ -18,6 +18,7 @@ from diascope.engine.batch import Example, Output
 from diascope.engine.network import Reduce
 from diascope.engine.orienting import Turn
 from diascope.engine.sliding import predict_labels
+from diascope.engine.stretches import long_input, read_whole
 from diascope.engine.windows import Placement, WindowPlan
 
 BUFFER_SHARE = 0.4
@@ -87,6 +88,9 @@ class Reader:
 
     def _vectors(self, examples: Sequence[Example], under: bool) -> list[Output]:
         """The batch is filled up to one fixed size: every back end runs one shape, and batch size changes nothing."""
+        if (long := long_input(self.plan)) is not None:
+            arrays = [example.inputs[long] for example in examples]
+            return [Output(values) for values in read_whole(self.networks, long, arrays, self.plan)]
         size = self.plan["read_batch"]
         inputs = {
             name: torch.from_numpy(np.stack([example.inputs[name] for example in examples]))

@@ -40,6 +40,11 @@ class SampleNetwork(nn.Module):
         """The model, as what it is."""
         return cast(Sampling, self.model)
 
+    @property
+    def training_parts(self) -> tuple[str, ...]:
+        """Names of submodules that no release holds."""
+        return tuple(f"model.{name}" for name in self.sampling.training_parts)
+
     def standard(self, images: Tensor) -> Tensor:
         """Images (B, C, Z, Y, X) of the working grid to -1..1."""
         return (2 * (images - self.low) / (self.high - self.low) - 1).clamp(-1, 1)

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -209,15 +210,10 @@ def stages_of(encoder: nn.Module) -> list[list[nn.Module]]:
     stages: Any = getattr(encoder, "stages", None)
     if stages is None:
         return []
-    before: list[nn.Module] = []
-    for child in encoder.children():
-        if child is stages:
-            break
-        before.append(child)
-    found = [[stage] for stage in stages]
-    if isinstance(stages, nn.Module) and found:
-        found[0] = [*before, *found[0]]
-    return found
+    if not isinstance(stages, nn.ModuleList):
+        return [list(stage) for stage in stages]
+    before = list(takewhile(lambda child: child is not stages, encoder.children()))
+    return [[*(before if number == 0 else []), stage] for number, stage in enumerate(stages)]
 
 
 def _some(names: tuple[str, ...]) -> str:

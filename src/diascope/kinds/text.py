@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from diascope.core.case import Case, FileRef, TableRef
 from diascope.core.errors import DataRefused
 from diascope.core.plan import InputFacts
 from diascope.core.text import Text
+from diascope.formats.tables.kept import columns_of
 from diascope.kinds import Floats, Kind, Look
 from diascope.models import InputSpec
 from diascope.store.files import file_digest
@@ -26,6 +29,12 @@ MOST_LETTERS = 6000
 """Characters of the training part that have a meaning of their own, the most frequent first."""
 UNKNOWN = 0.2
 """Share of characters that training has not seen, above which a text is in another language or encoding."""
+_SPOILT = re.compile(r"\ufffd|Ã[\u0080-\u00bf]|Â[\u00a0-\u00bf]|â€.|锟斤拷|[åæçèé][\u0080-\u00bf]{2}")
+"""UTF-8 that was read as Latin-1, and what is left where letters could not be read at all."""
+CELL = "text_cell"
+"""Format of a text that is made of cells."""
+MOST_FIELDS = 30
+_FIELD = re.compile(r"(?m)^[ \t]*([^\W\d_][\w \t/-]{1,30})[ \t]*[:：=][ \t]*(\S[^\n:：]{0,50})[ \t]*$")
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 Array = npt.NDArray[Any]
@@ -39,7 +48,14 @@ class Texts:
 
     def look(self, ref: FileRef, root: Path) -> Look:
         text = _read(ref, root)
-        facts = {"language": text.language, "letters": dict(Counter(text.text)), "empty": text.is_empty}
+        facts = {
+            "language": text.language,
+            "letters": dict(Counter(text.text)),
+            "empty": text.is_empty,
+            "spoilt": sum(len(match.group()) for match in _SPOILT.finditer(text.text)),
+            "columns": columns_of(ref.item) if ref.format == CELL else [],
+            "fields": fields_of(text.text),
+        }
         digest = hashlib.sha256(" ".join(text.text.split()).encode()).hexdigest()
         return Look(digest, file_digest(root / path for path in ref.paths), len(text.text), facts)
 
@@ -56,11 +72,20 @@ class Texts:
             1,
             dimensions=1,
             sizes=sizes.tolist(),
-            details={"alphabet": alphabet[:MOST_LETTERS], "language": languages.most_common(1)[0][0]},
+            details={
+                "alphabet": alphabet[:MOST_LETTERS],
+                "language": languages.most_common(1)[0][0],
+                "columns": seen[0].facts["columns"],
+            },
         )
 
     def settings(self, facts: InputFacts) -> dict[str, Any]:
-        """`length` (characters), `alphabet` (code points, the most frequent first), `language` (BCP 47)."""
+        """`length` (characters), `alphabet` (code points, the most frequent first), `language` (BCP 47), `columns`.
+
+        The columns are those of a table whose cells the texts are; of text files there are none. A task that says
+        something of every character adds `whole`: texts are then as long as they are, `length` at least, and are read
+        stretch by stretch.
+        """
         length = max(8, min(LONGEST, facts.shapes[4][2]))
         return {"kind": "text", "length": int(length), **facts.details}
 
@@ -71,11 +96,13 @@ class Texts:
         return InputSpec("text", 1, 1, (1, 1, int(settings["length"])), alphabet=tuple(settings["alphabet"]))
 
     def array(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> Array:
-        found = np.zeros(int(settings["length"]), np.int32)
         ref = case.inputs.get(name)
-        if isinstance(ref, FileRef):
-            letters = [ord(one) for one in _read(ref, root).text[: len(found)]]
-            found[: len(letters)] = letters
+        text = _read(ref, root).text if isinstance(ref, FileRef) else ""
+        size = int(settings["length"])
+        # What is said of every character must not stop where the network's window does.
+        found = np.zeros(max(size, len(text)) if settings.get("whole") else size, np.int32)
+        letters = [ord(one) for one in text[: len(found)]]
+        found[: len(letters)] = letters
         return found
 
     def describe(self, array: Array, settings: Mapping[str, Any]) -> Floats:
@@ -105,12 +132,23 @@ class Texts:
 
     def remarks(self, case: Case, name: str, root: Path, settings: Mapping[str, Any]) -> list[str]:
         ref = case.inputs.get(name)
-        if not isinstance(ref, FileRef):
+        if not isinstance(ref, FileRef) or settings.get("whole"):
             return []
         size = len(_read(ref, root).text)
         return [f"{name}: only the first {settings['length']} of {size} characters are read"] * (
             size > settings["length"]
         )
+
+
+def fields_of(text: str) -> dict[str, str]:
+    r"""Lines such as `Diagnosis: pneumonia` that say one thing in few words: name in lower case to what it says.
+
+    Example:
+        >>> fields_of("Exam: CT\nDiagnosis: Pneumonia\nThe lungs are clear.")
+        {'exam': 'ct', 'diagnosis': 'pneumonia'}
+    """
+    found = _FIELD.finditer(text)
+    return {match[1].strip().lower(): match[2].strip().lower() for match in islice(found, MOST_FIELDS)}
 
 
 def _read(ref: FileRef, root: Path) -> Text:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-Gives = Literal["vector", "pyramid", "dense", "image", "answer", "samples"]
+Gives = Literal["vector", "pyramid", "dense", "image", "answer", "samples", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class InputSpec:
         outputs: How many numbers a model that is fitted at once may answer with: classes, or 1 where there are none.
             For a generator: channels of what it makes. For a model of samples: how many classes there are, or 0.
         alphabet: Of a text, the code points of the training part, the most frequent first.
+        names: Of the labels that the outputs are about, in their order; empty where the target has none.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class InputSpec:
     categories: tuple[int, ...] = ()
     scales: tuple[tuple[float, float], ...] = ()
     alphabet: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Model(Protocol):
     `pyramid` to a list of maps fine to coarse; for `dense` to a list of decoder maps, full resolution first, one
     for each entry of `channels` (coarser ones are used for deep supervision in training; in `eval()` it returns the
     first only, still in a list); for `image` it makes images; an `answer` is what the task's loss wants, headless;
-    for `samples` see `ModelOfSamples`.
+    for `samples` see `ModelOfSamples`. A module whose stages can be frozen has `stages`: an `nn.ModuleList` from the
+    input on (what is registered before it belongs to the first), or lists of modules.
     2-D models take Z = 1 arrays as well: (B, C, 1, Y, X) in, and dense maps come out with Z = 1.
     """
 
@@ -134,6 +137,8 @@ class Sampling(Protocol):
 
     noise: int
     """D: how many numbers an image is made of."""
+    training_parts: tuple[str, ...]
+    """Names of submodules that only train, and that no release holds: a judge, an encoder."""
 
     def __call__(self, noise: Tensor, classes: Tensor | None = None) -> Tensor:
         """(B, D) normal numbers, and (B,) class indices where there are classes, to (B, C, Z, Y, X) in -1..1."""

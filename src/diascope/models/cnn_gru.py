@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from diascope.core.errors import BadUsage
 from diascope.models import Cost, Gives, InputSpec, Model
@@ -63,7 +64,8 @@ class CnnGru(nn.Module):
         there = valid(x, "sequence")
         maps = self.motifs(x)
         if self.places is not None:
-            maps = maps + self.places[..., : maps.shape[2]]
+            # A place beyond the longest of training has no numbers of its own.
+            maps = maps + functional.pad(self.places, (0, maps.shape[2] - self.places.shape[2]))
         maps = self.blocks(self.dropout(maps * there))
         there = thinned(there, maps.shape[2])
         said = self.recurrent(maps.transpose(1, 2), there[:, 0])

@@ -7,6 +7,7 @@ smoothing convolution after the sums: the head of a task has its own, and a leve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -14,7 +15,6 @@ from torch.nn import functional
 
 from diascope.core.errors import BadUsage
 from diascope.models import Cost, Gives, InputSpec, Model
-from diascope.models.blocks.batch_norm import BatchNormBlock
 from diascope.models.blocks.convolution import convolution
 from diascope.models.blocks.estimate import estimate
 from diascope.models.blocks.topology import spatial
@@ -25,6 +25,40 @@ WIDER = (1, 2, 4, 5)
 """Channels of each stage as multiples of the first: the last one has few positions, and tells of the surroundings."""
 ANISOTROPIC = 2.0
 """An axis whose steps are this much coarser than the finest is not halved, and has flat kernels, until others are."""
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions beside a shortcut, which averages where the block strides (ResNet-D, arXiv:1812.01187).
+
+    A strided 1x1 convolution as shortcut would leave out three of four positions, and oneDNN (torch 2.13) writes beyond
+    its memory in the backward pass of one with less than 16 channels and channels last.
+    """
+
+    def __init__(
+        self, dimensions: Literal[2, 3], channels: tuple[int, int], kernel: Sequence[int], stride: Sequence[int]
+    ) -> None:
+        super().__init__()
+        entered, left = channels
+        self.first = convolution(dimensions, (entered, left), kernel, stride, bias=False)
+        self.first_norm = _norm(dimensions, left)
+        self.second = convolution(dimensions, (left, left), kernel, (1, 1, 1), bias=False)
+        self.second_norm = _norm(dimensions, left)
+        # The block starts as its shortcut (arXiv:1706.02677).
+        nn.init.zeros_(self.second_norm.weight)
+        shortcut: list[nn.Module] = []
+        if max(stride) > 1:
+            size = tuple(stride)[-dimensions:]
+            pool = nn.AvgPool2d if dimensions == 2 else nn.AvgPool3d
+            shortcut.append(pool(size, size, ceil_mode=True, count_include_pad=False))  # type: ignore[arg-type]
+        if entered != left:
+            shortcut += [convolution(dimensions, channels, (1, 1, 1), (1, 1, 1), bias=False), _norm(dimensions, left)]
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) to (B, D, ...)."""
+        y = functional.relu(self.first_norm(self.first(x)), inplace=True)
+        y = self.second_norm(self.second(y))
+        return functional.relu(y + self.shortcut(x), inplace=True)
 
 
 class FeaturePyramid(nn.Module):
@@ -55,13 +89,13 @@ class FeaturePyramid(nn.Module):
         entered = max(8, width // 2)
         kernels = [[3 if step > 1 else 1 for step in stride] for stride in strides]
         self.stem = convolution(dimensions, (spec.channels, entered), kernels[0], strides[0], bias=False)
-        self.stem_norm = nn.BatchNorm2d(entered) if self.flat else nn.BatchNorm3d(entered)
+        self.stem_norm = _norm(dimensions, entered)
         self.stages, self.laterals = nn.ModuleList(), nn.ModuleList()
         for stage, (count, stride) in enumerate(zip(depth, strides[1:], strict=True)):
             left = width * WIDER[stage]
             kernel = [max(column) for column in zip(*kernels[: stage + 2], strict=True)]
-            first = BatchNormBlock(dimensions, (entered, left), kernel, stride)
-            rest = [BatchNormBlock(dimensions, (left, left), kernel, (1, 1, 1)) for _ in range(count - 1)]
+            first = Block(dimensions, (entered, left), kernel, stride)
+            rest = [Block(dimensions, (left, left), kernel, (1, 1, 1)) for _ in range(count - 1)]
             self.stages.append(nn.Sequential(first, *rest))
             self.laterals.append(convolution(dimensions, (left, out), (1, 1, 1), (1, 1, 1)))
             entered = left
@@ -106,7 +140,12 @@ class FeaturePyramidModel:
         return _running(options["strides"])[-1]
 
     def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
-        return estimate(lambda: self.build(spec, options), spec)
+        z, y, x = (-(-side // step) * step for side, step in zip(spec.shape, self.stride(options), strict=True))
+        return estimate(lambda: self.build(spec, options), replace(spec, shape=(z, y, x)))
+
+
+def _norm(dimensions: Literal[2, 3], channels: int) -> nn.BatchNorm2d | nn.BatchNorm3d:
+    return nn.BatchNorm2d(channels) if dimensions == 2 else nn.BatchNorm3d(channels)
 
 
 def _running(strides: Sequence[Sequence[int]]) -> tuple[tuple[int, int, int], ...]:

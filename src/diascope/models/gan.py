@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -45,7 +46,7 @@ class Coarser(nn.Module):
 
 
 class Critic(nn.Module):
-    """Above 0 where a picture is taken for a real one of its class; any size, the mean over space comes last.
+    """Above 0 where a picture is taken for a real one of its class; any size, the sum over space comes last.
 
     It has no normalisation over the batch, which would tell real from made pictures by their company. The last map
     gets one channel that says how much the pictures of the batch differ (arXiv:1710.10196), against a generator that
@@ -66,7 +67,8 @@ class Critic(nn.Module):
         """(B, C, Y, X) and (B,) to (B,)."""
         maps = self.steps(self.first(pictures))
         maps = functional.leaky_relu(self.last(torch.cat([maps, _spread(maps)], dim=1)), 0.2)
-        features = maps.mean(dim=(2, 3))
+        # The sum, as the paper has it: a mean of normalised maps stays far inside of the hinge's margin.
+        features = maps.sum(dim=(2, 3))
         said: Tensor = self.head(features)[:, 0]
         if self.of_class is not None and classes is not None:
             said = said + (self.of_class(classes) * features).sum(dim=1)
@@ -83,6 +85,7 @@ class Game(nn.Module):
     """
 
     gives: Gives = "samples"
+    training_parts = ("critic",)
 
     def __init__(self, spec: InputSpec, noise: int, width: int) -> None:
         super().__init__()
@@ -105,8 +108,8 @@ class Game(nn.Module):
         if part == GENERATOR:
             with frozen(self.critic):
                 made = self.generator(noise, classes).squeeze(2)
-                judged: Tensor = self.critic(augmented(made, draw(made)), classes)
-                return -judged.mean()
+                wanted: Tensor = -self.critic(augmented(made, draw(made)), classes).mean()
+            return wanted
         with torch.no_grad():
             made = self.generator(noise, classes).squeeze(2)
         real = images.squeeze(2)
@@ -141,18 +144,16 @@ def _spread(maps: Tensor) -> Tensor:
     return spread.expand(len(maps), 1, *maps.shape[2:])
 
 
-class _Step(nn.Module):
-    """A whole training step as one forward pass, to estimate what it costs."""
+class _Turn(nn.Module):
+    """One part of a step as a forward pass, to estimate what it costs."""
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, game: Game, part: str) -> None:
         super().__init__()
-        self.game = game
+        self.game, self.part = game, part
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, 1, Y, X) to the sum of both losses."""
-        classes = torch.zeros(len(images), dtype=torch.long, device=images.device)
-        known = classes if self.game.critic.of_class is not None else None
-        return self.game.loss(CRITIC, images, known) + self.game.loss(GENERATOR, images, known)
+        """(B, C, 1, Y, X) to the loss."""
+        return self.game.loss(self.part, images, None)
 
 
 class GanModel:
@@ -175,7 +176,14 @@ class GanModel:
         return (1, 1, 1)
 
     def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
-        return estimate(lambda: _Step(Game(spec, int(options["noise"]), int(options["width"]))), spec)
+        turns = [estimate(partial(_turn, part, spec, options), spec) for part in RATES]
+        # One after the other: their arithmetic adds up, what is kept for the backward pass does not.
+        most = max(turn.activation_bytes for turn in turns)
+        return Cost(turns[0].parameters, sum(turn.gflop for turn in turns), most)
+
+
+def _turn(part: str, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
+    return _Turn(Game(spec, int(options["noise"]), int(options["width"])), part)
 
 
 MODEL: ModelOfSamples = GanModel()

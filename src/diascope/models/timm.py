@@ -41,6 +41,11 @@ class TimmNetwork(nn.Module):
         self.last_map = nn.Identity()
         self.channels: tuple[int] = (body.num_features,)  # type: ignore[assignment]
 
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """What can be frozen: its parts that have weights, from the input on."""
+        return [[part] for part in self.body.children() if any(True for _ in part.parameters())]
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, 1, Y, X) to (B, D)."""
         found: Tensor = self.body.forward_features(x.squeeze(2))  # type: ignore[operator]

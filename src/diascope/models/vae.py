@@ -61,6 +61,7 @@ class Autoencoder(nn.Module):
     """
 
     gives: Gives = "samples"
+    training_parts = ("encoder",)
 
     def __init__(self, spec: InputSpec, noise: int, width: int) -> None:
         super().__init__()

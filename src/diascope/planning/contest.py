@@ -23,6 +23,7 @@ from diascope.engine.building import input_specs, refuse_misfit
 from diascope.engine.fit import Part, fit_network, load_weights
 from diascope.engine.reading import Reader
 from diascope.engine.scoring import cross_decided, observe
+from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.folding import folds, unit
 
@@ -61,12 +62,21 @@ class Outcome:
         Raises:
             DiascopeError: When none could be fitted.
         """
+        return self.ranked[0]
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Those that could be fitted, the best first.
+
+        Raises:
+            DiascopeError: When none could be.
+        """
         known = {name: value for name, value in self.scores.items() if np.isfinite(value)}
         if not known:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.reasons.items())
             raise DiascopeError("no model could be fitted to the training cases", given=reasons)
         sign = 1 if self.better == "higher" else -1
-        return max(known, key=lambda name: sign * known[name])
+        return tuple(sorted(known, key=lambda name: -sign * known[name]))
 
     @property
     def words(self) -> str:
@@ -77,15 +87,25 @@ class Outcome:
 
 
 def entrants(plan: Plan) -> tuple[str, ...]:
-    """Models that read the plan's inputs and give what its task needs; those that are fitted at once come first."""
+    """Models that read the plan's inputs and give what its task needs; those that are fitted at once come first.
+
+    Where none is, no other is compared: every network would take the whole time. The one that suits the kind is taken.
+    """
     found = []
+    settings = next(iter(plan["readings"].values()))
+    spec = next(iter(input_specs(plan).values()))
     for name in registry.names("models"):
         try:
             refuse_misfit(plan.with_choice("model", name, "rule", ""))
+            model = registry.get("models", name)
+            # What cannot be built from its own options (a checkpoint must be named) is taken only when it is named.
+            model.cost(spec, model.options(spec))
         except (BadUsage, MissingPackage):
             continue
         found.append(name)
-    spec = next(iter(input_specs(plan).values()))
+    suited = kind_of(settings).encoder
+    if suited in found and all(registry.get("models", name).fitted != "once" for name in found):
+        return (suited,)
     return tuple(sorted(found, key=partial(_eagerness, spec=spec)))
 
 
@@ -157,9 +177,10 @@ def _rows(
     """Rows of each part, read by a network that was fitted on the others.
 
     Raises:
-        DiascopeError: When the first fit shows that all would take too long.
+        DiascopeError: When the probe or the first fit shows that all would take too long.
     """
     found = []
+    _refuse_slow(_by_steps(plan) * len(parts), seconds)
     for number, part in enumerate(parts):
         began = time.monotonic()
         out = tuple(case for case in cases if unit(case) in part)
@@ -169,6 +190,18 @@ def _rows(
             reader = Reader([load_weights(plan, weights)], plan, "torch", plan["precision"])
         found.append([one.row for one in observe(reader, out, root, plan)])
         took = time.monotonic() - began
-        if number == 0 and took * len(parts) > seconds:
-            raise DiascopeError(f"it would take {took * len(parts):.0f} s, {max(seconds, 0):.0f} s are left")
+        if number == 0:
+            _refuse_slow(took * len(parts), seconds)
     return found
+
+
+def _by_steps(plan: Plan) -> float:
+    """Seconds of the steps of one fit, as the probe measured them; 0 for what is fitted at once."""
+    if "seconds_per_step" not in plan.choices:
+        return 0.0
+    return float(plan["steps"] * plan["seconds_per_step"])
+
+
+def _refuse_slow(needed: float, left: float) -> None:
+    if needed > left:
+        raise DiascopeError(f"it would take {needed:.0f} s, {max(left, 0):.0f} s are left")

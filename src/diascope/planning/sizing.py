@@ -125,6 +125,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     time = _time(draft, facts, budget)
     enough = draft.choices["enough_steps"].value if "enough_steps" in draft.choices else WANTED_STEPS[whole]
     wanted = max(FEWEST_STEPS[whole], min(enough, WANTED_STEPS[whole] * budget.minutes / 15))
+    if "steps_an_hour" in draft.choices:
+        wanted = max(FEWEST_STEPS[whole], draft.choices["steps_an_hour"].value * budget.minutes / 60)
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ SHOWN_AGAIN = 12
 """Cases that the galleries of the report read once more."""
 VOXEL_SECONDS = 1.5e-8
 """For each voxel of a file and each label: bringing scores to the file's grid, arg-max and surfaces (two cores)."""
+PLACE_SECONDS = 1.5e-4
+"""For each character of a text that is read stretch by stretch: sums over the paths of its tags."""
 RESAMPLED_SECONDS = 1.2e-3
 """For each test case and class: a thousand resamples of every figure."""
 WATCH_SHARE = 0.08
@@ -54,7 +57,8 @@ def timed(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budget
     watch = looks * watched * costs.read_one * folds
     reason = f"validation cases scored {looks} times: at most {WATCH_SHARE:.0%} of the time"
     draft.put("watched", watched, "rule", reason)
-    seconds = watch + _steps(draft, len(dataset.part("train")), costs, left - watch, folds)
+    seen = len(dataset.part("train")) * _stretches(draft, facts, 0.0)
+    seconds = watch + _steps(draft, seen, costs, left - watch, folds)
     steps = draft.choices["steps"].value
     timeless = draft.choices["steps"].kind == "by hand"
     reason = "what the loop may take; none where the steps are given"
@@ -98,16 +102,19 @@ def _costs(draft: Any, dataset: Dataset, facts: Fingerprint, found: Probe, budge
 
 
 def _file_seconds(draft: Any, dataset: Dataset, facts: Fingerprint) -> float:
-    """Seconds that the voxels of one file take after the network has seen them."""
-    if draft.choices["whole"].value or not draft.choices["image_inputs"].value:
+    """Seconds that the voxels of one file, or the characters of a text, take after the network has seen them."""
+    if draft.choices["whole"].value:
         return 0.0
+    if not draft.choices["image_inputs"].value:
+        long = _long(draft)
+        return PLACE_SECONDS * facts.inputs[long].shapes[2][2] if long else 0.0
     voxels = float(np.prod(facts.inputs[draft.choices["image_inputs"].value[0]].shapes[2]))
     return VOXEL_SECONDS * voxels * (1 + len(dataset.target.labels))
 
 
 def _figure_seconds(dataset: Dataset, cases: int) -> float:
     """Seconds for the intervals of figures that are computed anew on every resample."""
-    if dataset.target.kind not in ("category", LABELS):
+    if dataset.target.kind not in ("category", "boxes", LABELS):
         return 0.0
     classes = len(dataset.target.labels)
     return RESAMPLED_SECONDS * cases * (1 if classes == 2 and dataset.target.kind == "category" else classes)
@@ -137,12 +144,28 @@ def _looks(cases: int, each: float, seconds: float) -> tuple[int, int]:
     return max(1, min(VALIDATIONS, affordable // watched)), watched
 
 
+def _stretches(draft: Any, facts: Fingerprint, overlap: float) -> int:
+    """Stretches that a usual text is cut into where it is not seen whole; 1 for everything that is."""
+    long = _long(draft)
+    if long is None:
+        return 1
+    length, size = facts.inputs[long].shapes[2][2], draft.choices["patch"].value[2]
+    pieces: int = math.ceil(max(length - size, 0) / max(1.0, size * (1 - overlap)))
+    return pieces + 1
+
+
+def _long(draft: Any) -> str | None:
+    """The input that is read stretch by stretch; None without."""
+    readings = draft.choices["readings"].value.items()
+    return next((name for name, settings in readings if settings.get("whole")), None)
+
+
 def _read_seconds(draft: Any, facts: Fingerprint, found: Probe) -> float:
     """Seconds to read one prepared case: a forward pass costs a third of a step."""
     forward = found.seconds_per_step / draft.choices["batch"].value / 3
     passes = 1 + len(draft.choices["mirror_axes"].value) * bool(draft.choices["mirror_reading"].value)
     if draft.choices["whole"].value or not draft.choices["image_inputs"].value:
-        return float(forward * passes)
+        return float(forward * passes * _stretches(draft, facts, draft.choices["overlap"].value))
     first = facts.inputs[draft.choices["image_inputs"].value[0]]
     size = np.array(first.shapes[2]) * np.array(first.spacings[2]) / np.array(draft.choices["spacing"].value)
     patch = np.array(draft.choices["patch"].value)

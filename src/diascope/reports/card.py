@@ -30,6 +30,7 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
         f"- Task: {release.task}; target `{release.target.name}`: {labels}",
         f"- Trained on `{release.dataset}`: {len(dataset.cases)} cases of {patients} patients",
         f"- Network: `{plan['model']}`, {len(release.members)} member(s)",
+        *_asked(plan),
         f"- Read with: {release.backend} {release.precision}",
         _made(release),
         _licence(release),
@@ -87,6 +88,22 @@ def licence_text(release: Release, dataset: str) -> str:
 
 def _blocked(evaluation: Evaluation) -> list[str]:
     return ["## Must not be used", "", *(f"- {why}" for why in evaluation.blocks), ""] if evaluation.blocks else []
+
+
+def _asked(plan: Plan) -> list[str]:
+    """What a user asked of the images and of the weights; nothing where they asked nothing."""
+    value = {name: choice.value for name, choice in plan.choices.items()}
+    lines = (
+        [f"- Filters of the images: {', '.join(name for name, _ in value['preprocess'])}"]
+        if value.get("preprocess")
+        else []
+    )
+    lines += [f"- Volumes are read as slices, {value['slices']} at once"] if value.get("slices") else []
+    if start := value.get("weights"):
+        frozen = f"; its first {value['freeze']} stage(s) were not trained" if value.get("freeze") else ""
+        source = start["of"] or start["file"].rsplit("/", 1)[-1]
+        lines.append(f"- Started from `{source}` (SHA-256 {start['sha256'][:12]}), {start['taken']} weights{frozen}")
+    return lines
 
 
 def _made(release: Release) -> str:

@@ -9,9 +9,10 @@ import math
 import re
 from dataclasses import dataclass
 
-from diascope.core.figure import Bars, Chart, Figure, Gallery, Grid, Line, Matrix
+from diascope.core.figure import Bars, Chart, Figure, Gallery, Grid, Line, Matrix, Passages
 from diascope.reports.bars import bars_body
 from diascope.reports.markup import Markup, escape, join, tag
+from diascope.reports.passages import passages_body
 from diascope.reports.scales import Scale, span
 from diascope.reports.tables import grid_body, matrix_body, matrix_kind
 from diascope.reports.words import Words, choose
@@ -51,6 +52,8 @@ def figure_markup(figure: Figure, words: Words) -> Markup:
             body, kind = _gallery_body(figure, words), "gallery"
         case Grid():
             body, kind = grid_body(figure, words), "grid wide"
+        case Passages():
+            body, kind = passages_body(figure, words), "passages"
     note = tag("p", words.label(figure.note), class_="note") if figure.note else None
     title = tag("figcaption", words.label(figure.title)) if figure.title else None
     return tag("figure", title, body, note, class_=f"figure {kind}")

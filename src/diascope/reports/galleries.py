@@ -81,7 +81,7 @@ def _seen(cases: Sequence[Case], answers: Sequence[Answer], root: Path) -> Itera
         yield from ((*one, output) for one, output in zip(again, outputs, strict=True))
 
 
-def _truth(case: Case, columns: Sequence[str]) -> str:
+def truth_in_words(case: Case, columns: Sequence[str]) -> str:
     """What is true of a case in words; of many columns those that say something other than 0."""
     told = {name: value for name in columns if not isinstance(value := case.targets.get(name), FileRef | None)}
     if len(columns) <= MANY:
@@ -90,7 +90,7 @@ def _truth(case: Case, columns: Sequence[str]) -> str:
     return ", ".join(shown) or (NOTHING if told else "")
 
 
-def _said(findings: Sequence[Finding]) -> str:
+def said_in_words(findings: Sequence[Finding]) -> str:
     """What was said with which probability; of many findings the most probable ones."""
     said = [(one.concept, value) for one in findings if (value := _probability(one)) is not None]
     if len(said) > NAMED:
@@ -114,9 +114,9 @@ def _picture(seen: Seen, score: float | None, root: Path, answer: Answer) -> Pic
     truth_image = None if truth is None else Image(truth[None], image.geometry, unit="label")
     drawn = next((v for k, v in case.targets.items() if k in plan.target.columns and isinstance(v, Boxes)), None)
     true = None if drawn is None else drawn.usable(image.shape)
-    known = _truth(case, plan.target.columns)
+    known = truth_in_words(case, plan.target.columns)
     words = (
-        f"truth: {known}; said: {_said(prediction.findings)}"
+        f"truth: {known}; said: {said_in_words(prediction.findings)}"
         if known
         else f"score {score:.3f}"
         if score is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from diascope.core.figure import Figure
 from diascope.core.problem import Problem
 from diascope.reports import data, making, results
 from diascope.reports.content import ReportContent
@@ -52,6 +53,22 @@ def render_report(content: ReportContent, lang: str = "en") -> str:
         ),
         footer(words),
     )
+
+
+def render_figures(title: str, shown: Sequence[Figure], lang: str = "en") -> str:
+    """Figures alone as one self-contained HTML file.
+
+    Args:
+        title: Of the page.
+        shown: What it shows.
+        lang: `en` or `zh-CN`.
+
+    Raises:
+        UnknownName: When reports are not written in that language.
+    """
+    words = choose(lang)
+    heading = tag("header", tag("h1", words.phrase(title)))
+    return document(title, words, heading, tag("main", results.figures(shown, words)), footer(words))
 
 
 def render_check(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from diascope.core.evaluation import CaseScore, Evaluation, Subgroup
-from diascope.core.figure import Figure, Gallery, Grid
+from diascope.core.figure import Figure, Gallery, Grid, Passages
 from diascope.core.finding import Measure
 from diascope.reports.bars import interval_plot
 from diascope.reports.charts import figure_markup
@@ -125,7 +125,7 @@ def _is_share(measure: Measure) -> bool:
 
 def performance(content: ReportContent, words: Words) -> Markup | None:
     """Curves, matrices and bars of the task."""
-    shown = [figure for figure in content.evaluation.figures if not isinstance(figure, Gallery | Grid)]
+    shown = [figure for figure in content.evaluation.figures if not isinstance(figure, Gallery | Grid | Passages)]
     if not shown:
         return None
     return figures(shown, words)
@@ -138,7 +138,7 @@ def figures(shown: Sequence[Figure], words: Words) -> Markup:
 
 def pictures(content: ReportContent, words: Words) -> Markup | None:
     """Best, median and worst cases."""
-    galleries = [figure for figure in content.evaluation.figures if isinstance(figure, Gallery)]
+    galleries = [figure for figure in content.evaluation.figures if isinstance(figure, Gallery | Passages)]
     ranked = _ranked(content.evaluation.cases_ranked, words)
     each = every_case(content.evaluation, words)
     return join([*(figure_markup(figure, words) for figure in galleries), ranked, each]) or None

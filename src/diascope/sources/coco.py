@@ -98,7 +98,7 @@ def _places(root: Path, name: str) -> list[tuple[str, Images]]:
 
 def _path(one: Listed, root: Path, places: Sequence[tuple[str, Images]]) -> str | None:
     found = ((prefix, images.find(one.file)) for prefix, images in places)
-    return next((f"{prefix}{path}" for prefix, path in found if path is not None), None)
+    return next((path if Path(path).is_absolute() else f"{prefix}{path}" for prefix, path in found if path), None)
 
 
 def _part(name: str) -> Split | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from diascope.formats.annotated.json_lines import is_annotated, parsed
+from diascope.formats.annotated.json_lines import holds_text, is_annotated, parsed
 from diascope.formats.annotated.notes import notes_of
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.annotated.files import files_of, head
@@ -25,18 +25,22 @@ class EntityRecords:
         return reason(location, _why)
 
     def list(self, location: str, options: SourceOptions) -> Listing:
-        """List the records.
+        """List the records; of those that a release is to read nobody need have marked anything.
 
         Raises:
-            DataRefused: When a file cannot be read, or nothing is marked.
+            DataRefused: When a file cannot be read, or none holds such records.
             UnknownName: When a column that the user named does not exist.
         """
-        root, files = files_of(Path(location), SUFFIXES, _is_one)
+        root, files = files_of(Path(location), SUFFIXES, _is_text)
         found = []
         for path, split in files:
             notes = notes_of(root / path, parsed)
             found += [Listed(named(path, n, len(notes)), path, n, note, split) for n, note in enumerate(notes, start=1)]
         return listing(root, FORMAT, found, options)
+
+
+def _is_text(path: Path) -> bool:
+    return holds_text(head(path))
 
 
 def _is_one(path: Path) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from diascope.core import registry
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import DataRefused
 from diascope.formats import format_of
@@ -28,6 +29,8 @@ from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
 from diascope.sources.tables.targets import kind_of
 
 MASK = "mask"
+WHOLE = MappingProxyType({"text": "text", "sequence": "fasta"})
+"""Kinds of which a file is read as a whole, and the format that does so."""
 CELLS = MappingProxyType({"text": "text_cell", "sequence": "sequence_cell"})
 """Kinds whose cells may hold the input itself in place of a file's name, and the format that reads them."""
 
@@ -198,12 +201,17 @@ def _other(sheet: Sheet, kind: Any, cell: str, item: str) -> FileRef:
     if kind == SIGNAL:
         path = record_of(sheet.path.parent, path)
         full = sheet.path.parent / path
-    found = format_of(full, kind) if full.is_file() else None
+    found = _format_of(full, kind) if full.is_file() else None
     if found is None:
         raise DataRefused(
             f"no format reads the {kind} that {sheet.path.name} names", given=path, todo="See diascope list formats"
         )
     return FileRef(kind=kind, format=found, paths=files_read(sheet.path.parent, path) if kind == SIGNAL else (path,))
+
+
+def _format_of(path: Path, kind: str) -> str | None:
+    plain = WHOLE.get(kind)
+    return plain if plain and registry.get("formats", plain).recognises(path) else format_of(path, kind)
 
 
 def _posix(cell: str) -> str:

@@ -79,8 +79,9 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
     test = dataset.part("test")
     previous = len(list(workspace.evaluations.glob(f"*/{run.dataset.split('@')[-1]}.test"))) if test else 0
     part = "test" if test else "cross-validated"
-    evaluation = measured(plan, scored.rows, scored.cases, scored.decision, part, run.name)
-    evaluation = _audited(watch, evaluation, scored, networks)
+    scores = registry.get("tasks", plan.task).score(scored.rows, plan)
+    evaluation = measured(plan, scored.rows, scored.cases, scored.decision, part, run.name, scores)
+    evaluation = evaluation if scores.audit is None else _audited(watch, evaluation, scored, networks)
     pictures = worst_and_best(watch.reader(networks), evaluation, scored.cases, Path(dataset.root), scored.by_case)
     evaluation = evaluation.model_copy(
         update={
@@ -212,13 +213,11 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
 
 
 def _audited(watch: Watch, evaluation: Evaluation, scored: Scored, networks: Sequence[Any]) -> Evaluation:
-    """Beside the training cases, where the task asks for it: on the first network, and cases that it has not seen."""
+    """Laid beside the training cases: those of the first network, and cases that it has not seen."""
     plan, task = watch.plan, registry.get("tasks", watch.plan.task)
     first = watch.reader(networks[:1])
-    seen = [n for n, case in enumerate(scored.cases) if scored.by_case.get(case.id, (first,))[0] is first]
+    seen = [n for n, case in enumerate(scored.cases) if scored.by_case.get(case.id, (first,))[0] == first]
     audit = task.score([scored.rows[n] for n in seen], plan).audit
-    if audit is None:
-        return evaluation
     training = watch.read(networks[:1], _learnt(watch.dataset), "training", gated=False)
     rows = [task.decide(one.row, scored.decision, plan) for one in training]
     watch.tell({"event": "phase", "message": "laying answers beside the training cases"})

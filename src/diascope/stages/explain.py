@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,28 @@ from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import BadUsage, UnknownName
-from diascope.core.figure import Gallery, Picture
+from diascope.core.figure import Gallery, Passages, Picture
 from diascope.core.finding import Finding
 from diascope.core.plan import Plan
+from diascope.core.record import write_durably
 from diascope.engine.batch import Example, Output
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepared
-from diascope.explainers.maps import InOrder
+from diascope.explainers import kind_taken
+from diascope.explainers.maps import InLetters, InOrder
 from diascope.explainers.sanity import weights_check
+from diascope.models.words.vocabulary import decoded
+from diascope.reports.evidence_words import AGAINST, FOR, evidence_passage
+from diascope.reports.html import render_figures
 from diascope.reports.pictures import slice_picture
 from diascope.reports.traces import trace_picture
 from diascope.store.releases import open_release
 
 EXPLAINER = "grad_cam"
-IN_ORDER = "occlusion"
-"""Explains what has an order and no picture: it asks nothing of the network but its answer."""
+IN_ORDER, IN_LETTERS = "occlusion", "words"
+"""Explain what has an order and no picture: they ask nothing of the network but its answer."""
+EXACT = "exact: the score is a sum, and these are its parts; darker words count more"
+COVERED = "by how far the answer falls when a word is blank; nothing was learnt by gradient, so that no check is needed"
 
 
 def explain_cases(
@@ -39,8 +46,8 @@ def explain_cases(
     setting: tuple[str, int] = (EXPLAINER, 0),
     label: str | None = None,
     decision: Mapping[str, Any] | None = None,
-) -> tuple[Gallery, ...]:
-    """A gallery of explained cases, or a line that says why there is none.
+) -> tuple[Gallery | Passages, ...]:
+    """Explained cases, as pictures or texts, or a line that says why there are none.
 
     Args:
         network: With an output vector; dense outputs show where by themselves.
@@ -55,6 +62,11 @@ def explain_cases(
         UnknownName: When there is no such label.
     """
     asked = _output_of(label, plan)
+    if (name := _lettered(plan)) is not None and str(network.output) == "vector" and cases:
+        examples = [prepared(case, root, plan)[0] for case in cases]
+        inner = InLetters(network, name)
+        chosen = said_most(inner, examples, plan, decision) if asked is None else [asked] * len(examples)
+        return (_in_words(inner, plan, examples, chosen, setting),)
     traced = _traced(plan)
     alone = (bool(plan["image_inputs"]) and not plan["readings"]) or traced is not None
     if str(network.output) != "vector" or not alone or not cases or next(network.parameters(), None) is None:
@@ -82,6 +94,41 @@ def explain_cases(
             caption = f"evidence for {_label(plan, chosen[number])}"
             pictures.append(_trace(case.id, example.inputs[traced], heat[0, 0], plan["readings"][traced], caption))
     return (Gallery(title=title, pictures=tuple(pictures), note=words),)
+
+
+def _in_words(
+    network: InLetters, plan: Plan, examples: Sequence[Example], chosen: Sequence[int], setting: tuple[str, int]
+) -> Passages:
+    """Texts with the words that led to what was said."""
+    name, seed = setting
+    explainer = registry.get("explainers", IN_LETTERS if name == EXPLAINER else name)
+    if kind_taken(explainer) != "text":
+        raise BadUsage(f"the explainer {name!r} explains no texts", todo=f"Use --explainer {IN_LETTERS}")
+    texts = _stacked(examples, plan)
+    title = f"What the model looked at ({explainer.title})"
+    note = EXACT if network.shares is not None else COVERED
+    if network.shares is None and next(network.parameters(), None) is not None:
+        result = weights_check(network, explainer, texts, chosen[0], seed)
+        alike = "undefined" if result.similarity is None else f"{result.similarity:.2f}"
+        note = f"sanity check: maps of the trained and of randomised weights correlate by {alike} "
+        note += f"(limit {result.limit:.2f})"
+        if not result.passed:
+            return Passages(title=title, passages=(), note=f"hidden, because it failed its {note}")
+    passages = []
+    for number, (example, output) in enumerate(zip(examples, chosen, strict=True)):
+        weights = explainer.explain(network, texts[number : number + 1], output)[0]
+        text = decoded(texts[number].numpy())
+        caption = f"evidence for {_label(plan, output)}"
+        passages.append(evidence_passage(text, weights[: len(text)], caption, example.case.id))
+    return Passages(title=title, passages=tuple(passages), legend=(("for", FOR), ("against", AGAINST)), note=note)
+
+
+def _lettered(plan: Plan) -> str | None:
+    """Name of the one input where it is a text; None where it is none, or not alone."""
+    readings: Mapping[str, Mapping[str, Any]] = plan["readings"]
+    if plan["image_inputs"] or len(readings) != 1:
+        return None
+    return next((name for name, settings in readings.items() if settings["kind"] == "text"), None)
 
 
 def _output_of(label: str | None, plan: Plan) -> int | None:
@@ -116,8 +163,10 @@ def _says(finding: Finding, places: Mapping[str, int]) -> bool:
 
 
 def _stacked(examples: Sequence[Example], plan: Plan) -> torch.Tensor:
-    """What an explainer covers, (B, C, Z, Y, X): the images, or signals as images of one row."""
+    """What an explainer covers, (B, C, Z, Y, X): the images, or signals as images of one row; of texts (B, L)."""
     traced = _traced(plan)
+    if (name := _lettered(plan)) is not None:
+        return torch.stack([torch.from_numpy(example.inputs[name]) for example in examples])
     stacked = torch.stack([torch.from_numpy(example.inputs[traced or "image"]) for example in examples])
     return stacked if traced is None else stacked[:, :, None, None]
 
@@ -168,6 +217,22 @@ def _grey(image: Any) -> Any:
     return replace(image, modality="unknown", unit="a.u.")
 
 
+def _written(figure: Gallery | Passages, case: Case, out: Path) -> Iterator[Path]:
+    """Write what explains one case."""
+    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in case.id)[:80] or "case"
+    out.mkdir(parents=True, exist_ok=True)
+    if isinstance(figure, Passages):
+        if figure.passages:
+            path = out / f"{name}.html"
+            write_durably(path, render_figures(figure.passages[0].caption, (figure,)).encode())
+            yield path
+        return
+    for picture in figure.pictures:
+        path = out / f"{name}.png"
+        path.write_bytes(base64.b64decode(picture.png))
+        yield path
+
+
 def explain(
     release: Path,
     cases: Sequence[tuple[Case, Path]],
@@ -175,7 +240,7 @@ def explain(
     setting: tuple[str, int],
     label: str | None = None,
 ) -> dict[str, Any]:
-    """Explain what a release says about some cases, as pictures in a folder.
+    """Explain what a release says about some cases, as pictures (of texts: pages) in a folder.
 
     Args:
         release: Its folder.
@@ -203,9 +268,5 @@ def explain(
                 todo="Look at the mask that diascope predict writes",
             )
         words = figures[0].note
-        for picture in figures[0].pictures:
-            out.mkdir(parents=True, exist_ok=True)
-            name = "".join(c if c.isalnum() or c in "-_" else "-" for c in case.id)[:80] or "case"
-            (out / f"{name}.png").write_bytes(base64.b64decode(picture.png))
-            files.append(str(out / f"{name}.png"))
+        files += [str(path) for path in _written(figures[0], case, out)]
     return {"sanity": words, "pictures": files}

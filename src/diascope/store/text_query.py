@@ -1,8 +1,9 @@
 """What is looked for in reports: words, phrases, Chinese; and where a text holds it.
 
-Latin words are the tokens of SQLite's `unicode61`. Chinese has no blanks between words: every two neighbours make a
-token (and the last character of a run one of its own), so that a run of any length is found exactly, also one of two
-characters such as 积液, which SQLite's trigrams cannot find (docs/how-to/texts.md, measured).
+Latin words and numbers are the tokens of SQLite's `unicode61` (`35HU` is two of them, as there may be a blank). Chinese
+has no blanks between words: every two neighbours make a token (and the last character of a run one of its own), so that
+a run of any length is found exactly, also one of two characters such as 积液, which SQLite's trigrams cannot find
+(docs/how-to/texts.md, measured).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from itertools import pairwise
 from diascope.core.errors import BadUsage
 from diascope.core.text import HAN
 
-_RUNS = re.compile(rf"(?P<han>(?:{HAN.pattern})+)|(?P<word>(?:(?!{HAN.pattern})[^\W_])+)|(?P<other>.)", re.DOTALL)
+_LETTER = rf"(?:(?!{HAN.pattern})[^\W\d_])"
+_RUNS = re.compile(rf"(?P<han>(?:{HAN.pattern})+)|(?P<word>{_LETTER}+)|(?P<number>\d+)|(?P<other>.)", re.DOTALL)
 _PART = re.compile(r'(?P<sign>-)?"(?P<phrase>[^"]*)"|(?P<bar>\|)|(?P<plain>[^\s"|]+)')
 AROUND = 70
 """Characters that a snippet shows before the first word that was found."""
@@ -103,7 +105,7 @@ def indexed(text: str) -> str:
 def _pairs(run: re.Match[str]) -> str:
     han = run["han"]
     if han is None:
-        return run[0] if run["word"] else " "
+        return f" {run[0]} " if run["word"] or run["number"] else " "
     return " " + " ".join((*map("".join, pairwise(han)), han[-1])) + " "
 
 
@@ -137,12 +139,9 @@ def places(text: str, query: Query) -> list[tuple[int, int]]:
 def _pattern(term: Term) -> re.Pattern[str]:
     pieces = [run for run in _RUNS.finditer(_folded(term.words)[0]) if not run["other"]]
     joined = r"[\W_]*".join(re.escape(run[0]) for run in pieces)
-    before = r"(?<![^\W_])" if pieces[0]["word"] else ""
-    after = r"[^\W_]*" if term.prefix else r"(?![^\W_])" if pieces[-1]["word"] else ""
-    # Beside Chinese a Latin word ends: the tokens are apart there.
-    han = HAN.pattern
-    before = before and rf"(?:(?<={han})|{before})"
-    after = rf"(?:(?={han})|{after})" if after.startswith("(") else after
+    same = [_LETTER if run["word"] else r"\d" if run["number"] else "" for run in (pieces[0], pieces[-1])]
+    before = rf"(?<!{same[0]})" if same[0] else ""
+    after = rf"{same[1]}*" if term.prefix and same[1] else rf"(?!{same[1]})" if same[1] else ""
     return re.compile(before + joined + after)
 
 

@@ -91,6 +91,8 @@ class ContrastiveImages:
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
             "learning_rate": Choice(value=1e-3, kind="rule", reason="AdamW with cosine decay"),
             "augment": Choice(value="none", kind="fixed", reason="both copies are augmented where they are compared"),
+            "backend": Choice(value="torch", kind="fixed", reason="nothing is read with it but to score it"),
+            "read_precision": Choice(value="fp32", kind="fixed", reason="of that back end"),
             "mirror_reading": Choice(value=False, kind="fixed", reason="the answer is an embedding"),
         }
 

@@ -91,8 +91,8 @@ class Detection:
             "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
             "mixup": Choice(value=0.0, kind="fixed", reason="two images on each other have no boxes of their own"),
             "learning_rate": Choice(value=2e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
-            "enough_steps": Choice(
-                value=5000, kind="rule", reason="boxes from scratch need many steps before they need width"
+            "steps_an_hour": Choice(
+                value=8000, kind="rule", reason="boxes from scratch need many steps before they need a wide network"
             ),
             "passes": Choice(value=400, kind="rule", reason="every position of an image is an example"),
             "augment": Choice(value="scaled", kind="rule", reason="things come in many sizes and anywhere"),
@@ -196,15 +196,15 @@ def _longest_side(fingerprint: Fingerprint) -> tuple[int, str]:
         return SIDES[0], "no box to choose by"
     name = min(sides, key=lambda one: sides[one])
     wanted = SMALLEST / sides[name] * full
-    side = STEP * math.ceil(min(max(wanted, SIDES[0]), SIDES[1], max(full, SIDES[0])) / STEP)
-    left = sides[name] * side / full
+    side = STEP * math.ceil(min(max(wanted, SIDES[0]), SIDES[1]) / STEP)
+    left = sides[name] * min(1.0, side / full)  # no picture is made larger than it is
     return side, f"a quarter of the boxes of {name!r} are below {sides[name]:.0f} voxels; {left:.0f} are left of them"
 
 
 def _finest_level(fingerprint: Fingerprint, side: int) -> int:
     """0 for stride 4 of the pyramid, 1 for stride 8, ...: small boxes must have several positions."""
     full = max((max(one.shapes[2][1:]) for one in fingerprint.inputs.values() if one.kind == "image"), default=side)
-    left = [quantiles[1] * side / full for quantiles in fingerprint.box_sides.values() if quantiles[1] > 0]
+    left = [quantiles[1] * min(1.0, side / full) for quantiles in fingerprint.box_sides.values() if quantiles[1] > 0]
     smallest = min(left, default=SMALLEST)
     return min(2, max(0, int(math.log2(max(1.0, COARSEST_OF_BOX * smallest / 8)))))
 

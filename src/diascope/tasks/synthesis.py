@@ -161,7 +161,7 @@ class Synthesis:
             chosen = [mine[place] for place in spread(len(mine), SHOWN)]
             if chosen:
                 both = [np.stack([row[what] for row in chosen]) for what in ("real", "made")]
-                pictures.append(sheet(both, f"{name}: real above, made below"))
+                pictures.append(sheet(both[0], both[1], f"{name}: real above, made below"))
         return (Gallery(title="Real and made images", pictures=tuple(pictures), note="what is made shows no patient"),)
 
     def decode(self, output: Output, example: Example, decision: Mapping[str, Any], plan: Plan) -> Prediction:

@@ -24,6 +24,9 @@ CLASSES = Target(
     name="label", kind="category", columns=("label",), labels=(Label(name="a", value=0), Label(name="b", value=1))
 )
 CELLS = Target(name="boxes", kind="boxes", columns=("boxes",), labels=(Label(name="cell", value=1),))
+SEVERAL = Target(
+    name="findings", kind="labels", columns=("a", "b"), labels=(Label(name="a", value=0), Label(name="b", value=1))
+)
 LESION = Target(name="mask", kind="mask", columns=("mask",), labels=(Label(name="lesion", value=1),))
 
 
@@ -109,7 +112,8 @@ def a_survey(count: int, target: Target | None = CLASSES, **changes: Any) -> Sur
 
     Args:
         count: Number of cases.
-        target: What is to be learnt; with `LESION` every case has a mask, with `CELLS` a box.
+        target: What is to be learnt; with `LESION` every case has a mask, with `CELLS` a box, with `SEVERAL` labels
+            that say nothing of each other.
         **changes: Fields of every `Case` to set otherwise.
     """
     if target is LESION:
@@ -117,6 +121,11 @@ def a_survey(count: int, target: Target | None = CLASSES, **changes: Any) -> Sur
     if target is CELLS:
         changes = {"targets": {"boxes": Boxes.of([[0, 8, 9, 1, 20, 30]], ["cell"])}, **changes}
     cases = tuple(a_case(number, **changes) for number in range(count))
+    if target is SEVERAL and "targets" not in changes:
+        cases = tuple(
+            case.model_copy(update={"targets": {"a": number // 2 % 2, "b": number // 4 % 2}})
+            for number, case in enumerate(cases)
+        )
     masks = {"mask": MaskFacts({0: 4000, 1: 96}, (1, 64, 64))} if target is LESION else {}
     facts = {}
     for number, case in enumerate(cases):

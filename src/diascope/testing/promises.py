@@ -24,24 +24,34 @@ from diascope.core.problem import Problem
 from diascope.formats import kind_of
 from diascope.planning.survey import CaseFacts, Survey
 from diascope.sources import SourceOptions
-from diascope.testing.factories import CELLS, CLASSES, LESION, a_signal, a_survey, a_survey_of_signals, an_image
+from diascope.testing.factories import (
+    CELLS,
+    CLASSES,
+    LESION,
+    SEVERAL,
+    a_signal,
+    a_survey,
+    a_survey_of_signals,
+    an_image,
+)
 from diascope.testing.keeping import kept
 from diascope.testing.learning import backend, explainer, loss, model, transform
 
 
 def metric(name: str, plugin: Any, folder: Path) -> None:
     """Perfect is its best value (or undefined), worse is not better, undefined is nan and never an error."""
-    solid = np.pad(np.ones((3, 4, 5), bool), 2)
-    truth = solid if plugin.kind == "mask" else np.array([0, 1, 1, 0, 1, 0])
+    shown = {"mask": np.pad(np.ones((3, 4, 5), bool), 2), "boxes": np.array([[0, 0, 1, 2, 1, 5, 7, 0.0]])}
+    truth = shown.get(plugin.kind, np.array([0, 1, 1, 0, 1, 0]))
     said = truth.astype(float) if plugin.kind == "probability" else truth
     best = plugin(truth.astype(bool) if plugin.kind == "probability" else truth, said)
-    kept(plugin.kind in ("probability", "call", "value", "mask"), f"{name}.kind is one of its family's", plugin.kind)
+    kinds = ("probability", "call", "value", "mask", "boxes")
+    kept(plugin.kind in kinds, f"{name}.kind is one of its family's", plugin.kind)
     kept(plugin.better in ("higher", "lower", "nearer"), f"{name}.better is one of its family's", plugin.better)
     kept(plugin.unit and plugin.title.get("en"), f"{name} has a unit and an English title")
     kept(math.isnan(best) or math.isclose(best, plugin.perfect, abs_tol=1e-9), f"{name} of a perfect answer", best)
     nothing = np.zeros((1, 3, 3), bool) if plugin.kind == "mask" else np.zeros(0)
     kept(math.isnan(plugin(nothing, nothing)), f"{name} of nothing is nan")
-    one_class = np.zeros((1, 3, 3), bool) if plugin.kind == "mask" else np.zeros(4, int)
+    one_class = np.zeros((1, 3, 3), bool) if plugin.kind == "mask" else np.zeros(8, int)
     kept(isinstance(plugin(one_class, one_class), float), f"{name} of one class is a number or nan")
 
 
@@ -127,7 +137,7 @@ def check(name: str, plugin: Any, folder: Path) -> None:
             kept(set(problem.exclude) <= set(problem.cases) <= known, f"{name} names only known cases", what)
             kept(Problem.from_json(problem.to_json()) == problem, f"{name}'s problems can be written", what)
     signals = a_survey_of_signals([a_signal(number % 2 == 1, seed=number) for number in range(30)])
-    for survey in (a_survey(60), a_survey(30, LESION), a_survey(30, CELLS), signals):
+    for survey in (a_survey(60), a_survey(30, LESION), a_survey(30, CELLS), a_survey(80, SEVERAL), signals):
         warned = [problem.title for problem in plugin.look(survey) if problem.severity != "note"]
         kept(warned == [], f"{name} warns of nothing in clean data", warned)
     survey = a_survey(30, patient_known=False)
@@ -147,6 +157,7 @@ def odd_surveys() -> dict[str, Survey]:
         "one case": a_survey(1),
         "no labels": a_survey(4, targets={}),
         "a foreign target": a_survey(4, Target(name="follow-up", kind="time_to_event", columns=("time", "event"))),
+        "several labels": a_survey(4, SEVERAL, targets={"a": 1, "b": "uncertain"}),
         "masks": a_survey(4, LESION),
         "boxes": a_survey(4, CELLS, targets={"boxes": a_few_boxes()}),
         "no box at all": a_survey(4, CELLS, targets={"boxes": Boxes()}),
@@ -186,7 +197,7 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     leaves = {"findings", "picture", "mask", "images", "boxes", "encoder"}
     kept(set(plugin.writes) <= leaves, f"{name} says what leaves", plugin.writes)
     kept(strange not in plugin.claim([strange]), f"{name} claims no target of a kind that it does not know")
-    claimed = plugin.claim([CLASSES, LESION, CELLS])
+    claimed = plugin.claim([CLASSES, LESION, CELLS, SEVERAL])
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
 
 

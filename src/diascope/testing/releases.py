@@ -71,13 +71,16 @@ def a_plan(target: Target = CLASSES, patch: tuple[int, int, int] = (1, 16, 16), 
     return plan.with_choice("model_options", options, "fixed", "")
 
 
-def a_release(folder: Path, plan: Plan | None = None, seeds: Sequence[int] = (0,), **changes: Any) -> Path:
+def a_release(
+    folder: Path, plan: Plan | None = None, seeds: Sequence[int] = (0,), blocks: Sequence[str] = (), **changes: Any
+) -> Path:
     """A release on disk.
 
     Args:
         folder: Of the release; must not exist.
         plan: Of `a_plan`.
         seeds: Of each member's weights.
+        blocks: What its evaluation says against it.
         **changes: Fields of `Release` to set otherwise.
     """
     plan = plan or a_plan()
@@ -103,7 +106,7 @@ def a_release(folder: Path, plan: Plan | None = None, seeds: Sequence[int] = (0,
     release = Release.model_validate({**plain, **changes})
     evaluation = Evaluation(
         dataset=plan.dataset, part="test", task=plan.task, release=release.label, cases=1, patients=1, metrics={},
-        headline=(), decision=release.decision,
+        headline=(), decision=release.decision, blocks=tuple(blocks),
     )  # fmt: skip
     reader = Reader(networks, plan, release.backend, release.precision)
     files: dict[str, bytes | Path] = {

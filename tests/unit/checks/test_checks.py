@@ -308,3 +308,11 @@ def test_cases_that_lack_an_image_are_left_out() -> None:
     assert (problem.exclude, problem.severity) == (("case0",), "warn")
     assert "case0 (pet)" in problem.detail
     assert look("missing_inputs", Survey(Path(), tuple(cases[1:]), None, {}, {})) == []
+
+
+def test_synthetic_pictures_refuse_where_nothing_marks_them() -> None:
+    cases = [a_case(0), a_case(1, synthetic=True), a_case(2)]
+    history = {"history": ("a synthetic picture, made by films@1 0123, seed 0",)}
+    (problem,) = look("unmarked_synthetic", a_survey(cases, images={0: history, 1: history}))
+    assert (problem.severity, problem.cases) == ("refuse", ("case0",))
+    assert problem.title.startswith("1 of 3 cases (33.3 %) SHOW NOBODY")

@@ -18,10 +18,12 @@ from diascope.engine.network import AnswerNetwork
 from diascope.engine.reading import Reader
 from diascope.testing import a_case
 
+SETTINGS = {"kind": "table", "columns": ["age", "drug", "sex"], "categories": {"sex": ["f", "m"]}}
+
 
 def a_plan(treatment: str = "drug") -> Plan:
     fields: dict[str, Any] = {
-        "image_inputs": [], "readings": {"table": {"kind": "table", "columns": ["age", "drug", "sex"], "categories": {"sex": ["f", "m"]}}},
+        "image_inputs": [], "readings": {"table": SETTINGS},
         "read_batch": 2, "treatment": treatment,
         "treatment_values": {"drug": [1, 2], "sex": ["f", "m"]},
     }  # fmt: skip

@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from diascope.core.errors import Tampered
+from diascope.engine.building import build_network
+from diascope.engine.fit import load_weights, save_weights
 from diascope.engine.sampling import SampleNetwork, drawn, grey, noise_of
+from diascope.testing.factories import CLASSES
+from diascope.testing.releases import a_plan
 
 ENDS = [(-2.0, 2.0), (0.0, 1.0)]
 
@@ -16,6 +22,7 @@ class Constant(nn.Module):
     """Makes the class, or the first number of the noise, everywhere."""
 
     noise = 3
+    training_parts = ()
 
     def forward(self, noise: Tensor, classes: Tensor | None = None) -> Tensor:
         value = noise[:, 0].tanh() if classes is None else classes.float()
@@ -69,3 +76,20 @@ def test_noise_is_normal_and_changes_with_any_bit_of_the_image():
 def test_the_first_numbers_of_a_seed_do_not_depend_on_how_many_are_drawn():
     assert torch.equal(drawn(5, 40, 16)[:3], drawn(5, 3, 16))
     assert not torch.equal(drawn(5, 3, 16), drawn(6, 3, 16))
+
+
+def test_a_release_holds_no_judge(tmp_path):
+    """Weights without it are read back; without anything else they are not."""
+    plan = a_plan(CLASSES, (1, 8, 8), model="gan", model_options={"width": 8, "noise": 4})
+    plan = plan.model_copy(update={"task": "synthesis", "target": CLASSES.model_copy(update={"kind": "images"})})
+    torch.manual_seed(0)
+    samples, path = build_network(plan).eval(), tmp_path / "weights.safetensors"
+    save_weights(samples, path)
+    written = load_file(path)
+    assert not [name for name in written if "critic" in name]
+    back, noise = load_weights(plan, path), drawn(1, 2, 4)
+    assert torch.equal(back.make(noise, None), samples.make(noise, None))
+    first = next(name for name in written if "generator" in name)
+    save_file({name: value for name, value in written.items() if name != first}, path)
+    with pytest.raises(Tampered, match="do not fit"):
+        load_weights(plan, path)

@@ -8,7 +8,7 @@ from scipy.linalg import sqrtm
 
 from diascope.evidence.samples.coverage import covered
 from diascope.evidence.samples.distance import KernelDistance, frechet, jackknife
-from diascope.evidence.samples.memory import memory
+from diascope.evidence.samples.memory import chance_of_copy, memory
 from diascope.evidence.samples.nearest import nearest
 
 EVERY = np.arange
@@ -128,8 +128,8 @@ def test_a_fresh_sampler_passes(width):
         training, held = fresh(3 * seed, width, 300), fresh(3 * seed + 1, width, 80)
         found = memory(nearest(fresh(3 * seed + 2, width, 380), training), nearest(held, training))
         blocked += found.too_near
-        assert width == 8 or not found.reproduces  # in few dimensions points are near each other by chance
-    assert blocked <= 1
+        blocked += found.reproduces
+    assert blocked <= 2
 
 
 @pytest.mark.parametrize("share", [1.0, 0.3, 0.02])
@@ -156,15 +156,29 @@ def test_a_blurred_sampler_is_no_copier():
         assert not memory(made, usual).reproduces
 
 
-def test_data_with_near_duplicates_of_its_own_is_not_blamed_on_the_generator():
+def test_near_duplicates_in_the_data_excuse_no_copies():
     training = fresh(1, 64, 300)
     held = np.concatenate([fresh(2, 64, 70), training[:10] + 0.01])
     made = np.concatenate([fresh(3, 64, 370), training[:10] + 0.01])
     found = memory(nearest(made, training), nearest(held, training))
     assert found.copies.sum() == 10
     assert found.held_copies == pytest.approx(10 / 80)
-    assert not found.reproduces
-    assert memory(nearest(training, training), nearest(held, training)).reproduces
+    assert found.allowed < 1
+    assert found.reproduces
+
+
+@pytest.mark.parametrize(("width", "seeds"), [(3, 20), (8, 20), (16, 20), (64, 20)])
+def test_the_chance_of_a_copy_is_known_from_the_bulk_of_held_out_points(width, seeds):
+    """Also of few dimensions, where a fifth of all fresh points lie that near to one of the training."""
+    blocked, said, true = 0, 0.0, 0.0
+    for seed in range(seeds):
+        training, held, made = (cloud(count, width, 7 * seed + n) for n, count in enumerate((400, 100, 500)))
+        usual = nearest(held, training)
+        found = memory(nearest(made, training), usual)
+        blocked += found.reproduces
+        said, true = said + chance_of_copy(usual.relative) / seeds, true + found.copies.mean() / seeds
+    assert blocked <= 1
+    assert 0.7 * true <= said <= 3 * true + 1e-3
 
 
 def test_without_held_out_points_nothing_is_said():

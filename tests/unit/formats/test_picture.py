@@ -10,7 +10,7 @@ import SimpleITK
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.formats.picture import EXIF_ORIENTATION, FORMAT
+from diascope.formats.picture import EXIF_ORIENTATION, FORMAT, SYNTHETIC
 
 RNG = np.random.default_rng(5)
 GREY = RNG.integers(0, 255, (6, 9), dtype=np.uint8)
@@ -143,3 +143,12 @@ def test_what_a_picture_cannot_hold_is_not_written(
     with pytest.raises(DataRefused):
         FORMAT.write(Image(array, geometry), tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_a_synthetic_picture_says_so_wherever_it_is_copied_to(tmp_path: Path) -> None:
+    made = Image(GREY[None, None], Geometry.unknown(), unit="grey", attributes={"synthetic": "films@1, seed 3"})
+    FORMAT.write(made, tmp_path / "x.png")
+    back = FORMAT.read([tmp_path / "x.png"])
+    assert back.attributes == {"synthetic": "films@1, seed 3"}
+    assert back.history == (f"{SYNTHETIC} films@1, seed 3",)
+    np.testing.assert_array_equal(back.array, made.array)

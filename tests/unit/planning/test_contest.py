@@ -22,6 +22,7 @@ def test_the_best_wins_and_of_equals_the_first() -> None:
     assert outcome(linear=0.8, boosting=0.9, mlp=0.7).winner == "boosting"
     assert outcome(linear=0.8, boosting=0.8).winner == "linear"
     assert outcome("lower", linear=2.0, boosting=1.5).winner == "boosting"
+    assert outcome(linear=0.8, boosting=0.9, mlp=math.nan, other=0.85).ranked == ("boosting", "other", "linear")
 
 
 def test_who_failed_cannot_win_and_is_not_shown() -> None:

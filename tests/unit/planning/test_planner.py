@@ -258,3 +258,28 @@ def test_how_cases_are_prepared_is_known_without_measuring(monkeypatch: pytest.M
     assert plan["intensity"]["image"]["rule"]
     assert "prepare" in plan.choices
     assert "steps" not in plan.choices
+
+
+def images(side: int, count: int = 800) -> tuple[Dataset, Fingerprint]:
+    dataset, facts = films(count)
+    whole = facts.inputs["image"].model_copy(update={"shapes": ((1, side, side),) * 5})
+    target = dataset.target.model_copy(update={"kind": "images"})
+    dataset = dataset.model_copy(update={"task": "synthesis", "target": target})
+    return dataset, facts.model_copy(update={"inputs": {"image": whole}})
+
+
+def test_a_task_that_names_grids_gets_the_largest_that_leaves_enough_steps(make: Made) -> None:
+    short, long = make(images(256), minutes=15), make(images(256), minutes=2000, memory=12, step=0.5)
+    assert (short["patch"], long["patch"]) == ([1, 64, 64], [1, 128, 128])
+    assert short["prepare"] == [["resample", {"shape": [1, 64, 64], "order": 3, "anti_alias": True}]]
+    assert short["spacing"] == [1.0, 2.0, 2.0]
+    assert long["model_options"]["width"] >= short["model_options"]["width"]
+    assert make(images(28))["patch"] == [1, 28, 28]
+    assert make(images(256), grids=[32])["patch"] == [1, 32, 32]
+
+
+def test_a_task_says_how_often_it_may_see_a_case_and_what_its_audit_takes(make: Made) -> None:
+    plan = make(images(256), minutes=60)
+    assert plan["steps_cap"] > 10 * EPOCHS_WHOLE * 480 / plan["batch"]
+    quick, thorough = (make(images(256), minutes=5, audit_seconds=seconds) for seconds in (0.0, 60.0))
+    assert thorough["steps"] < quick["steps"] - 500

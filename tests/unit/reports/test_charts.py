@@ -94,6 +94,13 @@ def test_confusion_matrix_has_counts_and_row_shares() -> None:
     assert "n = 40" in fragment
 
 
+def test_a_matrix_whose_rows_count_cases_once_says_how_many() -> None:
+    matrix = Matrix(title="m", rows=("a", "b"), columns=("a", "b"), counts=((30, 10), (4, 4)), sizes=(40, 4))
+    fragment = draw(matrix, "en")
+    assert "n = 4<" in fragment
+    assert fragment.count("<b>4</b><small>100\N{NO-BREAK SPACE}%</small>") == 2
+
+
 def test_bars_have_whiskers_and_intervals() -> None:
     fragment = draw(Bars(title="b", names=("x",), values=(0.8,), low=(0.7,), high=(0.9,)), "en")
     assert "0.80 (0.70–0.90)" in fragment

@@ -293,6 +293,13 @@ def test_warnings_come_before_the_numbers() -> None:
     assert "evaluated twice" in page[box:numbers]
 
 
+@pytest.mark.parametrize(("lang", "said"), [("en", "MUST NOT BE USED: it copies."), ("zh-CN", "不得使用：it copies。")])
+def test_what_speaks_against_a_release_comes_first(lang: str, said: str) -> None:
+    page = render_report(a_content(evaluation=an_evaluation(blocks=("it copies",))), lang)
+    assert said in page[: page.index('id="headline"')]
+    assert said not in render_report(a_content(), lang)
+
+
 def test_no_warning_box_without_a_reason() -> None:
     assert 'class="warning"' not in render_report(a_content(evaluation=an_evaluation(warnings=()), problems=()))
 

@@ -86,7 +86,7 @@ def test_english_phrases_stay_as_they_were_written() -> None:
 def test_metric_titles_come_from_the_plug_ins() -> None:
     assert choose("en").metric("auroc") == "AUROC"
     assert choose("zh-CN").metric("dice/海马") == "Dice 系数 · 海马"
-    assert choose("en").metric("concordance") == "Concordance (Harrell)"
+    assert choose("en").metric("concordance") == "Harrell's concordance"
     assert "删失" in choose("zh-CN").metric("concordance_ipcw")
     assert choose("en").metric("never_heard_of/x") == "never_heard_of · x"
 

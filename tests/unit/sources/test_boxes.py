@@ -261,3 +261,12 @@ def test_a_list_of_parts_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ImageSets" / "Main" / "val.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UnreadableFile, match=r"val\.txt"):
         listed("pascal_voc", tmp_path)
+
+
+def test_a_table_may_name_images_anywhere(tmp_path: Path) -> None:
+    picture(tmp_path / "elsewhere" / "a.png")
+    cell = str(tmp_path / "elsewhere" / "a.png")
+    listing = listed(
+        "box_table", table(tmp_path / "here" / "boxes.csv", "image,xmin,ymin,xmax,ymax", f"{cell},1,2,5,8")
+    )
+    assert (listing.root / listing.cases[0].inputs["image"].paths[0]).is_file()

@@ -8,6 +8,7 @@ import pytest
 
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources import Listing, SourceOptions
+from diascope.sources.image_folder import SOURCE as IMAGE_FOLDER
 from diascope.sources.image_table import SOURCE as IMAGE_TABLE
 from diascope.sources.manifest import SOURCE as MANIFEST
 from diascope.sources.table import SOURCE as TABLE
@@ -106,6 +107,19 @@ def test_a_case_without_a_row_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text("file,effusion,mass,nodule\na.png,1,0,1\nb.png,0,1,0\n")
     listing = IMAGE_TABLE.list(str(tmp_path), SourceOptions())
     assert listing.cases[2].targets == {"effusion": None, "mass": None, "nodule": None}
+
+
+def test_a_table_beside_class_folders(tmp_path: Path) -> None:
+    for name in ("ill/a", "ill/b", "well/c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.png").write_bytes(PNG)
+    rows = "file,effusion,mass\nill/a.png,1,0\nill/b.png,,1\nwell/c.png,0,uncertain\n"
+    (tmp_path / "index.csv").write_text(rows)
+    assert IMAGE_FOLDER.list(str(tmp_path), SourceOptions()).targets[0].name == "label"
+    listing = IMAGE_FOLDER.list(str(tmp_path), SourceOptions(target="mass,effusion"))
+    assert (listing.targets[0].kind, listing.targets[0].columns) == ("labels", ("mass", "effusion"))
+    said = {case.id: (case.targets["mass"], case.targets["effusion"]) for case in listing.cases}
+    assert said == {"ill/a": (0, 1), "ill/b": (1, None), "well/c": ("uncertain", 0)}
 
 
 def test_a_table_of_values_learns_labels_only_where_they_are_named(tmp_path: Path) -> None:

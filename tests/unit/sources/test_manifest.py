@@ -162,3 +162,22 @@ def test_real_retina_vessels(tmp_path: Path) -> None:
     listing = listed(path)
     assert len(listing.cases) == 20
     assert [[label.value for label in target.labels] for target in listing.targets] == [[255], [255]]
+
+
+def test_a_column_marks_what_was_made(tmp_path: Path) -> None:
+    listing = listed(a_manifest(tmp_path, "image,label,synthetic\na.tif,x,Yes\nb.tif,y,\n"))
+    assert [case.synthetic for case in listing.cases] == [True, False]
+    assert all("synthetic" not in case.covariates for case in listing.cases)
+    assert "1 of 2 cases are synthetic: they are only trained on" in listing.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image,label,synthetic\na.tif,x,perhaps\n", "neither yes nor no"),
+        ("image,label,synthetic,split\na.tif,x,1.0,test\n", "tests nothing"),
+    ],
+)
+def test_a_mark_that_makes_no_sense_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(DataRefused, match=words):
+        listed(a_manifest(tmp_path, text))

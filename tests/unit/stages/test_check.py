@@ -10,7 +10,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from diascope.core.case import Target
 from diascope.core.errors import BadUsage, DataRefused, UnknownName
+from diascope.core.plan import Choice, Plan
 from diascope.core.problem import Problem
 from diascope.planning.looked import Looked
 from diascope.sources import Request, SourceOptions
@@ -164,3 +166,18 @@ def test_another_language_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="report language"):
         check(Workspace(tmp_path / "ws"), Request(location=str(root)), lambda _: next(told), lang="fr")
     assert next(told) == 0
+
+
+def test_a_release_finds_its_time_and_event_whatever_they_are_called(tmp_path: Path) -> None:
+    """They were named by hand in training, and are not named like a time and an event."""
+    lines = [f"{40 + number},{1 + number},{number % 2}" for number in range(30)]
+    (tmp_path / "new.csv").write_text("age,weeks_seen,gone\n" + "\n".join(lines) + "\n")
+    target = Target(name="time_to_event", kind="time_to_event", columns=("weeks_seen", "gone"))
+    fields = {"image_inputs": [], "readings": {"table": {"kind": "table", "columns": ["age"]}}}
+    choices = {name: Choice(value=value, kind="rule", reason="") for name, value in fields.items()}
+    plan = Plan(dataset="d", task="survival", target=target, seed=0, choices=choices)
+    found = look(Request(location=str(tmp_path / "new.csv"), task="survival"), plans=[plan])
+    assert found.target is not None
+    assert found.target.columns == ("weeks_seen", "gone")
+    assert found.cases[3].targets == {"weeks_seen": 4.0, "gone": 1}
+    assert set(found.cases[3].inputs["table"].values) == {"age"}  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,45 @@ def test_a_poisoned_case_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match=r"NaN voxels: case0, case1, .* and 2 more") as caught:
         curate(Workspace(tmp_path), looked, Request(location="films"))
     assert caught.value.cases == poisoned
+
+
+def with_synthetic(survey: Survey, made: int, **changes: object) -> Survey:
+    """The last `made` cases of a survey are synthetic."""
+    first = len(survey.cases) - made
+    cases = tuple(
+        case.model_copy(update={"synthetic": True, **changes}) if number >= first else case
+        for number, case in enumerate(survey.cases)
+    )
+    return replace(survey, cases=cases)
+
+
+@pytest.mark.parametrize("parts", [(None,), ("train", "val", "test")])
+def test_what_was_made_is_only_trained_on(tmp_path: Path, parts: tuple[Split | None, ...]) -> None:
+    survey = with_synthetic(a_survey(200), 60)
+    dataset = frozen(tmp_path, survey, parts=parts)
+    assert {case.split for case in dataset.cases if case.synthetic} == {"train"}
+    assert {case.split for case in dataset.cases if not case.synthetic} == {"train", "val", "test"}
+    assert [case.id for case in dataset.cases] == [case.id for case in survey.cases]
+
+
+def test_what_was_made_is_in_no_fold_and_no_patient_that_makes_folds_needless(tmp_path: Path) -> None:
+    dataset = frozen(tmp_path, with_synthetic(a_survey(300), 260))
+    assert len(dataset.folds) == 5
+    folded = {patient for fold in dataset.folds for patient in fold}
+    assert folded == {case.patient for case in dataset.cases if not case.synthetic}
+
+
+def test_what_looks_like_a_synthetic_case_is_trained_on_with_it(tmp_path: Path) -> None:
+    survey = with_synthetic(a_survey(200), 1)
+    look_alike = Problem(
+        check="near_duplicates", severity="warn", title="", detail="", groups=(("case3", "case199"),)
+    )  # fmt: skip
+    looked = Looked("manifest", survey.cases, (), "classification", CLASSES, survey, (look_alike,))
+    dataset = curate(Workspace(tmp_path), looked, Request(location="films")).dataset
+    assert {case.split for case in dataset.cases if case.id in ("case3", "case199")} == {"train"}
+    assert dataset.part("test")
+
+
+def test_a_set_of_nobody_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="every case is synthetic"):
+        frozen(tmp_path, with_synthetic(a_survey(20), 20))

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
+from diascope.core import registry
 from diascope.core.case import Case, Dataset, Label, Target
+from diascope.core.evaluation import Evaluation
 from diascope.core.plan import Choice, Plan
 from diascope.engine.batch import Example, Output
 from diascope.engine.scoring import Observed
-from diascope.stages.evaluate import Watch, _scored
+from diascope.engine.task import Audit, Scores, Statistic
+from diascope.stages.evaluate import Watch, _audited, _scored
 from diascope.testing import a_case
 
 TARGET = Target(
@@ -24,6 +28,7 @@ TARGET = Target(
 )
 RULE = Choice(value={"name": "youden"}, kind="rule", reason="")
 WEIGHTS = Choice(value=[1.0, 1.0], kind="rule", reason="")
+LOSS = Choice(value="cross_entropy", kind="rule", reason="")
 NETWORKS = ["first", "second", "third"]
 
 
@@ -38,10 +43,13 @@ class Heard:
             task="classification",
             target=TARGET,
             seed=0,
-            choices={"operating_point": RULE, "class_weights": WEIGHTS},
+            choices={"operating_point": RULE, "class_weights": WEIGHTS, "loss": LOSS},
         )
     )
     read_by: list[tuple[list[str], list[str]]] = field(default_factory=list)
+
+    def tell(self, facts: object) -> None:
+        """Nobody listens."""
 
     def reader(self, networks: Sequence[str]) -> str:
         return f"reader of {' and '.join(networks)}"
@@ -100,3 +108,36 @@ def test_a_test_part_outside_of_the_folds_is_read_by_all_and_decided_as_predict_
     assert made.by_case == {}
     assert "30 training cases" in made.decision["fitted_on"]["en"]
     assert "the test part" in made.decision["fitted_on"]["en"]
+
+
+class Auditing:
+    """A task that blocks whatever it sees, and says what that was."""
+
+    def decide(self, row: Any, decision: Any, plan: Plan) -> Any:
+        return row
+
+    def score(self, rows: Sequence[Any], plan: Plan) -> Scores:
+        def audit(training: Sequence[Any]) -> Audit:
+            said = tuple(",".join(row["case"] for row in some) for some in (rows, training))
+            return Audit((Statistic("seen", len),), ("seen",), blocks=said)
+
+        return Scores((), (), np.zeros(len(rows)), audit=audit)
+
+
+@pytest.mark.parametrize("tested", [0, 8])
+def test_an_audit_sees_the_first_network_beside_what_it_was_trained_on(
+    tested: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Heard(a_dataset(tested))
+    made = scored(watch)
+    monkeypatch.setattr(registry, "get", lambda family, name: Auditing())
+    plain = Evaluation(
+        dataset="d", part="test", task="t", release="r", cases=1, patients=1, metrics={}, headline=(), decision={}
+    )
+    found = _audited(cast(Watch, watch), plain, made, NETWORKS)
+    held = range(30, 38) if tested else range(0, 30, 3)
+    assert found.blocks[0] == ",".join(f"case{number}" for number in held)
+    assert found.blocks[1] == ",".join(f"case{number}" for number in range(2, 30, 3))  # neither tested nor watched
+    assert watch.read_by[-1][0] == ["first"]
+    assert found.metrics["seen"].value == len(held)
+    assert found.headline == ("seen",)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from diascope.core.errors import BadUsage, DiascopeError
+from diascope.core.errors import BadUsage, Blocked, DiascopeError
+from diascope.stages.export import export
+from diascope.stages.predict import Predictor
 from diascope.stages.release import sign
 from diascope.store.releases import open_release
 from diascope.store.workspace import Workspace
@@ -64,3 +66,11 @@ def test_a_full_disk_leaves_the_candidate_as_it_was(tmp_path: Path, monkeypatch:
             sign(workspace, str(folder), "Li, Na")
     assert open_release(folder).release.signed_by is None
     assert {path.name for path in tmp_path.iterdir()} == {"a@1", "ws"}
+
+
+def test_a_release_that_its_evaluation_speaks_against_is_neither_signed_nor_read_with(tmp_path: Path) -> None:
+    folder = a_release(tmp_path / "a@1", blocks=("training images are reproduced",))
+    for use in (lambda: signed(folder), lambda: Predictor(folder), lambda: export(Workspace(tmp_path), folder, "onnx")):
+        with pytest.raises(Blocked, match="must not be used: training images are reproduced"):
+            use()
+    assert open_release(folder).release.signed_by is None  # it can still be looked at

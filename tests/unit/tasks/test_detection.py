@@ -224,7 +224,7 @@ def test_a_perfect_answer_scores_perfectly_and_an_empty_one_does_not() -> None:
     _, decision = decided([rows[0]] * 12, plan)
     scores = TASK.score([TASK.decide(row, decision, plan) for row in rows], plan)
     found = {one.name: one for one in scores.statistics}
-    for name in ("map50", "map", "froc", "sensitivity", "f1", "map50/cell", "sensitivity/speck"):
+    for name in ("map50", "map50_95", "froc", "sensitivity", "f1", "map50/cell", "sensitivity/speck"):
         assert found[name].of(np.array([0])) == pytest.approx(1.0), name
         assert found[name].of(np.array([1])) == pytest.approx(0.0), name
     assert found["false_positives"].of(np.array([0, 1])) == 0
@@ -239,7 +239,7 @@ def test_figures_and_intervals_come_for_every_label() -> None:
     assert set(scores.headline) <= set(found)
     for name in ("map50", "map50/cell", "froc/speck", "sensitivity_at_1_false_positives", "false_positives/cell"):
         assert found[name].low is not None, name
-    assert found["map"].value <= found["map50"].value
+    assert found["map50_95"].value <= found["map50"].value
     figures = TASK.figures(rows, plan, decision)
     assert [type(one) for one in figures] == [Chart, Chart, Chart, Grid]
     table = figures[-1]

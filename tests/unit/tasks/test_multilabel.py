@@ -202,6 +202,10 @@ def test_means_are_over_labels_with_enough_patients_and_undefined_where_one_is()
     table = TASK.figures(rare, plan, decision)[-1]
     assert "too few to measure" in table.rows[2][-1]
     assert "2 of 3 labels" in table.note
+    few = [{**row, "labels": [None, None, int(number < 3)]} for number, row in enumerate(seen)]
+    found = values(plan, few)
+    assert found["auroc"] == found["auroc/hernia"]
+    assert not np.isnan(found["auroc"])
     auroc = next(one for one in TASK.score(rare, plan).statistics if one.name == "auroc")
     alone = np.flatnonzero([row["labels"][1] == 0 for row in rare])
     assert np.isnan(auroc.of(alone))

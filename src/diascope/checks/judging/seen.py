@@ -53,13 +53,15 @@ def is_missing(value: object) -> bool:
 
 
 def label_of(case: Case, target: Target | None) -> tuple[Scalar, ...] | None:
-    """The scalar targets of a case as a tuple; None where there is no target, a mask, boxes, or a value is missing."""
+    """The scalar targets of a case as a tuple, spans as their text.
+
+    None where there is no target, a mask, boxes, or a value is missing.
+    """
     if target is None or not target.columns:
         return None
-    values = tuple(case.targets.get(column) for column in target.columns)
-    scalars = tuple(
-        value for value in values if not isinstance(value, FileRef | Boxes | Spans) and not is_missing(value)
-    )
+    held = (case.targets.get(column) for column in target.columns)
+    values = tuple(one.model_dump_json() if isinstance(one, Spans) else one for one in held)
+    scalars = tuple(value for value in values if not isinstance(value, FileRef | Boxes) and not is_missing(value))
     return scalars if len(scalars) == len(values) else None
 
 

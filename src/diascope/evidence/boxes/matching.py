@@ -118,3 +118,22 @@ def pooled(images: Sequence[Matches]) -> Pooled:
         ignored=np.concatenate([none, *(one.ignored for one in images)], axis=1)[:, order],
         truths=np.array([one.truths for one in images], np.intp),
     )
+
+
+def from_rows(truth: npt.NDArray[np.float64], said: npt.NDArray[np.float64]) -> tuple[Pooled, Counts]:
+    """One label in many images, from tables.
+
+    Args:
+        truth: (M, 8) number of the image, start and stop (z, y, x), 1 where the box is to be ignored.
+        said: (N, 8) number of the image, start and stop, score.
+
+    Returns:
+        The matches, and the images that occur in either table.
+    """
+    truth, said = (np.asarray(table, np.float64).reshape(-1, 8) for table in (truth, said))
+    images = np.unique(np.concatenate([truth[:, 0], said[:, 0]]))
+    found = []
+    for image in images:
+        real, mine = truth[truth[:, 0] == image], said[said[:, 0] == image]
+        found.append(matched(mine[:, 1:7], mine[:, 7], real[:, 1:7], real[:, 7] != 0))
+    return pooled(found), np.arange(len(images))

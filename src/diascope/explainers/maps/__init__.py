@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -55,6 +55,29 @@ class InOrder(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(B, K) of `image` (B, C, 1, 1, T)."""
         given: Tensor = self.network({self.name: inputs["image"][:, :, 0, 0]})
+        return given
+
+
+class InLetters(nn.Module):
+    """A network of one text as one of an `image`: explainers and checks ask it as they ask others.
+
+    Args:
+        network: `network({name: (B, L)}) -> (B, K)`.
+        name: Of its input.
+    """
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network, self.name = network, name
+
+    @property
+    def shares(self) -> Callable[[str, int], npt.NDArray[np.float64]] | None:
+        """Of a model whose score is a sum over the text: what each character adds to an output, exactly."""
+        return getattr(getattr(self.network, "estimator", None), "shares", None)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(B, K) of `image` (B, L)."""
+        given: Tensor = self.network({self.name: inputs["image"]})
         return given
 
 

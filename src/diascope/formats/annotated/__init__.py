@@ -1,1 +1,1 @@
-"""Texts with marked spans: records of JSON, tagged tokens, standoff files. Their texts are inputs, their spans targets."""
+"""Texts with marked spans: records of JSON, tagged tokens, standoff files. The texts are inputs, the spans targets."""

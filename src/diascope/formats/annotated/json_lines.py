@@ -47,14 +47,24 @@ def parsed(path: Path, text: str) -> tuple[Note, ...]:
 
 def is_annotated(head: str) -> bool:
     """Whether the start of a file is that of records with a text and a list of spans."""
+    record = _first(head)
+    return holds_text(head) and isinstance(_value(record, ENTITIES), list)
+
+
+def holds_text(head: str) -> bool:
+    """Whether the start of a file is that of records with a text."""
+    return isinstance(_value(_first(head), TEXT), str)
+
+
+def _first(head: str) -> object:
+    """The first record of a file; None where it is no JSON."""
     start = head.lstrip("\ufeff \t\r\n[")
     if not start.startswith("{"):
-        return False
+        return None
     try:
-        record, _ = json.JSONDecoder().raw_decode(start)
+        return json.JSONDecoder().raw_decode(start)[0]
     except ValueError:
-        return False
-    return _field(record, TEXT) is not None and isinstance(_value(record, ENTITIES), list)
+        return None
 
 
 def _records(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

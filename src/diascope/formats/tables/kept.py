@@ -57,6 +57,12 @@ def span_of(row: int, first: str, last: str) -> str:
     return f"{row}/{escaped(first)}:{escaped(last)}"
 
 
+def columns_of(item: str | None) -> list[str]:
+    """The columns that an item names; of a span its ends."""
+    parts = (item or "").split("/")[1:]
+    return [unquote(name) for part in parts for name in part.split(":")]
+
+
 def escaped(name: str) -> str:
     """A column's name as it stands in an item."""
     return name.replace("%", "%25").replace("/", "%2F").replace(":", "%3A")

@@ -20,7 +20,7 @@ class Definition:
     """A metric without a unit of space: see `diascope.metrics.Metric` for the fields.
 
     Args:
-        compute: Truth and prediction, checked to be of equal shape, to the value; nan where undefined.
+        compute: Truth and prediction, checked to be of equal shape but for boxes, to the value; nan where undefined.
         kind: What it compares.
         title: Name for people, by language.
         better: Which way is better.
@@ -29,13 +29,15 @@ class Definition:
     """
 
     compute: Callable[[Array, Array], float]
-    kind: Literal["probability", "call", "value", "mask"]
+    kind: Literal["probability", "call", "value", "mask", "boxes"]
     title: dict[str, str]
     better: Literal["higher", "lower", "nearer"] = "higher"
     perfect: float = 1.0
     unit: str = "1"
 
     def __call__(self, truth: Array, said: Array, spacing: Spacing = (1.0, 1.0, 1.0)) -> float:
+        if self.kind == "boxes":  # as many boxes as there are
+            return float(self.compute(np.asarray(truth), np.asarray(said)))
         return float(self.compute(*as_pair(truth, said)))
 
 

@@ -1,7 +1,7 @@
 """Linear-chain conditional random field: one tag a place, where which tag follows which counts (Lafferty et al. 2001).
 
-A path of tags y has the score `first[y_0] + sum scores[t, y_t] + sum moves[y_(t-1), y_t]`; its probability is the exp of
-that over the sum for all paths. A move that must not be has the score minus infinity. Everything is in log space and
+A path of tags y has the score `first[y_0] + sum scores[t, y_t] + sum moves[y_(t-1), y_t]`; its probability is the exp
+of that over the sum for all paths. A move that must not be has the score minus infinity. Everything is in log space and
 batched; places from `lengths` on do not count.
 """
 
@@ -103,8 +103,9 @@ class _LogPartition(torch.autograd.Function):
         weight = gradients[0][:, None, None]
         behind = _behind(scores, moves, lengths)
         counted = (torch.arange(scores.shape[1], device=scores.device) < lengths[:, None])[..., None]
-        share = torch.where(counted, torch.exp(ahead + behind - total[:, None, None]), 0.0) * weight
+        # Logs of probabilities: of scores in the billions the last digits may say otherwise.
+        share = torch.where(counted, torch.exp((ahead + behind - total[:, None, None]).clamp_max(0)), 0.0) * weight
         after = scores[:, 1:] + behind[:, 1:] - total[:, None, None]
-        pairs = torch.exp(ahead[:, :-1, :, None] + moves + after[:, :, None])
+        pairs = torch.exp((ahead[:, :-1, :, None] + moves + after[:, :, None]).clamp_max(0))
         pairs = torch.where(counted[:, 1:, None], pairs, 0.0) * weight[..., None]
         return share, pairs.sum(dim=(0, 1)), share[:, 0].sum(dim=0), None

@@ -43,7 +43,7 @@ class Listed:
 
 
 def listing(root: Path, form: str, texts: Sequence[Listed], options: SourceOptions) -> Listing:
-    """Cases with a text, and the spans as the target `entities`.
+    """Cases with a text, and the spans as the target `entities` where anything is marked.
 
     Args:
         root: Folder that the paths start at.
@@ -52,26 +52,24 @@ def listing(root: Path, form: str, texts: Sequence[Listed], options: SourceOptio
         options: What the user said.
 
     Raises:
-        DataRefused: When there is no text, or nothing is marked in any of them.
+        DataRefused: When there is no text.
         UnknownName: When a column that the user named does not exist.
     """
     if not texts:
         raise DataRefused(f"no annotated text in {root}", todo="See docs/how-to/entities.md")
     counts = Counter(label for one in texts for _, _, label in one.note.spans or ())
-    if not counts:
-        raise DataRefused(f"nothing is marked in the {len(texts)} texts of {root}", todo="See docs/how-to/entities.md")
     parts = {one.split for one in texts}
-    cases = [_case(one, form, parts) for one in texts]
+    cases = [_case(one, form, parts, bool(counts)) for one in texts]
     labels = tuple(Label(name=name, value=n, code=code_of(name)) for n, name in enumerate(sorted(counts), start=1))
-    target = Target(name=TARGET, kind="spans", columns=(TARGET,), labels=labels)
+    targets = [Target(name=TARGET, kind="spans", columns=(TARGET,), labels=labels)] if counts else []
     columns = tuple(dict.fromkeys(name for one in texts for name in one.note.fields))
     rows = Rows(columns, {one.case: {name: one.note.fields.get(name) for name in columns} for one in texts})
-    described = describe(cases, options, rows, [target])
+    described = describe(cases, options, rows, targets)
     notes = (_on_entities(counts), *_on_files(texts), *_remarks(texts), *described.notes)
     return Listing(root=root, cases=described.cases, targets=described.targets, notes=notes)
 
 
-def _case(one: Listed, form: str, parts: set[Split | None]) -> Case:
+def _case(one: Listed, form: str, parts: set[Split | None], marked: bool) -> Case:
     # Files of which none is called as a part to test on divide nothing.
     split = one.split if parts & {"val", "test"} else None
     spans = None if one.note.spans is None else Spans.of(len(one.note.text), one.note.spans)
@@ -80,12 +78,14 @@ def _case(one: Listed, form: str, parts: set[Split | None]) -> Case:
         patient=one.case,
         patient_known=False,
         inputs={INPUT: FileRef(format=form, paths=(one.path,), item=str(one.item), kind="text")},
-        targets={TARGET: spans},
+        targets={TARGET: spans} if marked else {},
         split=split,
     )
 
 
 def _on_entities(counts: Counter[str]) -> str:
+    if not counts:
+        return "nothing is marked in any of the texts"
     named = ", ".join(f"{name} {number:,}" for name, number in sorted(counts.items(), key=lambda pair: -pair[1]))
     return f"entities: {named}"
 

@@ -10,7 +10,7 @@ from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Label, Split, Target
 from diascope.core.errors import DataRefused
 from diascope.formats.boxes.coco import looks_like_coco
-from diascope.sources.folders.files import contents, file_ref, images_in, stem_of
+from diascope.sources.folders.files import contents, file_ref, images_in, stem_of, suffix_of
 from diascope.sources.folders.pairs import IMAGE_FOLDERS, plain
 from diascope.sources.folders.splits import split_of
 
@@ -105,14 +105,14 @@ class Images:
                 self._by.setdefault(key, path)
 
     def find(self, *names: str) -> str | None:
-        """Path of the first that is there, relative to the root."""
+        """Path of the first that is there, relative to the root, or absolute where it was named so."""
         for name in names:
             plain_name = name.replace("\\", "/").removeprefix("./")
             last = plain_name.rsplit("/", 1)[-1]
             for key in (plain_name, last, stem_of(last)):
                 if key in self._by:
                     return self._by[key]
-            if plain_name and not Path(plain_name).is_absolute() and (self.root / plain_name).is_file():
+            if suffix_of(plain_name) and (self.root / plain_name).is_file():
                 return plain_name
         return None
 

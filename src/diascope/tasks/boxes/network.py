@@ -11,20 +11,42 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from diascope.engine.network import OutputShape
 from diascope.models.blocks.convolution import convolution
 
 PRIOR = 0.01
 """Probability of each label at each position before anything is learnt (focal loss, arXiv:1708.02002)."""
-GROUPS = 8
-FARTHEST = 6.0
-"""Logarithm of the largest distance in strides: an exponential must stay finite."""
+LAYERS = 2
+"""Convolutions of a tower."""
+FARTHEST = 3.5
+"""Logarithm of the largest distance in strides: a larger box is said by a coarser level."""
 Shape = tuple[int, int, int]
 
 
+class Tower(nn.Module):
+    """Two convolutions that all levels share, with a normalisation of each level's own (RTMDet, arXiv:2212.07784)."""
+
+    def __init__(self, flat: bool, channels: int, levels: int) -> None:
+        super().__init__()
+        norm = nn.BatchNorm2d if flat else nn.BatchNorm3d
+        size, step = (3, 3, 3), (1, 1, 1)
+        self.layers = nn.ModuleList(
+            convolution(2 if flat else 3, (channels, channels), size, step, bias=False) for _ in range(LAYERS)
+        )
+        self.norms = nn.ModuleList(nn.ModuleList(norm(channels) for _ in range(LAYERS)) for _ in range(levels))
+
+    def forward(self, x: Tensor, level: int) -> Tensor:
+        """(B, D, ...) of a level to the same shape."""
+        norms: nn.ModuleList = self.norms[level]  # type: ignore[assignment]
+        for layer, norm in zip(self.layers, norms, strict=True):
+            x = functional.relu(norm(layer(x)), inplace=True)
+        return x
+
+
 class Head(nn.Module):
-    """Two towers of two convolutions, shared by all levels: one for labels, one for distances.
+    """One tower for labels and one for distances; a position says them by one convolution more.
 
     Args:
         flat: Whether images have one slice, and boxes no depth to be learnt.
@@ -36,7 +58,7 @@ class Head(nn.Module):
     def __init__(self, flat: bool, channels: int, labels: int, levels: int) -> None:
         super().__init__()
         self.flat, self.faces = flat, 4 if flat else 6
-        self.of_labels, self.of_faces = _tower(flat, channels), _tower(flat, channels)
+        self.of_labels, self.of_faces = Tower(flat, channels, levels), Tower(flat, channels, levels)
         self.labels = _last(flat, channels, labels, -math.log((1 - PRIOR) / PRIOR))
         self.distances = _last(flat, channels, self.faces, 0.0)
         self.scales = nn.Parameter(torch.ones(levels))
@@ -46,8 +68,8 @@ class Head(nn.Module):
         logits, faces = [], []
         for level, one in enumerate(maps):
             x = one.squeeze(2) if self.flat else one
-            logits.append(self.labels(self.of_labels(x)).flatten(2))
-            faces.append((self.distances(self.of_faces(x)) * self.scales[level]).flatten(2))
+            logits.append(self.labels(self.of_labels(x, level)).flatten(2))
+            faces.append((self.distances(self.of_faces(x, level)) * self.scales[level]).flatten(2))
         said = torch.cat(logits, dim=2).transpose(1, 2).float()
         far = torch.cat(faces, dim=2).transpose(1, 2).float().clamp(max=FARTHEST).exp()
         return said, far if not self.flat else _with_depth(far)
@@ -126,14 +148,6 @@ def _with_depth(distances: Tensor) -> Tensor:
     """Distances (B, P, 4) in the plane as (B, P, 6): a flat image is one voxel deep, and so is a box."""
     half = torch.full_like(distances[..., :1], 0.5)
     return torch.cat([half, distances[..., :2], half, distances[..., 2:]], dim=-1)
-
-
-def _tower(flat: bool, channels: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for _ in range(2):
-        layers.append(convolution(2 if flat else 3, (channels, channels), (3, 3, 3), (1, 1, 1), bias=False))
-        layers += [nn.GroupNorm(GROUPS, channels), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
 
 
 def _last(flat: bool, channels: int, outputs: int, bias: float) -> nn.Module:

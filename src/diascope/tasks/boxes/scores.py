@@ -18,7 +18,7 @@ from diascope.evidence.boxes.matching import Counts, Floats, Matches, Pooled, ma
 
 AT_HALF = 0
 """Place of the overlap .5 among those that are asked for."""
-HEADLINE = ("map50", "map", "froc", "sensitivity", "false_positives")
+HEADLINE = ("map50", "map50_95", "froc", "sensitivity", "false_positives")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _curves(curve: _Curves) -> list[tuple[str, Any, Any]]:
     ]
     return [
         ("map50", partial(precision, lambda one: one[AT_HALF]), "higher"),
-        ("map", partial(precision, np.mean), "higher"),
+        ("map50_95", partial(precision, np.mean), "higher"),
         ("froc", partial(sensitivity, np.mean), "higher"),
         *read,
     ]

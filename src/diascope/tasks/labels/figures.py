@@ -79,8 +79,8 @@ def _table(
         true, unsure = answers.truth[:, label], answers.uncertain[:, label]
         said = label in set(labels)
         note = f"nothing is said of it: {why_not[name]}" if not said else ""
-        if said and label not in counted:
-            note = f"too few to measure: not in the means, which need {FEWEST_IN_CLASS} patients with and without it"
+        if said and min(answers.patients_of(label)) < FEWEST_IN_CLASS:
+            note = f"too few to measure: the means are over labels with {FEWEST_IN_CLASS} patients with and without"
         threshold = decisions[label]["point"]["threshold"] if said else None
         cells = int((true == 1).sum()), int((true == 0).sum()), int(unsure.sum())
         silent = len(true) - int((np.isfinite(true) | unsure).sum())

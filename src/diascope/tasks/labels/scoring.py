@@ -91,8 +91,10 @@ def statistics(answers: Answers, labels: Sequence[int]) -> list[Statistic]:
 
 
 def averaged(answers: Answers, labels: Sequence[int]) -> list[int]:
-    """Labels that a mean is taken over: those with enough patients to measure them by."""
-    return [label for label in labels if min(answers.patients_of(label)) >= FEWEST_IN_CLASS]
+    """Labels that a mean is taken over: those with enough patients to measure them by, else those with any."""
+    fewest = {label: min(answers.patients_of(label)) for label in labels}
+    enough = [label for label in labels if fewest[label] >= FEWEST_IN_CLASS]
+    return enough or [label for label in labels if fewest[label]]
 
 
 def likelihood(answers: Answers, labels: Sequence[int]) -> npt.NDArray[np.float64]:

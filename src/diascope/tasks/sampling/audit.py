@@ -189,9 +189,7 @@ def _neighbours(rows: Sequence[Row], training: Sequence[Row], pixels: Laid) -> G
     order = np.argsort(pixels.made.relative, kind="stable")
     chosen = {"those most like one training image": order[:SHOWN], "others": order[spread(len(order), SHOWN)]}
     shown = [
-        sheet(
-            [made[places], originals[pixels.made.index[places]]], f"{words}: made above, nearest training image below"
-        )
+        sheet(made[places], originals[pixels.made.index[places]], f"{words}: made above, nearest training image below")
         for words, places in chosen.items()
     ]
     return Gallery(title="Made images and their nearest training images", pictures=tuple(shown))

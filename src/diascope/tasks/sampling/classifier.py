@@ -13,9 +13,9 @@ from torch.nn import functional
 from diascope.tasks.sampling.spaces import CHUNK, Bytes, Floats, scaled
 
 WIDTHS = (16, 32, 64, 64)
-STEPS = 300
+STEPS = 600
 BATCH = 32
-RATE = 2e-3
+RATE = 5e-3
 DECAY = 0.05
 SHIFTED = 4
 """Pixels that a picture is moved by at most, while it is learnt from."""
@@ -28,7 +28,9 @@ class Network(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for entered, left in zip((channels, *WIDTHS[:-1]), WIDTHS, strict=True):
-            layers += [nn.Conv2d(entered, left, 3, stride=2, padding=1), nn.GroupNorm(left // 8, left), nn.ReLU()]
+            convolution = nn.Conv2d(entered, left, 3, stride=2, padding=1, bias=False)
+            nn.init.kaiming_normal_(convolution.weight)
+            layers += [convolution, nn.BatchNorm2d(left), nn.ReLU()]
         self.layers, self.head = nn.Sequential(*layers), nn.Linear(WIDTHS[-1], classes)
 
     def features(self, images: Tensor) -> Tensor:

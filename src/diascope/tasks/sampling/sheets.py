@@ -11,15 +11,17 @@ from diascope.core.image import Image
 from diascope.reports.pictures import slice_picture
 from diascope.tasks.sampling.spaces import Bytes
 
+WIDE = 4
+"""Pictures in a row: the page shows figures in squares."""
 GAP = 2
 """Pixels between pictures."""
 WHITE = 255
 
 
-def sheet(rows: list[Bytes], caption: str) -> Picture:
-    """Rows of pictures, each (N, C, Y, X), one below the other."""
-    wide = max(len(row) for row in rows)
-    lines = [_line(row, wide) for row in rows if len(row)]
+def sheet(above: Bytes, below: Bytes, caption: str) -> Picture:
+    """Pairs of pictures, one above the other, four pairs in a row; both (N, C, Y, X) of at least one pair."""
+    pairs = [(above[at : at + WIDE], below[at : at + WIDE]) for at in range(0, len(above), WIDE)]
+    lines = [_line(row, min(WIDE, len(above))) for pair in pairs for row in pair]
     gap = np.full((lines[0].shape[0], GAP, lines[0].shape[2]), WHITE, np.uint8)
     parts = [part for line in lines for part in (line, gap)][:-1]
     whole = np.concatenate(parts, axis=1)[:, None]

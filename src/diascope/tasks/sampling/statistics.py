@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -55,8 +56,8 @@ def of_sets(sets: Sets, space: str, of: str = "") -> tuple[tuple[Statistic, ...]
     """
     names = {name: f"{name}{of}/{space}" for name in ("kernel_distance", "frechet_distance", "precision", "recall")}
     distances = (
-        Statistic(names["kernel_distance"], KernelDistance(sets.real, sets.made), better="lower"),
-        _frechet(names["frechet_distance"], sets),
+        _distance(names["kernel_distance"], KernelDistance(sets.real, sets.made), least=-math.inf),
+        _distance(names["frechet_distance"], partial(_frechet, sets), least=0.0),
     )
     shares = (
         _share(names["precision"], covered(sets.made, sets.real)),
@@ -65,16 +66,18 @@ def of_sets(sets: Sets, space: str, of: str = "") -> tuple[tuple[Statistic, ...]
     return (*distances, *(() if of else shares)), (names["kernel_distance"], names["precision"], names["recall"])
 
 
-def _frechet(name: str, sets: Sets) -> Statistic:
-    def of(index: Indices) -> float:
-        return frechet(sets.real[index], sets.made[index])
-
-    return Statistic(name, of, better="lower", interval=partial(_left_out, of))
+def _distance(name: str, of: Callable[[Indices], float], least: float) -> Statistic:
+    """Its interval leaves patients out in turn: quicker than a bootstrap, and repeats bias none of its values."""
+    return Statistic(name, of, better="lower", interval=partial(_left_out, of, least))
 
 
-def _left_out(of: Callable[[Indices], float], patients: Sequence[str]) -> tuple[float, float]:
+def _frechet(sets: Sets, index: Indices) -> float:
+    return frechet(sets.real[index], sets.made[index])
+
+
+def _left_out(of: Callable[[Indices], float], least: float, patients: Sequence[str]) -> tuple[float, float]:
     low, high = jackknife(of, patients)
-    return max(0.0, low), high
+    return max(least, low), high
 
 
 def _share(name: str, inside: npt.NDArray[np.bool_]) -> Statistic:
