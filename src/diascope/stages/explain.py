@@ -116,7 +116,7 @@ def explain(release: Path, cases: Sequence[tuple[Case, Path]], out: Path, settin
         if not figures:
             raise BadUsage(
                 "this release says where by itself, or reads no image: there is nothing to explain with a map",
-                todo="Look at the mask that diascope predict writes",
+                todo="Look at the picture that diascope predict writes",
             )
         words = figures[0].note
         for picture in figures[0].pictures:
