@@ -265,7 +265,7 @@ def explain(
         if not figures:
             raise BadUsage(
                 "this release says where by itself, or reads no image: there is nothing to explain with a map",
-                todo="Look at the mask that diascope predict writes",
+                todo="Look at the picture that diascope predict writes",
             )
         words = figures[0].note
         files += [str(path) for path in _written(figures[0], case, out)]
