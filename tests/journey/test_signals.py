@@ -62,7 +62,7 @@ def test_recordings_are_learnt_read_explained_and_refused(tmp_path: Path, capsys
     write(new / "h-huge.csv", late.with_values(late.values * 1000))
     said = run(capsys, "predict", made["release"], new, "--out", tmp_path / "out", *space)["findings"]
     late_of = [next(one for one in case["findings"] if one["concept"] == "late") for case in said]
-    assert [one["status"] for one in late_of] == ["present"] * 3 + ["abstained"] * 5, [one.get("reason") for one in late_of]
+    assert [one["status"] for one in late_of] == ["present"] * 3 + ["abstained"] * 5, [one["reason"] for one in late_of]
     chances = [one["measures"]["probability"]["value"] for one in late_of[:2]]
     assert chances[0] == pytest.approx(chances[1], abs=1e-5)
     reasons = [one["reason"] for one in late_of[3:]]
