@@ -136,7 +136,7 @@ class Synthesis:
         made = output.values[number * len(ends) : (number + 1) * len(ends)]
         return {
             "case": example.case.id,
-            "patient": example.case.patient,
+            "unit": example.case.group or example.case.patient,
             "class": number,
             "real": _bytes(example.inputs["image"], ends),
             "made": _bytes(made, ends),

@@ -114,6 +114,20 @@ def test_a_reference_and_its_mirror_image_are_one():
     assert found.relative[0] < 0.01
 
 
+def test_a_copy_of_one_of_many_pictures_of_a_patient_is_a_copy():
+    """Eighty frames of one patient are each other's neighbours: a copy of one must be told from other patients."""
+    frames = cloud(1, 64, 1) + 0.05 * cloud(80, 64, 2)
+    references = np.concatenate([cloud(100, 64, 3), frames])
+    copy = frames[40:41] + 0.05 * cloud(1, 64, 4)
+    patients = [*range(100), *["one"] * 80]
+    found = nearest(copy, references, patients=patients)
+    assert found.index[0] >= 100
+    assert found.relative[0] < 0.1
+    assert nearest(copy, references).relative[0] > 0.5  # and would be taken for none
+    both = nearest(copy, np.repeat(references, 2, axis=0), 2, patients)
+    assert (both.index[0], both.relative[0]) == (found.index[0], pytest.approx(found.relative[0]))
+
+
 def fresh(seed: int, width: int, count: int) -> np.ndarray:
     """Samples of one distribution: a few modes, as images of one kind have."""
     rng = np.random.default_rng([seed, width])

@@ -47,7 +47,7 @@ def pictures(count: int, seed: int) -> np.ndarray:
 
 def rows(real: np.ndarray, made: np.ndarray, start: int = 0) -> list[Row]:
     return [
-        {"case": f"case{start + n}", "patient": f"p{start + n}", "class": n % 2, "real": one, "made": other}
+        {"case": f"case{start + n}", "unit": f"p{start + n}", "class": n % 2, "real": one, "made": other}
         for n, (one, other) in enumerate(zip(real, made, strict=True))
     ]
 

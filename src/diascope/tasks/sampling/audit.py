@@ -82,10 +82,10 @@ def _judge(training: Sequence[Row], what: str, setting: tuple[int, tuple[int, ..
 
 def _floor(rows: Sequence[Row], training: Sequence[Row], name: str, space: Space) -> tuple[Statistic, ...]:
     """The same distances of as many training images: what a perfect generator would come to."""
-    chosen = [training[place] for place in spread(len(training), len(rows))]
-    both = Sets(space(pictures(rows[: len(chosen)], "real")), space(pictures(chosen, "real")))
-    if len(chosen) < len(rows):
+    if len(training) < len(rows):
         return ()
+    chosen = [training[place] for place in spread(len(training), len(rows))]
+    both = Sets(space(pictures(rows, "real")), space(pictures(chosen, "real")))
     return of_sets(both, name, of="_of_training_images")[0]
 
 
@@ -110,9 +110,9 @@ def _trials(rows: Sequence[Row], judges: Mapping[str, Classifier]) -> list[Stati
 def _laid(rows: Sequence[Row], training: Sequence[Row], space: Space, axes: tuple[int, ...]) -> Laid:
     originals = pictures(training, "real")
     references = mirrored(originals, axes)
-    points, copies = space(references), len(references) // len(originals)
-    made = nearest(space(pictures([*rows, *training], "made")), points, copies)
-    held = nearest(space(pictures(rows, "real")), points, copies)
+    points, copies, owners = space(references), len(references) // len(originals), [row["unit"] for row in training]
+    made = nearest(space(pictures([*rows, *training], "made")), points, copies, owners)
+    held = nearest(space(pictures(rows, "real")), points, copies, owners)
     return Laid(memory(made, held), made, held, points.shape[1])
 
 
