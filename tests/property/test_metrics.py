@@ -11,7 +11,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from diascope.core import registry
 
 METRICS = dict(registry.each("metrics"))
-SHARES = {*METRICS} - {"mcc", "cohen_kappa", "calibration_slope"}
+SHARES = {name for name, metric in METRICS.items() if metric.kind != "value"} - {
+    *("mcc", "cohen_kappa", "quadratic_kappa", "calibration_slope", "grade_error"),
+}
 
 pairs = st.integers(0, 40).flatmap(
     lambda count: st.tuples(
