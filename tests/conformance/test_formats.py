@@ -137,6 +137,8 @@ def test_a_truncated_file_is_refused_with_the_reason(name: str, suffix: str, tmp
 @pytest.mark.parametrize("content", [b"", b"not an image at all\n" * 40, bytes(5000)])
 def test_a_file_that_is_something_else_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
     plugin = registry.get("formats", name)
+    if name == "text" and content.strip(b"\0"):
+        pytest.skip("any letters are a text")
     for suffix in plugin.suffixes:
         path = tmp_path / f"broken{suffix}"
         path.write_bytes(content)

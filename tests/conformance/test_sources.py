@@ -219,6 +219,12 @@ def fasta(root: Path) -> str:
     return str(root)
 
 
+def images(root: Path) -> str:
+    for name in ("a", "more/b"):
+        picture(root / f"{name}.png")
+    return str(root)
+
+
 def phantom(root: Path) -> str:
     return "phantom:2"
 
@@ -246,12 +252,15 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         text_files,
         sequence_table,
         fasta,
+        images,
         phantom,
     )
 }
 FACTORIES["table"] = values_of_laboratory
 NAMES = registry.names("sources")
-OF_FOLDERS = [name for name in NAMES if name != "phantom"]
+ASKED_FOR = "images"
+"""It takes no folder by itself, and its folders have neither columns nor labels."""
+OF_FOLDERS = [name for name in NAMES if name not in ("phantom", ASKED_FOR)]
 
 
 @pytest.fixture(autouse=True)
@@ -263,8 +272,9 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def test_recognises_its_own_layout_and_nobody_elses(name: str, tmp_path: Path) -> None:
     assert name in FACTORIES, f"write a factory of a tiny {name} layout here"
     location = FACTORIES[name](tmp_path)
-    assert [key for key, source in registry.each("sources") if source.recognises(location)] == [name]
-    assert sources.recognise(location) == name
+    recognised = [key for key, source in registry.each("sources") if source.recognises(location)]
+    assert recognised == ([] if name == ASKED_FOR else [name])
+    assert sources.recognise(location, name if name == ASKED_FOR else None) == name
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,6 +7,7 @@ smoothing convolution after the sums: the head of a task has its own, and a leve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -139,7 +140,8 @@ class FeaturePyramidModel:
         return _running(options["strides"])[-1]
 
     def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
-        return estimate(lambda: self.build(spec, options), spec)
+        z, y, x = (-(-side // step) * step for side, step in zip(spec.shape, self.stride(options), strict=True))
+        return estimate(lambda: self.build(spec, options), replace(spec, shape=(z, y, x)))
 
 
 def _norm(dimensions: Literal[2, 3], channels: int) -> nn.BatchNorm2d | nn.BatchNorm3d:
