@@ -25,13 +25,17 @@ from diascope.engine.reading import Reader
 from diascope.engine.scoring import cross_decided, observe
 from diascope.kinds import kind_of
 from diascope.models import InputSpec
+from diascope.planning.draft import Setting
 from diascope.planning.folding import folds, unit
+from diascope.planning.sizing import guessed_step
 
 FOLDS = 5
 SHARE = 0.25
 """Of the budget that the comparison may take; where it would take more it has fewer folds, then fewer entrants."""
 FEWEST = 3
 """Folds where five would take longer."""
+TELLING = 100
+"""Steps below which a network has learnt next to nothing."""
 LEAST_STEPS = 20
 
 
@@ -109,6 +113,30 @@ def entrants(plan: Plan) -> tuple[str, ...]:
     return tuple(sorted(found, key=partial(_eagerness, spec=spec)))
 
 
+def without_slow(models: Sequence[str], plan: Plan, setting: Setting) -> tuple[str, ...]:
+    """Entrants without networks that could learn next to nothing in their share of the time.
+
+    To measure the steps of a network takes time as well. All stay where nothing else is left, or nothing is compared.
+    """
+    if setting.dataset.folds and not setting.dataset.part("test"):
+        return tuple(models)
+    spec, cases = next(iter(input_specs(plan).values())), len(setting.dataset.part("train"))
+    seconds = SHARE * setting.budget.minutes * 60
+    slow = []
+    for name in models:
+        model = registry.get("models", name)
+        if model.fitted == "once":
+            continue
+        needed = TELLING * guessed_step(model, spec, cases, setting.machine) * FEWEST
+        if needed > seconds / len(models):
+            slow.append(name)
+    kept = tuple(name for name in models if name not in slow)
+    if not slow or not kept:
+        return tuple(models)
+    setting.say(f"{', '.join(slow)} not compared: {TELLING} steps on each part would take too long")
+    return kept
+
+
 def _eagerness(name: str, spec: InputSpec) -> tuple[bool, int, str]:
     """Models that are fitted at once first, those with fewer options (hence the simpler ones) before others."""
     model = registry.get("models", name)
@@ -180,7 +208,7 @@ def _rows(
         DiascopeError: When the probe or the first fit shows that all would take too long.
     """
     found = []
-    _refuse_slow(_by_steps(plan) * len(parts), seconds)
+    _refuse_slow(_seconds(plan) * len(parts), seconds)
     for number, part in enumerate(parts):
         began = time.monotonic()
         out = tuple(case for case in cases if unit(case) in part)
@@ -193,13 +221,6 @@ def _rows(
         if number == 0:
             _refuse_slow(took * len(parts), seconds)
     return found
-
-
-def _by_steps(plan: Plan) -> float:
-    """Seconds of the steps of one fit, as the probe measured them; 0 for what is fitted at once."""
-    if "seconds_per_step" not in plan.choices:
-        return 0.0
-    return float(plan["steps"] * plan["seconds_per_step"])
 
 
 def _refuse_slow(needed: float, left: float) -> None:

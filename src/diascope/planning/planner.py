@@ -25,7 +25,7 @@ from diascope.kinds import kind_of
 from diascope.models import InputSpec
 from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
-from diascope.planning.contest import compare, entrants
+from diascope.planning.contest import compare, entrants, without_slow
 from diascope.planning.draft import Draft, Setting
 from diascope.planning.grid import LARGEST_SIDE, Grid, patch_grid, whole_grid
 from diascope.planning.preprocessing import end_with_slices, preprocessed, working
@@ -99,7 +99,7 @@ def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
         found = () if plan["image_inputs"] or "model" in draft.by_hand else entrants(plan)
         if not found:
             raise
-        return found
+        return without_slow(found, plan, setting)
     return (plan["model"],)
 
 
@@ -123,9 +123,9 @@ def _best(draft: Draft, models: Sequence[str], grid: Grid, setting: Setting) -> 
         reason = "so few patients that none is left to compare models by: the usual of " + ", ".join(models)
         return plan.with_choice("model", first, "rule", reason)
     began = time.monotonic()
+    seconds = CONTEST_SHARE * setting.budget.minutes * 60
     setting.say(f"comparing {', '.join(models)} on training cases")
     plans = {model: _planned(draft.copy(), model, grid, setting) for model in models}
-    seconds = CONTEST_SHARE * setting.budget.minutes * 60
     found = compare(
         plans, dataset.part("train"), Path(dataset.root), partial(task.stratum, target=dataset.target), seconds
     )

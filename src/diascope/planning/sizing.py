@@ -158,6 +158,25 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     return Size(spec.dimensions, chosen.gflop)
 
 
+def guessed_step(model: Any, spec: InputSpec, cases: int, machine: Capabilities) -> float:
+    """Seconds of a training step on inputs without space, before anything is measured.
+
+    Args:
+        model: A plug-in of `models/`.
+        spec: Of the input.
+        cases: In the training part.
+        machine: Its cores.
+    """
+    batch = _batch(cases)
+    gflop = model.cost(spec, model.options(spec)).gflop * batch
+    return float(gflop / _throughput(machine) + STEP_OVERHEAD)
+
+
+def _batch(cases: int) -> int:
+    """Examples a step, of inputs without space."""
+    return int(np.clip(cases // 80, 1, 16)) * 8
+
+
 def _time(draft: Any, facts: Fingerprint, budget: Budget) -> Time:
     """What is left when every case was prepared and read again, and the report was written."""
     folds, total = draft.choices["folds"].value, budget.minutes * 60
@@ -294,7 +313,7 @@ def _ladder(spec: InputSpec, grid: Grid, whole: bool, cases: int, floor: tuple[f
     """
     smallest, first = floor
     if spec.dimensions < 2:
-        return [Rung(1.0, int(np.clip(cases // 80, 1, 16)) * 8)]
+        return [Rung(1.0, _batch(cases))]
     if whole:
         most = 32 if grid.shape[0] > 1 or max(grid.shape) > 64 else 128
         batch = int(np.clip(2 ** round(np.log2(max(8.0, cases / 25))), 8, most))

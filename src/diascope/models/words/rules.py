@@ -88,8 +88,10 @@ def said_of(text: str, findings: Sequence[str]) -> dict[str, Said]:
 
 def mentions(text: str, findings: Sequence[str]) -> Iterator[Mention]:
     """Every place where a report names one of some findings."""
-    patterns = {finding: _pattern(finding) for finding in findings}
-    for start, sentence in sentences(text):
+    lower = text.lower()
+    # Most reports name few findings: words are looked for before patterns are.
+    patterns = {finding: _pattern(finding) for finding in findings if any(stem in lower for stem in _stems(finding))}
+    for start, sentence in sentences(text) if patterns else ():
         found = [(finding, match) for finding, pattern in patterns.items() for match in pattern.finditer(sentence)]
         triggers = _triggers(sentence) if found else []
         for finding, match in found:
@@ -156,6 +158,14 @@ def _meanings() -> Mapping[str, tuple[tuple[Meaning, Side], ...]]:
 def _all_triggers() -> re.Pattern[str]:
     words = sorted(_meanings(), key=len, reverse=True)
     return re.compile("|".join(re.escape(word) if HAN.match(word) else rf"\b{re.escape(word)}\b" for word in words))
+
+
+@cache
+def _stems(finding: str) -> tuple[str, ...]:
+    """Of each phrase the longest part that stands in a text as it is, in lower case."""
+    entry = vocabulary()[finding]
+    latin = (max(re.split(r"[ *~]+", words), key=len) for words in entry["en"])
+    return tuple(dict.fromkeys((*(word.lower() for word in latin), *entry["zh"])))
 
 
 @cache
