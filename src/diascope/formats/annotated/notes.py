@@ -79,7 +79,7 @@ def sound(path: Path, text: str) -> str:
 
     Raises:
         UnreadableFile: When it holds zero characters, which stand for what lies behind the end, or halves of pairs
-            (`\\ud83d` alone in JSON), which cannot be written again.
+            (an escape alone in JSON), which cannot be written again.
     """
     if "\0" in text:
         raise UnreadableFile(path, "a text holds zero characters", "Remove them")
