@@ -33,8 +33,11 @@ from diascope.tasks.spans.scores import scores_of, truth_of
 KIND = "text"
 WINDOW = {"zh": 128, "": 256}
 """Characters that the network sees at once, by language: words of letters are longer."""
-PASSES = 40
-"""Over the training texts: beyond it a network from scratch learns them by heart."""
+BATCH = 32
+PASSES = (40, 200)
+"""Over the training texts: beyond the first a network from scratch learns them by heart; of few texts up to the second
+are made, until there were so many steps:"""
+ENOUGH_STEPS = 1500
 MOST_LABELS = 60
 """Types that can be learnt at once: the chain of tags grows with their square."""
 Floats = npt.NDArray[np.float64]
@@ -89,7 +92,7 @@ class Entities:
             ),
             "encoders": Choice(value={}, kind="fixed", reason="one text is read"),
             "patch": Choice(value=[1, 1, window], kind="rule", reason="characters that the network sees at once"),
-            "batch": Choice(value=32, kind="rule", reason="many small steps, from scratch"),
+            "batch": Choice(value=BATCH, kind="rule", reason="many small steps, from scratch"),
             "model": Choice(value="char_tagger", kind="rule", reason="convolutions over characters: fast on a CPU"),
             "foreground": Choice(value=0.0, kind="fixed", reason="every stretch is learnt from"),
             "mixup": Choice(value=0.0, kind="fixed", reason="two texts on each other are none"),
@@ -97,7 +100,9 @@ class Entities:
             "dropout": Choice(value=0.3, kind="fixed", reason="texts are few; the model has its own beside"),
             "learning_rate": Choice(value=3e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
             "ema": Choice(value=0.995, kind="fixed", reason="averaged weights are what is released; short schedules"),
-            "passes": Choice(value=PASSES, kind="rule", reason="beyond it texts are learnt by heart"),
+            "passes": Choice(
+                value=_passes(fingerprint, window), kind="rule", reason="beyond it texts are learnt by heart"
+            ),
             "operating_point": Choice(
                 value={"name": "f1"},
                 kind="rule",
@@ -187,6 +192,13 @@ def _readings(fingerprint: Fingerprint) -> tuple[dict[str, Any], int]:
 def _window(facts: InputFacts) -> int:
     usual = WINDOW.get(str(facts.details.get("language", "")), WINDOW[""])
     return int(min(usual, 8 * -(-max(8, facts.shapes[4][2]) // 8)))
+
+
+def _passes(fingerprint: Fingerprint, window: int) -> int:
+    """How often the training texts are gone through at most."""
+    usual = max((one.shapes[2][2] for one in fingerprint.inputs.values() if one.kind == KIND), default=window)
+    stretches = max(1, sum(fingerprint.strata.values())) * -(-max(usual, 1) // window)
+    return int(np.clip(-(-ENOUGH_STEPS * BATCH // stretches), *PASSES))
 
 
 def _input(plan: Plan) -> str:

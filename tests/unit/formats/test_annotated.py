@@ -87,6 +87,7 @@ def test_words_that_stand_elsewhere_are_remarked(tmp_path: Path) -> None:
         ('{"text": "a", "entities": [{"start": 0}]}', "record 2 has a span without start, end and label"),
         ('{"text": "a", "entities": [[0, 1.5, "x"]]}', "record 2 has a span without"),
         ('{"text": "a\\u0000b", "entities": []}', "zero characters"),
+        ('{"text": "a\\ud83d b", "entities": []}', "halves of surrogate pairs"),
     ],
 )
 def test_a_broken_record_is_named(line: str, words: str, tmp_path: Path) -> None:

@@ -99,6 +99,18 @@ def test_texts_are_read_whole_through_a_window(language: str, longest: int, wind
     assert choices["patch"].value == [1, 1, window]
 
 
+@pytest.mark.parametrize(("cases", "passes"), [(800, 40), (100, 120), (10, 200)])
+def test_few_texts_are_gone_through_more_often(cases: int, passes: int) -> None:
+    details = {"alphabet": [65], "language": "zh"}
+    facts = InputFacts.without_space("text", 1, dimensions=1, sizes=(9, 99, 400, 800, 1600), details=details)
+    found = Fingerprint(
+        **{"dataset": "d", "cases": cases, "patients": cases, "inputs": {"note": facts}, "strata": {"a": cases}},
+        bytes_decoded=0,
+        seconds_per_case=0.0,
+    )
+    assert TASK.choices(found, TARGET)["passes"].value == passes
+
+
 def test_crossing_spans_are_encoded_as_those_that_are_kept() -> None:
     crossing = Spans.of(len(TEXT), [(2, 6, "药物"), (5, 9, "部位"), (7, 9, "部位")])
     encoded = TASK.encode(a_case(crossing), {}, TARGET)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from diascope.core.errors import UnreadableFile
-from diascope.formats.annotated.notes import Note, Span, without_padding
+from diascope.formats.annotated.notes import Note, Span, sound
 
 TAG = re.compile(r"(?:O|[BIESMLU][-_].+)")
 OUTSIDE = "O"
@@ -89,4 +89,4 @@ def _note(path: Path, block: Sequence[tuple[str, str]], between: str) -> Note:
     if opened:
         spans.append((start, len(text), opened))
     remarks = (f"{stray} spans of {path.name} begin without a B or S",) if stray else ()
-    return Note(without_padding(path, text), tuple(spans), {}, remarks)
+    return Note(sound(path, text), tuple(spans), {}, remarks)

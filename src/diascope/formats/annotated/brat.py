@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from diascope.core.errors import UnreadableFile
-from diascope.formats.annotated.notes import ANNOTATIONS, Note, Span, without_padding
+from diascope.formats.annotated.notes import ANNOTATIONS, Note, Span, sound
 from diascope.formats.tables.encoding import decoded
 
 MARKED = re.compile(r"(T\S+)\t(\S+) ((?:\d+ \d+)(?:;\d+ \d+)*)(?:\t(.*))?")
@@ -23,7 +23,7 @@ def parsed(path: Path, text: str) -> tuple[Note, ...]:
         raise UnreadableFile(path, "the file is empty", "Fill it in or remove it")
     beside = path.with_suffix(ANNOTATIONS)
     if not beside.is_file():
-        return (Note(without_padding(path, text), None),)
+        return (Note(sound(path, text), None),)
     spans: list[Span] = []
     remarks: list[str] = []
     listed, _ = decoded(beside, beside.read_bytes())
@@ -40,7 +40,7 @@ def parsed(path: Path, text: str) -> tuple[Note, ...]:
             remarks.append(f"{found[1]} of {beside.name} has a gap: it is taken from its first character to its last")
         elif found[4] is not None and not _quotes(text, start, stop, found[4]):
             remarks.append(f"{found[1]} of {beside.name} quotes {found[4]!r}, the text has {text[start:stop]!r}")
-    return (Note(without_padding(path, text), tuple(spans), {}, tuple(remarks)),)
+    return (Note(sound(path, text), tuple(spans), {}, tuple(remarks)),)
 
 
 def _quotes(text: str, start: int, stop: int, quoted: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diascope.core.errors import UnreadableFile
-from diascope.formats.annotated.notes import Note, Span, without_padding
+from diascope.formats.annotated.notes import Note, Span, sound
 
 TEXT = ("originaltext", "text", "content", "sentence", "raw", "report", "note")
 """Fields that hold the text; names are compared in lower case without `_` and `-`."""
@@ -113,7 +113,7 @@ def _text_of(path: Path, number: int, record: Mapping[str, Any]) -> str:
     text = _value(record, TEXT)
     if not isinstance(text, str):
         raise UnreadableFile(path, f"record {number} has no text", f"Call the field {TEXT[1]!r}")
-    return without_padding(path, text)
+    return sound(path, text)
 
 
 def _spans_of(path: Path, number: int, record: Mapping[str, Any]) -> list[tuple[Span, str]] | None:

@@ -74,14 +74,17 @@ def text_at(paths: tuple[Path, ...] | list[Path], item: str | None, parse: Parse
     return Text(text, language_of(text))
 
 
-def without_padding(path: Path, text: str) -> str:
-    """The text; one with zero characters is refused, as they stand for what lies behind the end.
+def sound(path: Path, text: str) -> str:
+    """The text; one is refused that holds what no text is made of.
 
     Raises:
-        UnreadableFile: When it holds one.
+        UnreadableFile: When it holds zero characters, which stand for what lies behind the end, or halves of pairs
+            (an escape alone in JSON), which cannot be written again.
     """
     if "\0" in text:
         raise UnreadableFile(path, "a text holds zero characters", "Remove them")
+    if any("\ud800" <= one <= "\udfff" for one in text):
+        raise UnreadableFile(path, "a text holds halves of surrogate pairs", "Write it in UTF-8")
     return text
 
 
