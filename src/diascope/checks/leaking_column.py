@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -10,41 +11,43 @@ from scipy.stats import rankdata
 
 from diascope.checks import Check
 from diascope.checks.judging.words import bars
-from diascope.core.case import Case, FileRef, Scalar, TableRef, Target
-from diascope.core.presence import LABELS, UNCERTAIN, presence
+from diascope.core.case import Scalar, TableRef
+from diascope.core.presence import LABELS, presence
 from diascope.core.problem import Problem
+from diascope.evidence.survival.concordance import concordance
 from diascope.planning.columns import columns_of
 from diascope.planning.survey import Survey
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.intp]
 SURE = 0.999
 """AUROC (or size of the rank correlation, of a number) that one column alone hardly ever has honestly."""
+SURE_ORDER = 0.98
+"""Concordance with times to an event that one column alone hardly ever has honestly."""
+MOST = 2000
+"""Cases whose pairs are compared."""
+Answer = tuple[object, ...]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 FEWEST = 20
 """Cases that a class must have: with fewer, chance alone tells them apart now and then."""
 
 
 class LeakingColumn:
-    """One column alone tells a class from all others, without an error."""
+    """One column alone tells a class from all others, a number, or who has an event and when, without an error."""
 
     title = "Columns of a table that give the answer away"
 
     def look(self, survey: Survey) -> list[Problem]:
         target = survey.target
-        if target is None or target.kind not in ("category", "number", LABELS) or not target.columns:
+        told = TOLD.get(target.kind) if target is not None else None
+        if target is None or told is None or not target.columns:
             return []
         found: dict[str, float] = {}
         for name in dict.fromkeys(name for case in survey.cases for name in case.inputs):
             cases = [case for case in survey.cases if isinstance(case.inputs.get(name), TableRef)]
-            asked = [[_answer(case, goal, target) for case in cases] for goal in target.columns]
-            classes = [] if target.kind == "number" else [_numbered(answers) for answers in asked]
+            answers = [tuple(case.targets.get(column) for column in target.columns) for case in cases]
             for column, values in columns_of(cases, name).items():
-                if column in target.columns:
-                    continue
-                told = max(_parted(values, codes) for codes in classes) if classes else _followed(values, asked[0])
-                if told >= SURE:
-                    found[column] = round(told, 4)
+                if column not in target.columns and (share := told(values, answers)):
+                    found[column] = round(share, 4)
         if not found:
             return []
         words = " ".join(f"--without {column!r}" for column in found)
@@ -52,58 +55,77 @@ class LeakingColumn:
             Problem(
                 check="leaking_column",
                 severity="refuse",
-                title=f"{', '.join(map(repr, found))} alone gives {target.name!r} away",
+                title=f"{', '.join(map(repr, found))} alone gives {target.name!r} away: leave it out with {words}",
                 detail="Such a column is mostly the outcome in other words, or was only known after it: a model that "
-                f"reads it would look perfect and be useless. Leave it out with {words}; accept the finding if it is "
-                "honestly known beforehand.",
+                "reads it would look perfect and be useless. So is one that is filled only for those of one class. "
+                f"Leave it out with {words}; accept the finding if it is honestly known beforehand.",
                 figure=bars("How well one column tells the answer", list(found.items())),
             )
         ]
 
 
-def _answer(case: Case, column: str, target: Target) -> Scalar:
-    """What is true of a case, or of one of its labels; None where that is not known."""
-    value = case.targets.get(column)
-    if target.kind == LABELS:
-        said = presence(value)
-        return None if said == UNCERTAIN else said
-    return None if isinstance(value, FileRef) else value
+def _of_class(values: Sequence[Scalar], answers: Sequence[Answer]) -> float:
+    """The best AUROC of one class against the rest, by the column or by where it is filled; 0 below `SURE`."""
+    truth = [answer[0] for answer in answers]
+    filled: list[Scalar] = [float(value is not None) for value in values]
+    return max(_best(filled, truth), _best(values, truth))
 
 
-def _numbered(answers: Sequence[Scalar]) -> Ints:
-    """Classes by their number, -1 where nothing is known."""
-    names = {name: number for number, name in enumerate(dict.fromkeys(a for a in answers if a is not None))}
-    return np.array([-1 if answer is None else names[answer] for answer in answers], dtype=np.intp)
-
-
-def _followed(values: Sequence[Scalar], answers: Sequence[Scalar]) -> float:
-    """The rank correlation of a column with a number; 0 where either is none, or too little is known."""
-    pairs = [(value, answer) for value, answer in zip(values, answers, strict=True) if None not in (value, answer)]
-    column, truth = [value for value, _ in pairs], [answer for _, answer in pairs]
-    numbers = [value for value in (*column, *truth) if isinstance(value, int | float)]
-    enough = len(pairs) >= max(2 * FEWEST, len(values) // 2)
-    return _correlation(column, truth) if enough and len(numbers) == 2 * len(pairs) else 0.0
-
-
-def _parted(values: Sequence[Scalar], classes: Ints) -> float:
-    """The best AUROC by which a column tells one class from the rest; 0 where too little is known.
-
-    Args:
-        values: (N,) None where one is missing.
-        classes: (N,) number of the class, -1 where it is not known.
-    """
-    both = (classes >= 0) & np.array([value is not None for value in values], dtype=bool)
-    if both.sum() < max(2 * FEWEST, len(values) // 2):
+def _of_number(values: Sequence[Scalar], answers: Sequence[Answer]) -> float:
+    """The size of the rank correlation; 0 below `SURE`."""
+    known = [(value, answer[0]) for value, answer in zip(values, answers, strict=True) if None not in (value, *answer)]
+    numbers = all(isinstance(one, int | float) for pair in known for one in pair)
+    if not numbers or len(known) < max(2 * FEWEST, len(values) // 2):
         return 0.0
-    truth = classes[both]
-    ranked = _ranking([value for value, mine in zip(values, both, strict=True) if mine])
-    best, names = 0.0, np.unique(truth)
+    one, other = (rankdata(np.array(column, float)) for column in zip(*known, strict=True))
+    if not one.std() or not other.std():
+        return 0.0
+    size = float(abs(np.corrcoef(one, other)[0, 1]))
+    return size if size >= SURE else 0.0
+
+
+def _of_time(values: Sequence[Scalar], answers: Sequence[Answer]) -> float:
+    """How well a column tells who had the event, or when: as of classes, or the concordance."""
+    events: list[Answer] = [(answer[-1],) for answer in answers]
+    who = _of_class(values, events)
+    known = [
+        (float(value), float(answer[0]), bool(answer[1]))
+        for value, answer in zip(values, answers, strict=True)
+        if isinstance(value, int | float) and isinstance(answer[0], int | float) and answer[1] is not None
+    ]
+    if who or len(known) < max(2 * FEWEST, len(values) // 2):
+        return who
+    some = np.array(known[:: max(1, len(known) // MOST)])
+    order = concordance(some[:, 1], some[:, 2] > 0, some[:, 0])
+    sure = max(order, 1 - order)
+    return sure if sure >= SURE_ORDER else 0.0
+
+
+def _of_labels(values: Sequence[Scalar], answers: Sequence[Answer]) -> float:
+    """As of classes, of the label that is told best; one that is uncertain or not said does not count."""
+    known = {1: 1, 0: 0}
+    said = ([(known.get(presence(one)),) for one in label] for label in zip(*answers, strict=True))  # type: ignore[arg-type]
+    return max((_of_class(values, label) for label in said), default=0.0)
+
+
+TOLD: Mapping[str, Callable[[Sequence[Scalar], Sequence[Answer]], float]] = MappingProxyType(
+    {"category": _of_class, "number": _of_number, "time_to_event": _of_time, LABELS: _of_labels}
+)
+"""Kind of a target to how well a column tells it; 0 where it may do so honestly."""
+
+
+def _best(values: Sequence[Scalar], truth: Sequence[object]) -> float:
+    pairs = [(value, answer) for value, answer in zip(values, truth, strict=True) if None not in (value, answer)]
+    column, answers = [value for value, _ in pairs], [answer for _, answer in pairs]
+    if len(pairs) < max(2 * FEWEST, len(values) // 2) or len(set(column)) < 2:
+        return 0.0
+    best, names, ranked = 0.0, list(dict.fromkeys(answers)), _ranking(column)
     # Of two classes either is told as well as the other.
     for name in names[:1] if len(names) == 2 else names:
-        mine = truth == name
+        mine = np.array([answer == name for answer in answers])
         if min(mine.sum(), (~mine).sum()) >= FEWEST:
             best = max(best, _auroc(ranked(mine), mine))
-    return best
+    return best if best >= SURE else 0.0
 
 
 def _ranking(column: Sequence[Scalar]) -> Callable[[Flags], Floats]:
@@ -122,13 +144,6 @@ def _auroc(ranks: Floats, mine: Flags) -> float:
     positives, negatives = int(mine.sum()), int((~mine).sum())
     area = (ranks[mine].sum() - positives * (positives + 1) / 2) / (positives * negatives)
     return float(max(area, 1 - area))
-
-
-def _correlation(column: Sequence[Scalar], truth: Sequence[Scalar]) -> float:
-    one, other = (rankdata(np.array(values, float)) for values in (column, truth))
-    if not one.std() or not other.std():
-        return 0.0
-    return float(abs(np.corrcoef(one, other)[0, 1]))
 
 
 CHECK: Check = LeakingColumn()

@@ -149,19 +149,19 @@ def _reading(request: Request, plans: Sequence[Plan]) -> Request:
 def _listing(source: str, location: str, request: Request, ours: Target | None) -> Listing:
     """What a source lists; the target that a release calls its own is looked for first where the user names none.
 
-    By its columns, then by its name, but not by a name that says nothing: where several masks could be meant, the
-    source asks.
+    Not by a name that says nothing: where several masks could be meant, the source asks.
     """
     plugin, options = registry.get("sources", source), request.options
     says = ours is not None and not (ours.kind == "mask" and plain(ours.name) in SAYS_NOTHING)
     if ours is not None and says and options.target is None:
-        for asked in dict.fromkeys(filter(None, (",".join(ours.columns), ours.name))):
-            try:
-                own: Listing = plugin.list(location, options.model_copy(update={"target": asked}))
-                return own
-            except UnknownName as error:
-                if error.name not in (asked, *ours.columns):
-                    raise
+        # A target of several columns (a time and an event) is asked for by them: they may have been named by hand.
+        wanted = ",".join(ours.columns) if len(ours.columns) > 1 else ours.name
+        try:
+            own: Listing = plugin.list(location, options.model_copy(update={"target": wanted}))
+            return own
+        except UnknownName as error:
+            if error.name not in (wanted, *ours.columns):
+                raise
     listing: Listing = plugin.list(location, options)
     return listing
 

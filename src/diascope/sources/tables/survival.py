@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from diascope.core.case import Case, Scalar, Target
 from diascope.core.errors import DataRefused
-from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of
+from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of, plain
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.findings import columns_asked, says_presence
 from diascope.sources.tables.sheet import Cells, Sheet
 from diascope.sources.tables.targets import number_of
+
+UNITS = MappingProxyType({"days": "d", "day": "d", "weeks": "wk", "months": "mo", "month": "mo", "years": "a"})
+"""Words in the name of a time, and their units (UCUM)."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,16 @@ class Outcome:
     event: str
 
     @property
+    def unit(self) -> str:
+        """Of the time: in brackets behind its name, or in the name (`os_months`); empty where it says none."""
+        stated = unit_of(self.time)[1]
+        words = plain(self.time).split("_")
+        return stated or next((UNITS[word] for word in words if word in UNITS), "")
+
+    @property
     def target(self) -> Target:
         """What is learnt from them."""
-        return Target(name=SURVIVAL, kind="time_to_event", columns=(self.time, self.event), unit=unit_of(self.time)[1])
+        return Target(name=SURVIVAL, kind="time_to_event", columns=(self.time, self.event), unit=self.unit)
 
 
 def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -> Outcome | None:
@@ -34,18 +45,18 @@ def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -
         UnknownName: When a column that was asked for is not there.
         DataRefused: When survival was asked for, and no columns are named like it.
     """
-    named = columns_asked(asked, sheet.columns)
-    if len(named) > 2 or (named and all(says_presence(row[name] for row in sheet.rows) for name in named)):
+    columns = columns_asked(asked, sheet.columns)
+    if len(columns) > 2 or (columns and all(says_presence(row[name] for row in sheet.rows) for name in columns)):
         return None  # labels that are learnt together
-    if named:
-        return Outcome(*named)
+    if columns:
+        return Outcome(*columns)
     if asked not in (None, SURVIVAL):
         return None
-    time, event = _named(sheet, TIME), _named(sheet, EVENT)
-    if {time, event} & set(without):
+    named = _named(sheet, TIME), _named(sheet, EVENT)
+    if set(named) & set(without):
         return None
-    if time is not None and event is not None and _is_time(sheet, time) and _is_event(sheet, event):
-        return Outcome(time, event)
+    if (found := _sound(sheet, *named)) is not None:
+        return found
     if asked == SURVIVAL and SURVIVAL not in sheet.columns:
         raise DataRefused(
             f"no columns of {sheet.path.name} are named like a time and an event",
@@ -53,6 +64,13 @@ def outcome_of(sheet: Sheet, asked: str | None, without: Collection[str] = ()) -
             todo="Name them: --target TIME,EVENT",
         )
     return None
+
+
+def _sound(sheet: Sheet, time: str | None, event: str | None) -> Outcome | None:
+    """The two columns where their cells are what their names say."""
+    if time is None or event is None or not _is_time(sheet, time) or not _is_event(sheet, event):
+        return None
+    return Outcome(time, event)
 
 
 def _named(sheet: Sheet, names: tuple[str, ...]) -> str | None:
