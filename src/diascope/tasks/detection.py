@@ -86,7 +86,6 @@ class Detection:
                 "positions",
             ),
             "model": Choice(value="feature_pyramid", kind="rule", reason="small residual network with a pyramid"),
-            "loss": Choice(value="boxes", kind="fixed", reason="quality focal loss and generalised overlap"),
             "suppression": Choice(
                 value=0.5, kind="fixed", reason="overlap from which on two boxes of a label are taken for one"
             ),
