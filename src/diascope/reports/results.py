@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -169,7 +170,7 @@ def explanations(content: ReportContent, words: Words) -> Markup | None:
 def all_metrics(content: ReportContent, words: Words) -> Markup | None:
     """Every metric with its interval; those of classes as one table, its longer side down the page."""
     metrics = content.evaluation.metrics
-    overall = {name: measure for name, measure in metrics.items() if not _of_class(name)}
+    overall = {name: metrics[name] for name in sorted(metrics, key=_in_time) if not _of_class(name)}
     parts: list[Child] = []
     if overall:
         parts.append(_overall_table(overall, content.evaluation, words))
@@ -177,6 +178,13 @@ def all_metrics(content: ReportContent, words: Words) -> Markup | None:
     parts += [figure_markup(figure, words) for figure in content.evaluation.figures if isinstance(figure, Grid)]
     parts.append(_decision(content.evaluation, words))
     return join(parts) or None
+
+
+def _in_time(name: str) -> tuple[str, float]:
+    """By the metric; of one at several times by the time."""
+    base, _, rest = name.partition("/")
+    number = re.search(r"\d+(?:\.\d+)?", rest)
+    return base, float(number[0]) if number else -1.0
 
 
 def _of_class(name: str) -> bool:

@@ -113,7 +113,7 @@ def test_risks_are_told_under_each_treatment_that_like_cases_got() -> None:
     assert "not the effect of the treatment" in usual["yes"].rule
     assert young["no"].status == "measured"
     assert young["yes"].status == "abstained"
-    assert "hardly any case like this one got it" in young["yes"].reason
+    assert "too few cases like this one got it" in young["yes"].reason
 
 
 def test_of_a_treatment_that_few_got_nothing_is_said() -> None:

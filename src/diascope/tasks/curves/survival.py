@@ -37,9 +37,9 @@ def groups_chart(
     _, p = log_rank(time, event, group)
     words = "no test: one group, or no event" if np.isnan(p) else f"log-rank p {_p(p)}"
     chart = Chart(
-        title="Survival of the risk groups",
+        title="Survival of the risk groups (Kaplan-Meier)",
         x_label=f"time ({unit})" if unit else "time",
-        y_label="share without the event (Kaplan-Meier)",
+        y_label="share without the event",
         lines=tuple(lines),
         y_range=(0, 1),
         note=words,

@@ -67,7 +67,7 @@ def findings(row: Row, decision: Mapping[str, Any], plan: Plan, risks: Risks) ->
             continue
         share, least = float(chance[place]), float(known["least"][place])
         if share < least:
-            why = f"hardly any case like this one got it: {share:.1%} did, at least {least:.1%} are needed"
+            why = f"too few cases like this one got it: {share:.1%} (propensity), and {least:.1%} are needed"
             found.append(_abstained(concept, why))
             continue
         measures = {
