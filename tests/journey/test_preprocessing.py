@@ -18,7 +18,12 @@ from diascope.store.releases import open_release
 from diascope.testing.factories import oblique
 
 QUICK = ("--minutes", "1", "--set", "steps=4", "--set", "threads=1", "--quiet")
-ASKED = ("--set", 'preprocess=[["n4", {"levels": 1, "iterations": 2}], ["median", {"size": [1, 3, 3]}], "clahe"]', "--set", "slices=3")
+ASKED = (
+    "--set",
+    'preprocess=[["n4", {"levels": 1, "iterations": 2}], ["median", {"size": [1, 3, 3]}], "clahe"]',
+    "--set",
+    "slices=3",
+)
 SHAPE = (7, 20, 16)
 
 
