@@ -154,7 +154,8 @@ def _fit_by_gradient(
         return score_quickly(current, watched, plan, task)
 
     seconds = plan["train_seconds"] and plan["train_seconds"] / max(1, plan["folds"])
-    pace = Pace(seconds, plan["steps_cap"], planned=plan["steps"])
+    probed = plan["seconds_per_step"] if "seconds_per_step" in plan.choices else 0.0
+    pace = Pace(seconds, plan["steps_cap"], planned=plan["steps"], step_planned=probed)
     resume, schedule = bool(options.get("resume")), options.get("schedule")
     training = Training(
         plan, network, task.phases(plan), feed, folder, validate, show, pace, resume, schedule, options.get("compiled")

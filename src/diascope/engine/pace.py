@@ -10,6 +10,9 @@ OVERRUN = 1.10
 UNDERRUN = 0.92
 """A run whose steps became faster, by compilation or because what slowed them has ended, and that would end this much
 earlier, is lengthened."""
+SPOILED = 0.6
+"""Of the time that the plan's probe measured for a step: a run with steps as short as this is lengthened beyond the
+plan, as something else must have kept the machine busy then."""
 FILLED = 0.95
 """Of the time left: what a lengthened run may fill. Validation and checkpoints are not in the steps that were timed."""
 AHEAD = 0.6
@@ -28,12 +31,14 @@ class Pace:
         cap: Most steps that make sense.
         used: Seconds that the run took before it was stopped and resumed.
         planned: Steps of the plan: a run that was shortened below may come back to them.
+        step_planned: Seconds that the probe measured for a step; 0 where it did not.
     """
 
     seconds: float | None
     cap: int = 10**9
     used: float = 0.0
     planned: int = 0
+    step_planned: float = 0.0
     _began: float = field(default_factory=lambda: time.monotonic())
     _marks: list[tuple[int, float]] = field(default_factory=list)
     _faster: bool = False
@@ -79,11 +84,12 @@ class Pace:
         The same plan gives the same bytes twice: only what was not known when it was made may lengthen a run, or what
         was taken from it while something else slowed it down.
         """
-        most = self.cap if self._faster else min(self.cap, self.planned)
+        unforeseen = self._faster or each < SPOILED * self.step_planned
+        most = self.cap if unforeseen else min(self.cap, self.planned)
         if self.seconds is None or total >= most or step >= AHEAD * total:
             return None
         left = self.seconds - self.elapsed()
         more = min(step + int(FILLED * left / max(each, 1e-9)), most)
         if self.elapsed() + each * (total - step) < UNDERRUN * self.seconds and more > total:
-            return more, f"{each * 1000:.0f} ms a step is faster than {'planned' if self._faster else 'before'}"
+            return more, f"{each * 1000:.0f} ms a step is faster than {'planned' if unforeseen else 'before'}"
         return None

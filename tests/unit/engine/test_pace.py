@@ -90,6 +90,19 @@ def test_a_run_that_was_shortened_comes_back_to_its_plan_when_what_slowed_it_has
     assert clock.now - began <= 100
 
 
+def test_a_plan_that_was_probed_while_something_else_kept_the_machine_busy_is_exceeded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    pace, began = Pace(100.0, cap=5000, planned=100, step_planned=1.0), clock.now
+    total, found = changes(pace, clock, range(1, 2000), 100, 0.1)
+    assert found
+    assert 900 < total <= 1000
+    assert clock.now - began <= 100
+    usual = Pace(100.0, cap=5000, planned=100, step_planned=0.15)
+    assert changes(usual, clock, range(1, 2000), 100, 0.1) == (100, [])
+
+
 def test_it_is_not_lengthened_so_late_that_it_would_learn_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     pace = Pace(100.0, planned=1000)
