@@ -30,6 +30,7 @@ FAMILIES = MappingProxyType(
         "losses": "LOSS",
         "metrics": "METRIC",
         "explainers": "EXPLAINER",
+        "radiomics": "FEATURES",
         "backends": "BACKEND",
     }
 )

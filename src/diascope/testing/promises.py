@@ -23,6 +23,7 @@ from diascope.core.image import Image
 from diascope.core.problem import Problem
 from diascope.formats import kind_of
 from diascope.planning.survey import CaseFacts, Survey
+from diascope.radiomics import Bins, Region
 from diascope.sources import SourceOptions
 from diascope.testing.factories import (
     CELLS,
@@ -201,6 +202,23 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
 
 
+def radiomics(name: str, plugin: Any, folder: Path) -> None:
+    """The same features of every region, as numbers or nan; the region is left as it was; units are of its features."""
+    kept(plugin.flat in (None, True, False), f"{name}.flat is one of its family's", plugin.flat)
+    rng, found = np.random.default_rng(0), []
+    for depth in (1,) if plugin.flat else (4, 1) if plugin.flat is None else (4,):
+        values = rng.normal(0, 40, (depth, 9, 8))
+        for mask in (np.ones(values.shape), rng.random(values.shape) < 0.5, values == values.max()):
+            region = Region.cut(values, mask, (2.0, 1.0, 0.5), Bins(width=25))
+            before = region.levels.copy(), region.values.copy()
+            found.append(plugin.measure(region))
+            same = np.array_equal(region.levels, before[0]) and np.array_equal(region.values, before[1])
+            kept(same, f"{name} leaves the region as it was")
+            kept(not any(math.isinf(value) for value in found[-1].values()), f"{name} is a number or nan", found[-1])
+    kept(all(one.keys() == found[0].keys() for one in found), f"{name} has the same features of every region")
+    kept(set(plugin.units) <= set(found[0]), f"{name}.units are of its features", sorted(plugin.units))
+
+
 PROMISES: Mapping[str, Callable[[str, Any, Path], None]] = MappingProxyType(
     {
         "tasks": task,
@@ -214,6 +232,7 @@ PROMISES: Mapping[str, Callable[[str, Any, Path], None]] = MappingProxyType(
         "losses": loss,
         "metrics": metric,
         "explainers": explainer,
+        "radiomics": radiomics,
         "backends": backend,
     }
 )

@@ -1,0 +1,1 @@
+"""What features of texture share: neighbours, and sums over tables of grey level and size."""
