@@ -65,7 +65,7 @@ def _flat(look: Look) -> list[str]:
 
 def _still(look: Look) -> list[str]:
     found = zip(look.facts["channels"], look.facts["flat"], look.facts["std"], strict=True)
-    return [f"{channel} for {share:.0%}" for channel, share, std in found if std > 0 and share >= STRETCH]
+    return [f"{channel} {share:.0%}" for channel, share, std in found if std > 0 and share >= STRETCH]
 
 
 CHECK: Check = FlatSignal()

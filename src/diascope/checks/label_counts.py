@@ -158,11 +158,11 @@ def _alike(known: Known) -> Problem | None:
         first, second = known.codes[both, one], known.codes[both, other]
         if len(first) < FEWEST_ALIKE or len(np.unique(first)) < 2:
             continue
-        names = f"{known.names[one]} and {known.names[other]}"
+        names = f"{known.names[one]} / {known.names[other]}"
         if (first == second).all():
-            pairs.append(f"{names} are alike")
+            pairs.append(f"{names} (alike)")
         elif (first != second).all():
-            pairs.append(f"{names} are opposites")
+            pairs.append(f"{names} (opposite)")
     if not pairs:
         return None
     return Problem(

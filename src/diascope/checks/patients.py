@@ -6,7 +6,7 @@ from collections import Counter
 
 from diascope.checks import Check
 from diascope.checks.judging.words import bars, count, share, some
-from diascope.core.case import Case, TableRef
+from diascope.core.case import Case
 from diascope.core.problem import Problem
 from diascope.planning.survey import Survey
 
@@ -47,9 +47,9 @@ def _unknown(cases: tuple[Case, ...]) -> Problem | None:
     unknown = tuple(case.id for case in cases if not case.patient_known)
     if not unknown:
         return None
-    if all(isinstance(ref, TableRef) for case in cases for ref in case.inputs.values()):
-        what, near, where = "rows are of", "", "."
-    else:
+    kinds = {ref.kind for case in cases for ref in case.inputs.values()}
+    what, near, where = "rows are of" if kinds == {"table"} else "cases are of", "", "."
+    if "image" in kinds:
         what = "images show"
         near = "Near duplicates are kept together, which finds only pictures that look alike. "
         where = ", or in a metadata.csv beside the images."

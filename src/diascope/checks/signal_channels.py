@@ -80,7 +80,7 @@ def _units(name: str, seen: Seen) -> Problem | None:
         units = {case.id: _unit(look, channel) for case, look in seen if channel in look.facts["channels"]}
         said = Counter(unit for unit in units.values() if unit)
         usual = said.most_common(1)[0][0] if said else ""
-        wrong |= {key: f"{channel} in {unit}" for key, unit in units.items() if factor(unit, usual) is None}
+        wrong |= {key: f"{channel}: {unit}" for key, unit in units.items() if factor(unit, usual) is None}
     if not wrong:
         return None
     return Problem(

@@ -41,7 +41,7 @@ def _timeless(name: str, seen: Seen) -> Problem | None:
     if not without or not timed:
         return None
     fewer = without if len(without) <= len(timed) else timed
-    known = "have no sampling rate" if fewer is without else "have a sampling rate"
+    known = "has no sampling rate" if fewer is without else "has a sampling rate"
     return Problem(
         check="signal_rates",
         severity="warn",

@@ -18,6 +18,7 @@ from diascope.core.errors import UnknownName
 LANGUAGES = ("en", "zh-CN")
 PART = " · "
 LISTED = "; "
+_BRACKETED = re.compile(r" \(([^()]+)\)")
 _BLANK = re.compile(r"\{(#?)\d\}")
 
 
@@ -46,7 +47,8 @@ class Words:
     def phrase(self, text: str) -> str:
         """An English phrase from a record in this language; the phrase itself where it is not in the catalogue.
 
-        Parts around a middle dot, the blanks of a pattern, and the parts of a list that matches none are phrases too.
+        Parts around a middle dot, the blanks of a pattern, and of what matches none the parts of a list and the words
+        in brackets are phrases too.
         """
         if text in self._exact or not self._exact:
             return self._exact.get(text, text)
@@ -58,7 +60,12 @@ class Words:
                 return translation.format(text, *map(self.phrase, found.groups()))
         if LISTED in text:
             return self("list.between").join(self.phrase(part) for part in text.split(LISTED))
-        return text
+        return _BRACKETED.sub(self._bracketed, text)
+
+    def _bracketed(self, found: re.Match[str]) -> str:
+        """What is said in brackets of one thing of many: `mass (never present), nodule (2 cases with it)`."""
+        said = self.phrase(found[1])
+        return found[0] if said == found[1] else f"（{said}）"
 
     def label(self, text: str) -> str:
         """The name of an axis, line, column or figure: a phrase, in which a metric at the end has its title.

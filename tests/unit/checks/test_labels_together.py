@@ -88,8 +88,8 @@ def test_two_labels_that_say_the_same_or_the_opposite_in_all_cases() -> None:
     gaps = [None if number % 7 == 0 else value for number, value in enumerate(HALF)]
     found = warned(COUNTS.look(a_survey(HALF, gaps, [1 - value for value in HALF])))
     assert found == [
-        "3 pairs of labels that say the same in all cases: mass and nodule are alike, mass and hernia are opposites, "
-        "nodule and hernia are opposites"
+        "3 pairs of labels that say the same in all cases: mass / nodule (alike), mass / hernia (opposite), "
+        "nodule / hernia (opposite)"
     ]
     one_differs = [1 - HALF[0], *HALF[1:]]
     assert warned(COUNTS.look(a_survey(HALF, THIRD, one_differs))) == []
