@@ -1,9 +1,13 @@
-"""Boxes that enclose nothing, lie outside of their image, were drawn twice or hardly at all; images without a box."""
+"""Boxes that enclose nothing, lie outside of their image, were drawn twice or hardly at all; images without a box.
+
+A few of them are slips, and are left out. Where most are, the numbers mean something else (pixels of another size of the
+image, shares of its sides), and what would be left to learn from is wrong: that is refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +26,8 @@ TINY = 3.0
 """Voxels along the shorter side below which a box holds hardly anything."""
 OF_MEDIAN = 0.1
 """Share of the median side of its label below which a box is more likely a slip than a small one."""
+MOST_BEYOND = 0.5
+"""Share of the boxes that lie outside, or reach out of the image, from which on they belong to another one."""
 SHOWN = 6
 """Pictures in a gallery; the images are read for it."""
 AROUND = 4.0
@@ -49,9 +55,13 @@ class BoxFaults:
         if target is None or target.kind != "boxes" or not target.columns:
             return []
         drawn = _drawn(survey, target.columns[0])
+        every = {one.case.id: tuple(range(len(one.boxes.corners))) for one in drawn if one.boxes.corners}
+        if _are_shares(drawn):
+            shares = _problem(survey, drawn, every, SHARES)
+            return [] if shares is None else [shares]
         found = [
             _problem(survey, drawn, _of(drawn, lambda one: one.boxes.without_extent()), WITHOUT_EXTENT),
-            _problem(survey, drawn, _of(drawn, lambda one: one.boxes.outside(one.shape)), OUTSIDE),
+            _problem(survey, drawn, _of(drawn, lambda one: one.boxes.outside(one.shape)), _outside(drawn)),
             _problem(survey, drawn, _of(drawn, lambda one: one.boxes.reaching_out(one.shape)), REACHING_OUT),
             _problem(survey, drawn, _of(drawn, lambda one: one.boxes.drawn_twice()), TWICE),
             _problem(survey, drawn, _tiny(drawn), SMALL),
@@ -90,6 +100,19 @@ OUTSIDE = Fault(
     "They lie wholly outside, as boxes of another size of the image do. They are left out, and the images are kept.",
     "Images with boxes outside of them",
 )
+MOSTLY_OUTSIDE = replace(
+    OUTSIDE,
+    severity="refuse",
+    detail="Together with those that reach out they are at least half of all boxes: they were drawn on another size of "
+    "the images, or x and y change places. Bring the boxes to the size of the images.",
+)
+SHARES = Fault(
+    "refuse",
+    "{boxes} within the first pixel of the image in {cases}",
+    "All numbers lie between 0 and 1: they are shares of the sides of the image. Multiply x by its width and y by its "
+    "height.",
+    "Boxes within the first pixel",
+)
 REACHING_OUT = Fault(
     "note",
     "{boxes} reaching out of the image in {cases}",
@@ -125,6 +148,19 @@ def _drawn(survey: Survey, column: str) -> list[Drawn]:
 def _of(drawn: list[Drawn], fault: Callable[[Drawn], tuple[int, ...]]) -> Numbers:
     numbers = {one.case.id: fault(one) for one in drawn}
     return {case: found for case, found in numbers.items() if found}
+
+
+def _are_shares(drawn: list[Drawn]) -> bool:
+    """Whether every box of every image lies within its first pixel, and some are no single point."""
+    corners = np.concatenate([np.zeros((0, 6)), *(one.boxes.array for one in drawn)])[:, [1, 2, 4, 5]]
+    return bool(corners.size and corners.min() >= 0 and corners.max() <= 1 and (corners[:, 2:] > corners[:, :2]).any())
+
+
+def _outside(drawn: list[Drawn]) -> Fault:
+    """How boxes outside are said: of many the images are others."""
+    known = sum(len(one.boxes.corners) - len(one.boxes.without_extent()) for one in drawn)
+    gone = sum(len(one.boxes.outside(one.shape)) + len(one.boxes.reaching_out(one.shape)) for one in drawn)
+    return MOSTLY_OUTSIDE if known and gone >= MOST_BEYOND * known else OUTSIDE
 
 
 def _tiny(drawn: list[Drawn]) -> Numbers:
@@ -170,14 +206,15 @@ def _problem(survey: Survey, drawn: list[Drawn], numbers: Numbers, fault: Fault)
 
 def _nothing(drawn: list[Drawn]) -> Problem | None:
     empty = [one.case.id for one in drawn if not one.boxes.corners]
-    if not empty:
+    every = not any(one.boxes.usable(one.shape).corners for one in drawn)
+    if not (empty or every) or not drawn:
         return None
-    every = len(empty) == len(drawn)
+    empty = [one.case.id for one in drawn] if every else empty
     return Problem(
         check="boxes",
         severity="refuse" if every else "note",
         title=f"{share(len(empty), len(drawn))} without any box",
-        detail="No box is drawn anywhere, so there is nothing to learn."
+        detail="No box with extent is drawn inside of any image, so there is nothing to learn."
         if every
         else f"{some(empty)}. They are kept as images in which nothing is to be found; an image that nobody looked at "
         "yet looks the same, so look at them.",

@@ -36,6 +36,7 @@ def survey(*boxes: list[tuple[float, ...]], root: Path = Path()) -> Survey:
         ([SOUND, (0, 5, 5, 1, 5, 5)], "warn", "1 box without extent in 1 of 2 cases"),
         ([SOUND, (0, 5, 5, 1, 9, 3)], "warn", "1 box without extent"),
         ([SOUND, (0, 70, 70, 1, 90, 90)], "warn", "1 box outside of the image"),
+        ([SOUND, (0, 0, 0, 1, 0.5, 0.5)], "note", "1 box far smaller than usual"),
         ([SOUND, (0, 40, 40, 1, 70, 60)], "note", "1 box reaching out of the image"),
         ([SOUND, SOUND], "warn", "1 box drawn twice"),
         ([SOUND, (0, 5, 5, 1, 7, 9)], "note", "1 box far smaller than usual"),
@@ -48,6 +49,24 @@ def test_each_fault_is_named_by_case_and_number(boxes: list[tuple[float, ...]], 
     assert problem.cases == ("case0",)
     assert problem.exclude == ()
     assert "case0 (2)" in problem.detail
+
+
+BEYOND = (0, 70, 70, 1, 90, 90)
+
+
+def test_where_most_boxes_are_outside_they_belong_to_another_size_of_the_image_and_that_is_refused() -> None:
+    def severities(*boxes: list[tuple[float, ...]]) -> dict[str, str]:
+        return {problem.title.split(" in ")[0]: problem.severity for problem in CHECK.look(survey(*boxes))}
+
+    assert severities([SOUND], [BEYOND], [SOUND])["1 box outside of the image"] == "warn"
+    assert severities([SOUND], [BEYOND], [(0, 40, 40, 1, 90, 90)])["1 box outside of the image"] == "refuse"
+    assert severities([BEYOND], [(0, 5, 5, 1, 5, 5)])["2 of 2 cases (100.0 %) without any box"] == "refuse"
+
+
+def test_boxes_that_are_given_as_shares_of_the_sides_are_refused() -> None:
+    (problem,) = CHECK.look(survey([(0, 0.1, 0.2, 1, 0.4, 0.5)], [(0, 0.6, 0.6, 1, 1, 1)], []))
+    assert problem.severity == "refuse"
+    assert "Multiply x by its width" in problem.detail
 
 
 def test_a_box_that_is_far_below_what_its_label_has_is_tiny() -> None:
