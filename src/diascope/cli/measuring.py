@@ -1,4 +1,4 @@
-"""Verbs that look into data without a release: measure what is marked in it."""
+"""Verbs that make a table of data, without a release: what is marked in images, what a case was before."""
 
 from __future__ import annotations
 
@@ -54,3 +54,36 @@ def radiomics(
 def _measured(found: Any) -> list[str]:
     left = [f"left out: {case}: {why}" for case, why in found.left_out.items()]
     return [*left, *found.notes, f"{found.cases} cases, {found.features} features: {found.out}"]
+
+
+@app.command(epilog="Example: diascope longitudinal visits.csv --target relapse --out followed.csv")
+def longitudinal(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="Manifest or table: a row a visit.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New CSV: what each visit was before, beside it.")],
+    target: Annotated[str, typer.Option("--target", help="Column to learn later (or TIME,EVENT): it gets no history.")],
+    patient: PatientOption = None,
+    date: Annotated[str | None, typer.Option("--date", help="Column that says when a row was taken.")] = None,
+    follow_ups: Annotated[bool, typer.Option("--follow-ups", help="Leave first visits out.")] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help="Turn and shift earlier volumes onto later ones.")
+    ] = False,
+    as_json: JsonOption = False,
+    seed: NoSeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Add what a patient's earlier visit was, and how fast it changed, to a table that fit reads."""
+    from diascope.stages.longitudinal import Asked
+    from diascope.stages.longitudinal import longitudinal as run_longitudinal
+
+    console = Console(quiet, as_json)
+    found = run_longitudinal(table, out, Asked(target, patient, date, follow_ups, register), console.tell)
+    console.finish(found.to_json(), lambda: console.show_lines(_followed(found)))
+
+
+def _followed(found: Any) -> list[str]:
+    left = [f"not registered: {case}: {why}" for case, why in found.problems.items()]
+    return [
+        *left,
+        f"added: {', '.join(found.added)}",
+        f"{found.rows} rows, {found.with_earlier} with an earlier visit: {found.out}",
+    ]

@@ -16,7 +16,7 @@ from diascope.core.errors import DataRefused
 from diascope.formats import format_of
 from diascope.formats.tables.kept import item_of
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.files import file_ref, reason, stem_of, suffix_of
+from diascope.sources.folders.files import image_ref, posix, reason, stem_of
 from diascope.sources.folders.masks import mask_target
 from diascope.sources.folders.pairs import MASK_FOLDERS
 from diascope.sources.signals.recordings import KIND as SIGNAL
@@ -101,7 +101,7 @@ def _unsaid_masks(sheet: Sheet, root: Path, used: Collection[str], asked: str | 
             continue
         if column == asked or plain(column) in TARGET or plain(column) in MASK_FOLDERS:
             found[column] = column
-        elif any((root / _posix(cell)).exists() for cell in cells) and not _names_again(sheet, column, used):
+        elif any((root / posix(cell)).exists() for cell in cells) and not _names_again(sheet, column, used):
             raise DataRefused(
                 f"the column {column!r} of {sheet.path.name} names image files, and may be masks or further images",
                 given=cells[0],
@@ -118,10 +118,10 @@ def _names_again(sheet: Sheet, column: str, used: Collection[str]) -> bool:
 def _refuse_absent(sheet: Sheet, root: Path, masks: Mapping[str, str]) -> None:
     for column in masks.values():
         cells = [cell for row in sheet.rows if (cell := row[column]) is not None]
-        if cells and not any((root / _posix(cell)).exists() for cell in cells):
+        if cells and not any((root / posix(cell)).exists() for cell in cells):
             raise DataRefused(
                 f"no mask that the column {column!r} of {sheet.path.name} names is there",
-                given=root / _posix(cells[0]),
+                given=root / posix(cells[0]),
                 todo="Write paths relative to the table",
             )
 
@@ -134,7 +134,7 @@ def _rows_by_case(sheet: Sheet, inputs: Mapping[str, tuple[str, str]]) -> dict[s
         first = next(((kind, cell) for kind, name in inputs.values() if (cell := row[name])), None)
         if first is None:
             raise DataRefused(f"row {number} of {sheet.path.name} names no input", todo="Fill it in or remove the row")
-        own = f"row-{number}" if first[0] in CELLS else stem_of(_posix(first[1]))
+        own = f"row-{number}" if first[0] in CELLS else stem_of(posix(first[1]))
         case = (row[column] if column else None) or own
         if case in rows:
             raise DataRefused(
@@ -159,7 +159,7 @@ def _case(
             for name, (kind, column) in inputs.items()
             if row[column] is not None
         },
-        targets={name: _ref(root, cell) if (cell := row[column]) else None for name, column in masks.items()},
+        targets={name: image_ref(root, cell) if (cell := row[column]) else None for name, column in masks.items()},
     )
 
 
@@ -168,24 +168,12 @@ def _input(sheet: Sheet, place: tuple[str, str, str], row: Cells, number: int) -
     root, (name, kind, column) = sheet.path.parent, place
     cell = row[column] or ""
     if kind == "image":
-        return _ref(root, cell)
+        return image_ref(root, cell)
     if kind == FRAMES:
-        return frames_ref(root, _posix(cell))
+        return frames_ref(root, posix(cell))
     if kind == CURVES:
-        return curves_ref(root, _posix(cell), regions_of(name, column, row))
+        return curves_ref(root, posix(cell), regions_of(name, column, row))
     return _other(sheet, kind, cell, item_of(number, [column]))
-
-
-def _ref(root: Path, cell: str) -> FileRef:
-    """The file that a cell names, or the DICOM series when it names a folder."""
-    path = _posix(cell)
-    if not suffix_of(path):
-        if (root / path).is_dir():
-            files = sorted(entry.name for entry in (root / path).iterdir() if entry.is_file())
-            return FileRef(format="dicom", paths=tuple(f"{path.rstrip('/')}/{name}" for name in files))
-        if path.lower().endswith((".dcm", ".dicom")):
-            return FileRef(format="dicom", paths=(path,))
-    return file_ref(path)
 
 
 def _other(sheet: Sheet, kind: Any, cell: str, item: str) -> FileRef:
@@ -194,7 +182,7 @@ def _other(sheet: Sheet, kind: Any, cell: str, item: str) -> FileRef:
     Raises:
         DataRefused: When no format reads the file.
     """
-    path = _posix(cell)
+    path = posix(cell)
     full = sheet.path.parent / path
     if kind in CELLS and (len(path) > LONGEST_NAME or not full.is_file()):
         return FileRef(kind=kind, format=CELLS[kind], paths=(sheet.path.name,), item=item)
@@ -212,10 +200,6 @@ def _other(sheet: Sheet, kind: Any, cell: str, item: str) -> FileRef:
 def _format_of(path: Path, kind: str) -> str | None:
     plain = WHOLE.get(kind)
     return plain if plain and registry.get("formats", plain).recognises(path) else format_of(path, kind)
-
-
-def _posix(cell: str) -> str:
-    return cell.replace("\\", "/").removeprefix("./")
 
 
 SOURCE = Manifest()

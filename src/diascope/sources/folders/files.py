@@ -151,6 +151,23 @@ def file_ref(path: str, item: str | None = None, modality: str | None = None) ->
     return FileRef(format=name, paths=(path,), item=item, modality=modality)
 
 
+def image_ref(root: Path, cell: str) -> FileRef:
+    """The image that a cell of a table names: a file, or the DICOM series when it names a folder."""
+    path = posix(cell)
+    if not suffix_of(path):
+        if (root / path).is_dir():
+            files = sorted(entry.name for entry in (root / path).iterdir() if entry.is_file())
+            return FileRef(format="dicom", paths=tuple(f"{path.rstrip('/')}/{name}" for name in files))
+        if path.lower().endswith((".dcm", ".dicom")):
+            return FileRef(format="dicom", paths=(path,))
+    return file_ref(path)
+
+
+def posix(cell: str) -> str:
+    """A path as a table may write it, with `/`."""
+    return cell.replace("\\", "/").removeprefix("./")
+
+
 def case_ids(paths: Iterable[str]) -> dict[str, str]:
     """Case id to path: the path without its ending, with it where two files differ in nothing else."""
     paths = list(paths)
