@@ -194,6 +194,8 @@ class Console:
             self.out.print(f"         {escape(problem.detail)}")
         words = "the data would be refused" if found.refusing else "the data can be used"
         self.out.print(f"\n{found.cases} cases, {found.patients} patients: {words}")
+        for line in found.because:
+            self.out.print(f"  {escape(line)}")
         self.out.print(f"report  {escape(str(found.report))}")
 
     def show_findings(self, findings: Sequence[Any], out: Path) -> None:
