@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from diascope.core.case import LIMIT, Scalar
@@ -15,6 +16,10 @@ MOSTLY = 0.9
 """A column of which so large a share are numbers is one of numbers; the other cells are missing values."""
 RUNNING = ("id", "index", "row", "no", "nr", "number", "record", "record_id", "key", "uid", "sample", "sample_id")
 """Columns that only count the rows, where no value occurs twice."""
+IDS = ("id", "uid", "no", "nr", "编号", "序号", "病历号", "住院号", "门诊号")
+"""Last words of names of ids (`stay_id`): whole numbers of which more than half are different are no measurements."""
+ENOUGH = 20
+"""Rows of which each has the number of the one before and 1 more: they were counted."""
 SHOWN = 3
 
 Kind = Literal["number", "category", "text", "files", "empty", "running"]
@@ -43,7 +48,7 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
         cells: One a row.
     """
     present = [cell for cell in cells if cell is not None]
-    if present and len(set(present)) == len(present) and plain(name) in RUNNING:
+    if _only_counts(plain(name), present):
         return Values("running", ())
     numbers = {cell: number_in(cell) for cell in dict.fromkeys(present)}
     known = sum(numbers[cell] is not None for cell in present)
@@ -58,6 +63,19 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
     if kind == "category":
         return Values("category", tuple(class_name(cell) for cell in cells))
     return Values(kind, ())
+
+
+def _only_counts(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column says which row or whose it is, and nothing else."""
+    different = len(set(cells))
+    if cells and different == len(cells) and name in RUNNING:
+        return True
+    if not cells or not all(cell.isdecimal() for cell in cells):
+        return False
+    if name.endswith(IDS) and (name in IDS or not name[-1].isascii() or name.rpartition("_")[2] in IDS):
+        return 2 * different > len(cells)
+    numbers = [int(cell) for cell in cells]
+    return len(cells) >= ENOUGH and all(after == before + 1 for before, after in pairwise(numbers))
 
 
 def read_values(cells: Sequence[str | None]) -> Values:
