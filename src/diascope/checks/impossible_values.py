@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,9 @@ APART = 4.0
 """their middles are so many of their widths together (robust standard deviations of the logarithms) apart,"""
 DIFFERENT = 8
 """and each group has so many different values: doses and codes have fewer."""
+LIMITS = MappingProxyType({"age": (0, 125), "age_years": (0, 125), "patient_age": (0, 125), "年龄": (0, 125)})
+"""Columns, without a unit or in years, whose values nobody has beyond these ends."""
+YEARS = ("", "years", "year", "yrs", "yr", "y", "a", "岁")
 ENOUGH = 20
 """Of fewer values nobody can say what is usual."""
 
@@ -48,7 +52,7 @@ class ImpossibleValues:
         for name in dict.fromkeys(name for case in survey.cases for name in _tables(case)):
             cases = [case for case in survey.cases if name in _tables(case)]
             for column, values in columns_of(cases, name).items():
-                for index in standing_alone(values):
+                for index in sorted({*standing_alone(values), *beyond_limits(column, values)}):
                     strange.setdefault(cases[index].id, []).append(f"{column} = {values[index]:g}")
                 if (groups := two_units(values)) is not None:
                     parted[column] = groups
@@ -105,6 +109,16 @@ def standing_alone(values: Sequence[Scalar]) -> list[int]:
         positive = np.flatnonzero(numbers > 0)
         apart |= {int(one) for one in positive[_far(np.log(numbers[positive]))]}
     return sorted(places[one] for one in apart)
+
+
+def beyond_limits(column: str, values: Sequence[Scalar]) -> list[int]:
+    """Indices of the numbers that a column of this name cannot hold (see `LIMITS`)."""
+    name, _, unit = column.strip().lower().rstrip(")]）").replace("[", "(").replace("（", "(").partition("(")
+    ends = LIMITS.get(name.strip().replace(" ", "_"))
+    if ends is None or unit.strip() not in YEARS:
+        return []
+    numbers = ((index, value) for index, value in enumerate(values) if isinstance(value, int | float))
+    return [index for index, value in numbers if not ends[0] <= value <= ends[1]]
 
 
 def _far(logs: Floats) -> list[int]:

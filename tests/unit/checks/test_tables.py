@@ -84,6 +84,13 @@ def test_codes_for_missing_and_values_that_nobody_has_stand_alone(usual: list[fl
     assert standing_alone([*usual[:-3], None, wrong, wrong]) == [COUNT - 2, COUNT - 1]
 
 
+@pytest.mark.parametrize("name", ["age", "Age [years]", "年龄（岁）"])
+def test_an_age_that_nobody_has_is_left_out(name: str) -> None:
+    (problem,) = VALUES.look(a_survey(**{name: [*AGE[:-3], 230.0, -5.0, 50.0]}))
+    assert problem.exclude == (f"c{COUNT - 3}", f"c{COUNT - 2}")
+    assert VALUES.look(a_survey(**{"age [months]": [12 * age for age in AGE]})) == []
+
+
 def test_zeros_that_count_as_missing_do_not_stand_alone() -> None:
     temperature = OWN.normal(37, 0.7, COUNT).round(1).tolist()
     assert standing_alone([*temperature[:-2], 0.0, 0.0]) == []
