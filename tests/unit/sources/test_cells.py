@@ -25,6 +25,14 @@ def test_a_few_words_among_numbers_are_missing_and_that_is_said() -> None:
     assert "1 cells are no numbers and count as missing ('hemolysed')" in found.note
 
 
+def test_a_word_for_every_third_number_does_not_lose_the_numbers() -> None:
+    cells = [str(number / 10) if number % 3 else "haemolysed" for number in range(90)]
+    found = values_of("potassium", cells)
+    assert found.kind == "number"
+    assert "30 cells are no numbers and count as missing ('haemolysed')" in found.note
+    assert values_of("dose", [f"{number} mg" if number % 2 else str(number) for number in range(90)]).kind == "text"
+
+
 def test_many_words_among_numbers_make_classes() -> None:
     assert values_of("grade", ["1", "2", "x", "y"]).kind == "category"
 

@@ -14,6 +14,8 @@ from diascope.sources.tables.targets import class_name, kind_of, scalar_of
 
 MOSTLY = 0.9
 """A column of which so large a share are numbers is one of numbers; the other cells are missing values."""
+MOST_WORDS = 5
+"""A column of many numbers and so few different words (`haemolysed`) is one of numbers where more than half are."""
 RUNNING = ("id", "index", "row", "no", "nr", "number", "record", "record_id", "key", "uid", "sample", "sample_id")
 """Columns that only count the rows, where no value occurs twice."""
 IDS = ("id", "uid", "no", "nr", "编号", "序号", "病历号", "住院号", "门诊号")
@@ -52,14 +54,17 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
         return Values("running", ())
     numbers = {cell: number_in(cell) for cell in dict.fromkeys(present)}
     known = sum(numbers[cell] is not None for cell in present)
+    words = sum(number is None for number in numbers.values())
     # `<5` and `>=5` alone are two classes.
     measured = sum(number_of(cell) is not None for cell in numbers)
     limited = sum(number is not None for number in numbers.values()) - measured
-    if known >= MOSTLY * len(present) and measured > limited:
+    kind = kind_of(cells)
+    # What could not be read at all else.
+    rest = kind == "text" and 2 * known > len(present) and words <= MOST_WORDS
+    if (known >= MOSTLY * len(present) or rest) and measured > limited:
         return Values(
             "number", tuple(None if cell is None else number_in(cell) for cell in cells), _said(name, present)
         )
-    kind = kind_of(cells)
     if kind == "category":
         return Values("category", tuple(class_name(cell) for cell in cells))
     return Values(kind, ())
