@@ -50,6 +50,7 @@ class Table:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
         roles, ids, outcome = roles_of(sheet.columns, options), case_ids(sheet), _outcome(sheet, options)
         values = _values(sheet, roles, options)
+        second: list[str] = []
         if outcome is not None:
             values, second = _without_endpoints(values, outcome)
         columns = usable(values)
@@ -58,10 +59,11 @@ class Table:
         held = [name for name in columns if not options.columns or name in _meant(sheet.columns, options.columns)]
         units = {name: unit for name in held if (unit := unit_of(name)[1])}
         cases = [_case(case, {name: values[name].of[row] for name in held}, units) for row, case in enumerate(ids)]
-        rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), _unread(sheet, values), frozenset(columns))
+        unread = _unread(sheet, values).union(second)
+        rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), unread, frozenset(columns))
         described = describe(cases, options, rows)
         notes = (*sheet.notes, *described.notes, *_notes(values))
-        if outcome is not None and second:
+        if second:
             notes = (*notes, f"not read by the model, because they are named like other outcomes: {', '.join(second)}")
         problems = outcome.problems if outcome is not None else ()
         return Listing(path.parent, described.cases, described.targets, notes, problems)

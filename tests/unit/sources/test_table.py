@@ -142,4 +142,5 @@ def test_another_endpoint_of_the_same_follow_up_is_not_read(tmp_path: Path) -> N
     text = "patient,age,OS,OS.time,PFI,PFI.time,dose\na,60,1,306,1,100,2.5\nb,71,0,455,0,455,1.5\n"
     found = SOURCE.list(str(a_table(tmp_path, text)), SourceOptions(target="OS.time,OS"))
     assert set(values(found.cases[0])) == {"age", "dose"}
+    assert found.cases[0].covariates == {"age": 60}
     assert any("PFI, PFI.time" in note for note in found.notes)
