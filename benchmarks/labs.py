@@ -41,7 +41,7 @@ SETS = {
     "diabetes": ("pima_with_header.csv", "Outcome", "1"),
     "liver": ("ilpd_indian_liver.csv", "Class", "1"),
     "kidney": ("ckd_kidney.csv", "classification", "ckd"),
-    "hepatitis": ("hepatitis.csv", "column_20", "1"),
+    "hepatitis": ("hepatitis.csv", "column_1", "1"),
     "cytology": ("breast-cancer-wisconsin.csv", "column_10", "4"),
     "wdbc": ("wdbc.csv", "diagnosis", "M"),
 }

@@ -192,8 +192,12 @@ class Console:
         for problem in found.problems:
             self.out.print(f"{MARK[problem.severity]} [bold]{escape(problem.title)}[/] [dim]({problem.check})[/]")
             self.out.print(f"         {escape(problem.detail)}")
+        for note in found.notes:
+            self.out.print(f"[dim]· {escape(note)}[/]")
         words = "the data would be refused" if found.refusing else "the data can be used"
         self.out.print(f"\n{found.cases} cases, {found.patients} patients: {words}")
+        for line in found.because:
+            self.out.print(f"  {escape(line)}")
         self.out.print(f"report  {escape(str(found.report))}")
 
     def show_findings(self, findings: Sequence[Any], out: Path) -> None:
@@ -204,7 +208,7 @@ class Console:
             )
             for finding in one.findings:
                 numbers = ", ".join(
-                    f"{name} {m.value:g} {'' if m.unit == '1' else m.unit}".strip()
+                    f"{name} {m.value:g} {'' if m.unit == '1' or m.unit.startswith('{') else m.unit}".strip()
                     for name, m in finding.measures.items()
                     if m.value is not None
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,3 +52,14 @@ def test_a_warning_is_said_also_to_those_who_want_quiet(capsys: pytest.CaptureFi
 def test_a_score_of_the_validation_part_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     shown = said(capsys, {"event": "train", "fold": None, "step": 8, "total": 9, "validation": {"dice": 0.8}})
     assert "step 8: validation dice 0.8000" in shown
+
+
+def test_a_check_says_what_was_not_read_and_why_data_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    found = SimpleNamespace(
+        problems=(), notes=("not read: [remark]",), refusing=(1,), because=("because of this",), cases=3, patients=2,
+        report="r.html",
+    )  # fmt: skip
+    Console(quiet=True, as_json=False).show_check(found)
+    shown = capsys.readouterr().out
+    assert "not read: [remark]" in shown
+    assert "would be refused\n  because of this\n" in shown

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from diascope.checks import Check
 from diascope.checks.judging.words import share, some
 from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.problem import Problem
-from diascope.kinds.tables.columns import columns_of
+from diascope.kinds.tables.columns import columns_of, zeros_stand_apart
 from diascope.planning.survey import Survey
 
 GAP = 5.0
 """A value that stands alone is so many times its neighbour (or its neighbour so many times it)."""
 WIDTHS = 8.0
 """Robust standard deviations (of the logarithms of positive values) from the median."""
+WIDE = 1.5
+"""A value also stands alone behind a gap so many times as wide as all others lie apart (a 999, a -9, an age of 230),"""
+LEANING = 3.0
+"""where the others lie about evenly round their median: no side of it is so many times as long as the other,"""
+FEWEST = 50
+"""and there are so many: of fewer, a tail may be cut off by chance."""
 BETWEEN = 2.0
 """Two units: the largest value of the lower group is so many times below the smallest of the upper one,"""
 APART = 4.0
 """their middles are so many of their widths together (robust standard deviations of the logarithms) apart,"""
 DIFFERENT = 8
 """and each group has so many different values: doses and codes have fewer."""
+LIMITS = MappingProxyType({"age": (0, 125), "age_years": (0, 125), "patient_age": (0, 125), "年龄": (0, 125)})
+"""Columns, without a unit or in years, whose values nobody has beyond these ends."""
+YEARS = ("", "years", "year", "yrs", "yr", "y", "a", "岁")
 ENOUGH = 20
 """Of fewer values nobody can say what is usual."""
+
+
+Floats = npt.NDArray[np.float64]
 
 
 class ImpossibleValues:
@@ -38,7 +52,7 @@ class ImpossibleValues:
         for name in dict.fromkeys(name for case in survey.cases for name in _tables(case)):
             cases = [case for case in survey.cases if name in _tables(case)]
             for column, values in columns_of(cases, name).items():
-                for index in standing_alone(values):
+                for index in sorted({*standing_alone(values), *beyond_limits(column, values)}):
                     strange.setdefault(cases[index].id, []).append(f"{column} = {values[index]:g}")
                 if (groups := two_units(values)) is not None:
                     parted[column] = groups
@@ -80,23 +94,73 @@ def _parted(parted: Mapping[str, str]) -> list[Problem]:
 def standing_alone(values: Sequence[Scalar]) -> list[int]:
     """Indices of the numbers that lie apart from all others: beyond a gap, and far from the median.
 
-    Positive values are looked at by their logarithm, on which the long tail of a liver enzyme is no gap.
+    Positive values are looked at by their logarithm, on which the long tail of a liver enzyme is no gap. Where there is
+    no long tail, any numbers are looked at as they are.
     """
-    places = [index for index, value in enumerate(values) if isinstance(value, int | float) and value > 0]
-    if len(places) < ENOUGH or any(isinstance(value, str) or (value is not None and value < 0) for value in values):
+    if any(isinstance(value, str) for value in values):
         return []
-    logs = np.log(np.array([float(values[index] or 0.0) for index in places]))
+    known = np.array([float(value) for value in values if isinstance(value, int | float)])
+    # Such zeros count as missing already.
+    missing = (None, 0) if zeros_stand_apart(known) else (None,)
+    places = [index for index, value in enumerate(values) if value not in missing]
+    numbers = np.array([float(values[index] or 0.0) for index in places])
+    apart = _apart(numbers)
+    if numbers.size and numbers.min() >= 0:
+        positive = np.flatnonzero(numbers > 0)
+        apart |= {int(one) for one in positive[_far(np.log(numbers[positive]))]}
+    return sorted(places[one] for one in apart)
+
+
+def beyond_limits(column: str, values: Sequence[Scalar]) -> list[int]:
+    """Indices of the numbers that a column of this name cannot hold (see `LIMITS`)."""
+    name, _, unit = column.strip().lower().rstrip(")]）").replace("[", "(").replace("（", "(").partition("(")
+    ends = LIMITS.get(name.strip().replace(" ", "_"))
+    if ends is None or unit.strip() not in YEARS:
+        return []
+    numbers = ((index, value) for index, value in enumerate(values) if isinstance(value, int | float))
+    return [index for index, value in numbers if not ends[0] <= value <= ends[1]]
+
+
+def _far(logs: Floats) -> list[int]:
+    """Indices of logarithms beyond a gap and far from the median."""
+    if len(logs) < ENOUGH:
+        return []
     order = np.argsort(logs)
     middle = float(np.median(logs))
     spread = 1.4826 * float(np.median(np.abs(logs - middle))) or 0.05
     gaps = np.diff(logs[order]) > np.log(GAP)
-    found: list[int] = []
+    found: set[int] = set()
     for cut in np.flatnonzero(gaps):
         low, high = order[: cut + 1], order[cut + 1 :]
         alone = low if len(low) < len(high) else high
-        if len(alone) <= max(1, len(order) // 20) and (np.abs(logs[alone] - middle) > WIDTHS * spread).all():
-            found += [places[index] for index in alone]
-    return sorted(set(found))
+        if len(alone) <= _most(len(order)) and (np.abs(logs[alone] - middle) > WIDTHS * spread).all():
+            found |= set(alone.tolist())
+    return sorted(found)
+
+
+def _apart(numbers: Floats) -> set[int]:
+    """Indices of numbers behind a gap that is wider than all others lie apart, where these have no long tail."""
+    if len(numbers) < FEWEST:
+        return set()
+    found: set[int] = set()
+    for side in (numbers, -numbers):
+        order = np.argsort(side, kind="stable")
+        rising = side[order]
+        for alone in range(1, _most(len(order)) + 1):
+            rest = rising[alone:]
+            if rest[0] - rising[alone - 1] > WIDE * (rest[-1] - rest[0]) and _balanced(rest):
+                found |= set(order[:alone].tolist())
+    return found
+
+
+def _most(count: int) -> int:
+    """Values that can stand alone: more of them are a group of their own."""
+    return max(1, count // 20)
+
+
+def _balanced(rising: Floats) -> bool:
+    low, high = float(np.median(rising) - rising[0]), float(rising[-1] - np.median(rising))
+    return len(np.unique(rising)) >= DIFFERENT and max(low, high) <= LEANING * min(low, high)
 
 
 def two_units(values: Sequence[Scalar]) -> str | None:

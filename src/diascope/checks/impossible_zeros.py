@@ -42,7 +42,8 @@ class ImpossibleZeros:
                 severity="warn",
                 title=f"zeros that stand for missing values in {count(len(found), 'column')}: {', '.join(found)}",
                 detail=f"{each}. They count as missing, and the model is told that they are. Where a 0 is a real "
-                "value, take the column out of the plan field zeros_missing.",
+                "value, take the column out of zeros_missing in the field readings of the plan (diascope plan, edit, "
+                "diascope train).",
                 cases=cases,
                 figure=bars("Zeros that count as missing", [(name, zeros) for name, (zeros, _) in found.items()]),
             )

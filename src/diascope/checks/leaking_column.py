@@ -25,8 +25,8 @@ SURE_ORDER = 0.98
 MOST = 2000
 """Cases whose pairs are compared."""
 Answer = tuple[object, ...]
-FEWEST = 20
-"""Cases that a class must have: with fewer, chance alone tells them apart now and then."""
+FEWEST = 10
+"""Cases that a class must have: with fewer, chance alone tells them apart now and then (10 of 20: 1 time in 90,000)."""
 
 
 class LeakingColumn:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from diascope.checks import Check
 from diascope.checks.judging.seen import class_of
 from diascope.checks.judging.words import some
-from diascope.core.case import Target
+from diascope.core.case import Case, Target
+from diascope.core.presence import LABELS, presence
 from diascope.core.problem import Problem
 from diascope.planning.survey import Survey
 
@@ -15,30 +17,62 @@ FEWEST = 5
 """Cases of a class below which its shares say nothing."""
 APART = 0.5
 """Difference of the shares that is no chance any more."""
+CHANCE = 1e-3
+"""How likely it may be that a class lacks by chance what a share of the others lack too."""
+TIME_TO_EVENT = "time_to_event"
 
 
 class MissingByClass:
-    """A network learns at once that a case without a report is a healthy one, if only the ill were reported on."""
+    """A network learns at once that a case without a report is a healthy one, if only the ill were reported on.
+
+    Of several labels each is looked at, and of survival who had the event.
+    """
 
     title = "An input that cases of one class lack and those of others have"
 
     def look(self, survey: Survey) -> list[Problem]:
         target = survey.target
-        if target is None or target.kind != "category":
+        if target is None or target.kind not in ("category", LABELS, TIME_TO_EVENT):
             return []
         names = sorted({name for case in survey.cases for name in case.inputs})
-        return [problem for name in names if (problem := _of_input(name, survey, target)) is not None]
+        parts = [_classes(survey, target)] if target.kind != LABELS else _labels(survey, target)
+        found = (_of_input(name, survey, part) for name in names for part in parts)
+        return [problem for problem in found if problem is not None]
 
 
-def _of_input(name: str, survey: Survey, target: Target) -> Problem | None:
-    classes = {case.id: found for case in survey.cases if (found := class_of(case, target)) is not None}
+def _classes(survey: Survey, target: Target) -> dict[str, str]:
+    """Case id to its class, or to whether it had the event; without cases of which it is not known."""
+    of = class_of if target.kind == "category" else _seen
+    return {case.id: found for case in survey.cases if (found := of(case, target)) is not None}
+
+
+def _seen(case: Case, target: Target) -> str | None:
+    return _in_words(case, target.columns[-1], ("no event", "the event"))
+
+
+def _labels(survey: Survey, target: Target) -> list[dict[str, str]]:
+    """As `_classes`, of each label."""
+    found = []
+    for column in target.columns:
+        said = {case.id: _in_words(case, column, (f"no {column}", column)) for case in survey.cases}
+        found.append({key: word for key, word in said.items() if word is not None})
+    return found
+
+
+def _in_words(case: Case, column: str, words: tuple[str, str]) -> str | None:
+    """The first word of absence, the second of presence; None where it is uncertain or not said."""
+    said = presence(case.targets.get(column))
+    return words[int(said == 1)] if said in (0, 1) else None
+
+
+def _of_input(name: str, survey: Survey, classes: Mapping[str, str]) -> Problem | None:
     having = {case.id for case in survey.cases if name in case.inputs}
     total = Counter(classes.values())
     lacking = Counter(found for key, found in classes.items() if key not in having)
     shares = {one: lacking[one] / count for one, count in total.items() if count >= FEWEST}
-    if len(shares) < 2 or max(shares.values()) - min(shares.values()) <= APART:
+    never = [one for one in shares if _by_no_chance(one, lacking, total)]
+    if not never and (len(shares) < 2 or max(shares.values()) - min(shares.values()) <= APART):
         return None
-    never = [one for one, share in shares.items() if share == 1]
     words = some(f"{one} {100 * share:.0f} %" for one, share in sorted(shares.items()))
     return Problem(
         check="missing_by_class",
@@ -48,6 +82,12 @@ def _of_input(name: str, survey: Survey, target: Target) -> Problem | None:
         "nowhere else. Leave the input out (--inputs), or bring it for every class.",
         cases=tuple(key for key in classes if key not in having),
     )
+
+
+def _by_no_chance(one: str, lacking: Counter[str], total: Counter[str]) -> bool:
+    """Whether all cases of a class lack what so many others have that it is no chance."""
+    others, without = total.total() - total[one], lacking.total() - lacking[one]
+    return lacking[one] == total[one] and others > without and (without / others) ** total[one] < CHANCE
 
 
 CHECK: Check = MissingByClass()

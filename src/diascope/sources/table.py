@@ -11,14 +11,14 @@ from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import reason
 from diascope.sources.signals.long import holds_signals
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
-from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TIME, Roles, first_of, plain, roles_of
+from diascope.sources.tables.columns import CASE, IDENTITY, Roles, first_of, plain, roles_of
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.drawn import sides_of
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table, unit_of
 from diascope.sources.tables.ids import case_ids
 from diascope.sources.tables.named import is_manifest
 from diascope.sources.tables.sheet import Sheet
-from diascope.sources.tables.survival import Outcome, outcome_of
+from diascope.sources.tables.survival import Outcome, is_endpoint, outcome_of
 from diascope.sources.tables.written import is_report, written_in
 
 INPUT = "table"
@@ -27,7 +27,7 @@ LEFT_OUT = {
     "text": "hold too many different texts",
     "files": "name files",
     "empty": "are empty",
-    "running": "only count the rows",
+    "running": "only say which row or whose it is",
 }
 
 
@@ -50,6 +50,7 @@ class Table:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
         roles, ids, outcome = roles_of(sheet.columns, options), case_ids(sheet), _outcome(sheet, options)
         values = _values(sheet, roles, options)
+        second: list[str] = []
         if outcome is not None:
             values, second = _without_endpoints(values, outcome)
         columns = usable(values)
@@ -58,12 +59,14 @@ class Table:
         held = [name for name in columns if not options.columns or name in _meant(sheet.columns, options.columns)]
         units = {name: unit for name in held if (unit := unit_of(name)[1])}
         cases = [_case(case, {name: values[name].of[row] for name in held}, units) for row, case in enumerate(ids)]
-        rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), _unread(sheet, values), frozenset(columns))
+        unread = _unread(sheet, values).union(second)
+        rows = Rows(sheet.columns, dict(zip(ids, sheet.rows, strict=True)), unread, frozenset(columns))
         described = describe(cases, options, rows)
         notes = (*sheet.notes, *described.notes, *_notes(values))
-        if outcome is not None and second:
+        if second:
             notes = (*notes, f"not read by the model, because they are named like other outcomes: {', '.join(second)}")
-        return Listing(root=path.parent, cases=described.cases, targets=described.targets, notes=notes)
+        problems = outcome.problems if outcome is not None else ()
+        return Listing(path.parent, described.cases, described.targets, notes, problems)
 
 
 def _outcome(sheet: Sheet, options: SourceOptions) -> Outcome | None:
@@ -72,8 +75,7 @@ def _outcome(sheet: Sheet, options: SourceOptions) -> Outcome | None:
 
 def _without_endpoints(values: dict[str, Values], outcome: Outcome) -> tuple[dict[str, Values], list[str]]:
     """Columns that can be read when survival is learnt: another endpoint of the same follow-up would tell it."""
-    named = {*TIME, *EVENT}
-    second = [name for name in values if plain(unit_of(name)[0]) in named and name not in (outcome.time, outcome.event)]
+    second = [name for name in values if is_endpoint(name) and name not in (outcome.time, outcome.event)]
     out = {*second, outcome.time, outcome.event}
     return {name: one for name, one in values.items() if name not in out}, second
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diascope.checks.judging.verdict import verdict
+from diascope.checks.judging.verdict import because, verdict
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, TableRef, Target
 from diascope.core.errors import BadUsage, DataRefused, UnknownName
@@ -48,6 +48,11 @@ class Checked:
     refusing: tuple[Problem, ...]
     notes: tuple[str, ...]
     report: Path
+
+    @property
+    def because(self) -> tuple[str, ...]:
+        """Why the data would be refused, and what to do, line by line; empty where it can be used."""
+        return because(self.refusing, self.cases)
 
     def to_json(self) -> dict[str, Any]:
         """What `diascope check --json` prints."""

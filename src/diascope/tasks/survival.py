@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,8 @@ from diascope.tasks.treatments import told, treatments_in
 INTERVALS = 20
 GROUPS = ("low risk", "middle risk", "high risk")
 """Thirds of the validation cases, by what was said of them."""
+SHOWN = 5
+"""Cases that a problem names."""
 FEWEST = 20
 """Events below which nothing is learnt that could be measured."""
 Floats = npt.NDArray[np.float64]
@@ -71,30 +73,22 @@ class Survival:
 
     def problems(self, cases: Sequence[Case], target: Target) -> list[Problem]:
         outcomes = {case.id: _outcome(case, target) for case in cases}
-        missing = tuple(case for case, outcome in outcomes.items() if outcome is None)
+        early = {case.id: when for case in cases if (when := _time(case, target)) is not None and when <= 0}
+        missing = [case for case, outcome in outcomes.items() if outcome is None and case not in early]
         found = []
+        if early:
+            shown = [f"{case}: {when:g}" for case, when in early.items()]
+            found.append(_left_out(f"{len(early)} cases with a time of 0 or less", shown, early))
         if missing:
-            found.append(
-                Problem(
-                    check="target",
-                    severity="warn",
-                    title=f"{len(missing)} cases without a time above 0, or without an event of 0 or 1",
-                    detail="They are left out: nothing can be learnt from them here.",
-                    cases=missing,
-                    exclude=missing,
-                )
-            )
+            title = f"{len(missing)} cases without a time, or without an event of 0 or 1"
+            found.append(_left_out(title, missing, missing))
         events = sum(bool(outcome and outcome[1]) for outcome in outcomes.values())
         if events < FEWEST:
-            title = "all cases are censored: no event was seen" if not events else f"only {events} events were seen"
-            found.append(
-                Problem(
-                    check="target",
-                    severity="refuse",
-                    title=title,
-                    detail=f"At least {FEWEST} events are needed. Follow the cases for longer, or bring more.",
-                )
-            )
+            title = f"only {events} events were seen"
+            if not events:
+                title = "all cases are censored: no event was seen" if any(outcomes.values()) else _nobody(early)
+            detail = f"At least {FEWEST} events are needed. Follow the cases for longer, or bring more."
+            found.append(Problem(check="target", severity="refuse", title=title, detail=detail))
         return found
 
     def stratum(self, case: Case, target: Target) -> str:
@@ -243,10 +237,23 @@ class Survival:
 
 
 def _outcome(case: Case, target: Target) -> tuple[float, bool] | None:
-    when, seen = (case.targets.get(column) for column in target.columns)
-    if not isinstance(when, int | float) or not math.isfinite(when) or when <= 0 or seen not in (0, 1):
-        return None
-    return float(when), bool(seen)
+    when, seen = _time(case, target), case.targets.get(target.columns[1])
+    return None if when is None or when <= 0 or seen not in (0, 1) else (when, bool(seen))
+
+
+def _time(case: Case, target: Target) -> float | None:
+    when = case.targets.get(target.columns[0])
+    return float(when) if isinstance(when, int | float) and math.isfinite(when) else None
+
+
+def _left_out(title: str, shown: Sequence[str], cases: Iterable[str]) -> Problem:
+    ids, more = tuple(cases), ", ..." if len(shown) > SHOWN else ""
+    detail = f"{', '.join(shown[:SHOWN])}{more}. They are left out: correct them to have them back."
+    return Problem(check="target", severity="warn", title=title, detail=detail, cases=ids, exclude=ids)
+
+
+def _nobody(early: Collection[str]) -> str:
+    return "no case has a time above 0" if early else "no case has both a time and an event of 0 or 1"
 
 
 def _parameters(network: nn.Module) -> Iterable[nn.Parameter]:

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from diascope.checks.copies import likeness
 from diascope.checks.copies.likeness import alike, clusters
 from diascope.checks.duplicates import CHECK as DUPLICATES
-from diascope.checks.judging.verdict import excluded, verdict
+from diascope.checks.judging.verdict import because, excluded, verdict
 from diascope.checks.near_duplicates import CHECK as NEAR_DUPLICATES
 from diascope.core.case import Case, FileRef, Label, Target
 from diascope.core.problem import Problem
@@ -233,6 +233,10 @@ def test_verdict_counts_what_is_lost_and_not_copies_whose_twin_is_kept() -> None
 def test_verdict_refuses_when_more_than_one_per_cent_is_left_out_unless_it_is_accepted() -> None:
     leak = Problem(check="duplicates", severity="warn", title="t", detail="d", cases=("a", "b"), exclude=("a", "b"))
     torn = Problem(check="patients", severity="refuse", title="t", detail="d")
+    assert because((), 200) == ()
+    lost, way_out = because((leak,), 199)
+    assert lost == "because 2 of 199 cases (1.0 %) would be left out: more than 1% is your decision"
+    assert way_out == "mend the data, or accept with --accept duplicates"
     assert verdict([leak], 200) == ()
     assert verdict([leak], 199) == (leak,)
     assert verdict([leak], 199, {"duplicates"}) == ()

@@ -57,9 +57,44 @@ def test_a_potassium_of_4500_is_left_out() -> None:
     assert "potassium = 4500" in problem.detail
 
 
-@pytest.mark.parametrize("values", [POTASSIUM, ENZYME, RNG.exponential(1, COUNT).tolist(), [0, 1] * 100, [5.0] * 200])
+@pytest.mark.parametrize(
+    "values",
+    [
+        POTASSIUM,
+        ENZYME,
+        RNG.exponential(1, COUNT).tolist(),
+        [0, 1] * 100,
+        [5.0] * 200,
+        np.random.default_rng(2).normal(size=COUNT).tolist(),
+    ],
+)
 def test_usual_values_and_long_tails_do_not_stand_alone(values: list[float]) -> None:
     assert standing_alone(values) == []
+
+
+OWN = np.random.default_rng(1)
+AGE = OWN.integers(20, 90, COUNT).astype(float).tolist()
+
+
+@pytest.mark.parametrize(
+    ("usual", "wrong"),
+    [(AGE, 999.0), (AGE, 230.0), (AGE, -199.0), (POTASSIUM, -9.0), (OWN.normal(0, 3, COUNT).tolist(), 99.0)],
+)
+def test_codes_for_missing_and_values_that_nobody_has_stand_alone(usual: list[float], wrong: float) -> None:
+    assert standing_alone([*usual[:-3], None, wrong, wrong]) == [COUNT - 2, COUNT - 1]
+
+
+@pytest.mark.parametrize("name", ["age", "Age [years]", "年龄（岁）"])
+def test_an_age_that_nobody_has_is_left_out(name: str) -> None:
+    (problem,) = VALUES.look(a_survey(**{name: [*AGE[:-3], 230.0, -5.0, 50.0]}))
+    assert problem.exclude == (f"c{COUNT - 3}", f"c{COUNT - 2}")
+    assert VALUES.look(a_survey(**{"age [months]": [12 * age for age in AGE]})) == []
+
+
+def test_zeros_that_count_as_missing_do_not_stand_alone() -> None:
+    temperature = OWN.normal(37, 0.7, COUNT).round(1).tolist()
+    assert standing_alone([*temperature[:-2], 0.0, 0.0]) == []
+    assert standing_alone([*temperature[:-2], 0.0, 98.6]) == [COUNT - 1]
 
 
 def test_two_clouds_of_equal_size_are_no_slip_of_the_pen() -> None:

@@ -25,6 +25,14 @@ def test_a_few_words_among_numbers_are_missing_and_that_is_said() -> None:
     assert "1 cells are no numbers and count as missing ('hemolysed')" in found.note
 
 
+def test_a_word_for_every_third_number_does_not_lose_the_numbers() -> None:
+    cells = [str(number / 10) if number % 3 else "haemolysed" for number in range(90)]
+    found = values_of("potassium", cells)
+    assert found.kind == "number"
+    assert "30 cells are no numbers and count as missing ('haemolysed')" in found.note
+    assert values_of("dose", [f"{number} mg" if number % 2 else str(number) for number in range(90)]).kind == "text"
+
+
 def test_many_words_among_numbers_make_classes() -> None:
     assert values_of("grade", ["1", "2", "x", "y"]).kind == "category"
 
@@ -33,7 +41,13 @@ def test_many_words_among_numbers_make_classes() -> None:
     ("name", "cells", "kind"),
     [
         ("id", ["842302", "842517", "84300"], "running"),
-        ("id", ["1", "1", "2"], "number"),
+        ("id", ["1", "1", "2"], "running"),
+        ("device_id", ["1", "1", "2", "2"], "number"),
+        ("hadm_id", ["184202", "190221", "184202"], "running"),
+        ("住院号", ["184202", "190221", "184202"], "running"),
+        ("amino", ["184202", "190221", "184202"], "number"),
+        ("fall", [str(number) for number in range(40, 80)], "running"),
+        ("age", [str(number) for number in range(80, 40, -1)], "number"),
         ("size", ["1", "2", "3"], "number"),
         ("sex", ["f", "m", "f"], "category"),
         ("crp", ["<5", ">=5", "<5"], "category"),

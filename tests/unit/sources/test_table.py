@@ -106,3 +106,41 @@ def test_a_broken_table_is_refused_in_the_words_of_its_reader(tmp_path: Path, te
     assert recognise(path) == "table"
     with pytest.raises(DataRefused, match=why):
         SOURCE.list(path, SourceOptions())
+
+
+def test_a_status_of_1_and_2_is_read_as_r_writes_it_and_that_is_said(tmp_path: Path) -> None:
+    text = "patient,age,time,status\na,60,306,2\nb,71,455,1\nc,55,1010,\n"
+    found = SOURCE.list(str(a_table(tmp_path, text)), SourceOptions())
+    asked = SOURCE.list(str(a_table(tmp_path, text)), SourceOptions(target="time,status"))
+    (problem,) = found.problems
+    assert found.targets[0].kind == "time_to_event"
+    assert [case.targets["status"] for case in found.cases] == [1, 0, None]
+    assert [case.targets["status"] for case in asked.cases] == [1, 0, None]
+    assert problem.severity == "warn"
+    assert "2 counts as the event" in problem.title
+
+
+CHINESE = """患者编号,姓名,年龄（岁）,性别,血钾（mmol/L）,生存时间（月）,是否死亡,诊断
+101,王,61,女,4.1,30,是,正常
+102,李,48,男,3.9,12.5,否,心衰
+101,王,62,女,4.4,,,心衰
+"""
+
+
+def test_chinese_columns_are_known_by_their_names(tmp_path: Path) -> None:
+    found = SOURCE.list(str(a_table(tmp_path, CHINESE)), SourceOptions(target="诊断"))
+    survival = SOURCE.list(str(a_table(tmp_path, CHINESE)), SourceOptions()).targets[0]
+    assert [case.patient for case in found.cases] == ["101", "102", "101"]
+    assert set(values(found.cases[0])) == {"年龄（岁）", "性别", "血钾（mmol/L）", "生存时间（月）", "是否死亡", "诊断"}
+    assert found.cases[0].covariates == {"性别": "女"}
+    assert found.targets[0].positive == "心衰"
+    assert (survival.kind, survival.unit) == ("time_to_event", "mo")
+    assert survival.columns == ("生存时间（月）", "是否死亡")
+
+
+def test_another_endpoint_of_the_same_follow_up_is_not_read(tmp_path: Path) -> None:
+    text = "patient,age,OS,OS.time,PFI,PFI.time,dose\na,60,1,306,1,100,2.5\nb,71,0,455,0,455,1.5\n"
+    found = SOURCE.list(str(a_table(tmp_path, text)), SourceOptions(target="OS.time,OS"))
+    assert set(values(found.cases[0])) == {"age", "dose"}
+    assert found.cases[0].covariates == {"age": 60}
+    assert any("PFI, PFI.time" in note for note in found.notes)

@@ -61,9 +61,12 @@ def test_times_that_cannot_be_are_left_out() -> None:
     told = [(5.0, 1), (0.0, 1), (-3.0, 0), (None, 1), (4.0, None), (float("nan"), 1), (6, 0)]
     cases = [a_case(n, targets={"months": time, "died": event}) for n, (time, event) in enumerate(told)]
     cases += [a_case(n + 10, targets={"months": 1.0 + n, "died": 1}) for n in range(FEWEST)]
-    (problem,) = TASK.problems(cases, TARGET)
-    assert problem.exclude == ("case1", "case2", "case3", "case4", "case5")
-    assert "above 0" in problem.title
+    early, missing = TASK.problems(cases, TARGET)
+    assert early.exclude == ("case1", "case2")
+    assert early.title == "2 cases with a time of 0 or less"
+    assert "case1: 0, case2: -3" in early.detail
+    assert missing.exclude == ("case3", "case4", "case5")
+    assert "without a time" in missing.title
     assert TASK.encode(cases[1], {}, TARGET) == {}
     assert [TASK.stratum(case, TARGET) for case in cases[:2]] == ["event", ""]
 
@@ -74,6 +77,13 @@ def test_without_events_nothing_is_learnt(events: int, words: str) -> None:
     (problem,) = TASK.problems(cases, TARGET)
     assert problem.severity == "refuse"
     assert words in problem.title
+
+
+def test_times_that_are_all_below_0_are_not_called_censored() -> None:
+    cases = [a_case(n, targets={"months": -1.0 - n, "died": n % 2}) for n in range(60)]
+    *_, refusal = TASK.problems(cases, TARGET)
+    assert refusal.severity == "refuse"
+    assert refusal.title == "no case has a time above 0"
 
 
 def test_intervals_and_horizons_come_from_the_events() -> None:

@@ -73,6 +73,8 @@ def test_a_column_that_is_named_like_a_treatment_is_one() -> None:
     sex = ColumnFacts(name="sex", kind="number", quantiles=(1, 1, 2, 2, 2))
     assert treatments_in(facts(age, sex, horth)) == ("horTh", {"sex": [1, 2], "horTh": ["no", "yes"]})
     assert treatments_in(facts(age, sex))[0] == ""
+    even = ColumnFacts(name="arm", kind="number", quantiles=(0, 0, 0.5, 1, 1))
+    assert treatments_in(facts(age, even)) == ("arm", {"arm": [0, 1]})
     dose = ColumnFacts(name="treatment", kind="number", quantiles=(0, 0, 50, 100, 100))
     assert treatments_in(facts(dose)) == ("", {})
 

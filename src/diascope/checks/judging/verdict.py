@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from diascope.checks.judging.words import some
+from diascope.checks.judging.words import share, some
 from diascope.core.problem import Problem
 
 MOST_EXCLUDED = 0.01
@@ -50,6 +50,16 @@ def in_words(refusing: Sequence[Problem]) -> str:
     """Why a data set is refused, with the names of some cases of each problem."""
     named = (one.title + (f": {some(one.cases)}" if one.cases else "") + f" ({one.check})" for one in refusing)
     return f"the data was refused: {'; '.join(named)}"
+
+
+def because(refusing: Sequence[Problem], n_cases: int) -> tuple[str, ...]:
+    """Why a data set is refused and what to do, line by line; empty where nothing refuses it."""
+    lines = [f"because {one.title}" for one in refusing if one.severity == "refuse"]
+    if lost := len(excluded([one for one in refusing if one.severity != "refuse"])):
+        lines.append(
+            f"because {share(lost, n_cases)} would be left out: more than {MOST_EXCLUDED:.0%} is your decision"
+        )
+    return (*lines, f"mend the data, or accept with {accepting(refusing)}") if lines else ()
 
 
 def blamed(refusing: Sequence[Problem]) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _alike(unit: str) -> str:
 
 def _bare(column: str, unit: str) -> str:
     """A column's name without its unit."""
-    for brackets in ("[]", "()"):
+    for brackets in ("[]", "()", "［］", "（）"):
         column = column.replace(f"{brackets[0]}{unit}{brackets[1]}", "") if unit else column
     return column.strip().lower()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from diascope.core.case import LIMIT, Scalar
@@ -13,8 +14,14 @@ from diascope.sources.tables.targets import class_name, kind_of, scalar_of
 
 MOSTLY = 0.9
 """A column of which so large a share are numbers is one of numbers; the other cells are missing values."""
+MOST_WORDS = 5
+"""A column of many numbers and so few different words (`haemolysed`) is one of numbers where more than half are."""
 RUNNING = ("id", "index", "row", "no", "nr", "number", "record", "record_id", "key", "uid", "sample", "sample_id")
 """Columns that only count the rows, where no value occurs twice."""
+IDS = ("id", "uid", "no", "nr", "编号", "序号", "病历号", "住院号", "门诊号")
+"""Last words of names of ids (`stay_id`): whole numbers of which more than half are different are no measurements."""
+ENOUGH = 20
+"""Rows of which each has the number of the one before and 1 more: they were counted."""
 SHOWN = 3
 
 Kind = Literal["number", "category", "text", "files", "empty", "running"]
@@ -43,21 +50,37 @@ def values_of(name: str, cells: Sequence[str | None]) -> Values:
         cells: One a row.
     """
     present = [cell for cell in cells if cell is not None]
-    if present and len(set(present)) == len(present) and plain(name) in RUNNING:
+    if _only_counts(plain(name), present):
         return Values("running", ())
     numbers = {cell: number_in(cell) for cell in dict.fromkeys(present)}
     known = sum(numbers[cell] is not None for cell in present)
+    words = sum(number is None for number in numbers.values())
     # `<5` and `>=5` alone are two classes.
     measured = sum(number_of(cell) is not None for cell in numbers)
     limited = sum(number is not None for number in numbers.values()) - measured
-    if known >= MOSTLY * len(present) and measured > limited:
+    kind = kind_of(cells)
+    # What could not be read at all else.
+    rest = kind == "text" and 2 * known > len(present) and words <= MOST_WORDS
+    if (known >= MOSTLY * len(present) or rest) and measured > limited:
         return Values(
             "number", tuple(None if cell is None else number_in(cell) for cell in cells), _said(name, present)
         )
-    kind = kind_of(cells)
     if kind == "category":
         return Values("category", tuple(class_name(cell) for cell in cells))
     return Values(kind, ())
+
+
+def _only_counts(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column says which row or whose it is, and nothing else."""
+    different = len(set(cells))
+    if cells and different == len(cells) and name in RUNNING:
+        return True
+    if not cells or not all(cell.isdecimal() for cell in cells):
+        return False
+    if name.endswith(IDS) and (name in IDS or not name[-1].isascii() or name.rpartition("_")[2] in IDS):
+        return 2 * different > len(cells)
+    numbers = [int(cell) for cell in cells]
+    return len(cells) >= ENOUGH and all(after == before + 1 for before, after in pairwise(numbers))
 
 
 def read_values(cells: Sequence[str | None]) -> Values:

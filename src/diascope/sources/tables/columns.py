@@ -1,7 +1,8 @@
 """Which column means what: every rule that goes by a column's name, as data.
 
-Names are compared in lower case with everything but letters and digits as `_` (`Patient ID` is `patient_id`). Of
-several columns the one whose name comes first in the list is taken. `docs/how-to/layouts.md` shows these lists.
+Names are compared in lower case with everything but letters (Chinese ones as well) and digits as `_` (`Patient ID` is
+`patient_id`). Of several columns the one whose name comes first in the list is taken. `docs/how-to/layouts.md` shows
+these lists.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from diascope.sources import SourceOptions
 PATIENT = (
     *("patient", "patient_id", "patientid", "patient_key", "patient_code", "patient_number", "patient_uid"),
     *("subject", "subject_id", "subjectid", "subject_key", "participant", "participant_id", "person", "person_id"),
+    *("pid", "pat_id", "患者", "患者编号", "患者id", "病人编号", "病人id", "病历号", "住院号"),
 )
 """Columns that hold the patient."""
 
@@ -27,7 +29,7 @@ GROUP = (*LESION, "study", "study_id", "exam", "exam_id", "studyinstanceuid", "v
 
 SITE = (
     *("site", "site_id", "hospital", "hospital_id", "institution", "institution_name"),
-    *("center", "centre", "center_id", "centre_id", "clinic"),
+    *("center", "centre", "center_id", "centre_id", "clinic", "医院", "中心"),
 )
 """Columns that hold the site."""
 
@@ -50,33 +52,49 @@ TIME = (
     *("time", "survival_time", "survival_months", "survival_days", "os_time", "os_months", "os_days", "os", "duration"),
     *("followup", "follow_up", "followup_time", "follow_up_time", "follow_up_months", "futime", "survtime", "lenfol"),
     *("time_to_event", "tte", "pfs_months", "pfs_days", "rfs_months", "dfs_months", "rfstime"),
-    *("survival_in_days", "survival_in_months", "survival_in_years"),
+    *("survival_in_days", "survival_in_months", "survival_in_years", "生存时间", "随访时间"),
 )
 """Columns that hold the time to an event, or to the end of follow-up."""
 
 EVENT = (
     *("event", "status", "os_status", "os_event", "vital_status", "death", "dead", "died", "deceased", "fustat"),
     *("censored_event", "cens", "fstat", "pfs_status", "rfs_status", "dfs_status", "event_observed"),
+    *("是否死亡", "死亡", "生存状态"),
 )
 """Columns that say whether the event was seen."""
 
-SEEN = ("1", "1.0", "true", "yes", "y", "dead", "deceased", "died", "event", "1:deceased", "relapsed", "progressed")
+SEEN = (
+    "1",
+    "1.0",
+    "true",
+    "yes",
+    "y",
+    "dead",
+    "deceased",
+    "died",
+    "event",
+    "1:deceased",
+    "relapsed",
+    "progressed",
+    "是",
+    "死亡",
+)
 """Cells of such a column that say it was."""
-NOT_SEEN = ("0", "0.0", "false", "no", "n", "alive", "living", "censored", "0:living", "none")
+NOT_SEEN = ("0", "0.0", "false", "no", "n", "alive", "living", "censored", "0:living", "none", "否", "存活", "删失")
 
 FINDINGS, ALL_FINDINGS = "findings", "all_findings"
 """What several columns that each say whether something is present make together: the name of the target; the second
 where a column has the first."""
 
-SAYS_PRESENT = ("1", "1.0", "yes", "y", "true", "t", "present", "positive", "pos")
+SAYS_PRESENT = ("1", "1.0", "yes", "y", "true", "t", "present", "positive", "pos", "是", "有", "阳性")
 """Cells of such a column, compared in lower case."""
-SAYS_ABSENT = ("0", "0.0", "no", "n", "false", "f", "absent", "negative", "neg")
-SAYS_UNCERTAIN = ("-1", "-1.0", "uncertain", "u", "unsure", "possible", "equivocal")
+SAYS_ABSENT = ("0", "0.0", "no", "n", "false", "f", "absent", "negative", "neg", "否", "无", "阴性")
+SAYS_UNCERTAIN = ("-1", "-1.0", "uncertain", "u", "unsure", "possible", "equivocal", "不确定", "可疑")
 
 TARGET = (
     SURVIVAL,
-    *("label", "labels", "target", "class", "class_name", "category"),
-    *("diagnosis", "dx", "finding", "outcome", "grade", "y"),
+    *("label", "labels", "target", "class", "class_name", "category", "classification"),
+    *("diagnosis", "dx", "finding", "outcome", "grade", "y", "标签", "类别", "诊断", "结局"),
 )
 """Columns that are the target where the user names none; other columns with few values come after them."""
 
@@ -85,7 +103,7 @@ MASK = ("mask",)
 
 COVARIATE = (
     *("age", "age_years", "age_approx", "patient_age", "sex", "gender", "patient_sex", "ethnicity", "race"),
-    *("height", "weight", "bmi", "smoker", "smoking", "year"),
+    *("height", "weight", "bmi", "smoker", "smoking", "year", "年龄", "性别", "身高", "体重"),
     *("manufacturer", "model", "device", "scanner", "camera", "vendor", "field_strength", "kernel", "slice_thickness"),
     *("view", "view_position", "laterality", "side", "eye", "projection", "modality", "protocol", "sequence"),
     *("localization", "localisation", "location", "body_site", "body_part", "anatomical_site", "anatom_site_general"),
@@ -97,13 +115,14 @@ IDENTITY = (
     *("name", "patient_name", "patientname", "first_name", "last_name", "surname", "birth_date", "birthdate"),
     *("date_of_birth", "dob", "patientbirthdate", "mrn", "medical_record_number", "address", "phone", "email", "ssn"),
     *("accession", "accession_number", "accessionnumber"),
+    *("姓名", "出生日期", "身份证号", "电话", "手机号", "地址", "住址"),
 )
 """Columns that are never copied: they say who the patient is."""
 
 
 def plain(name: str) -> str:
     """A column's name as the rules compare it."""
-    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    return re.sub(r"[^a-z0-9\u4e00-\u9fff]+", "_", name.strip().lower()).strip("_")
 
 
 def first_of(columns: Iterable[str], names: tuple[str, ...]) -> str | None:

@@ -35,6 +35,9 @@ SUFFIXES = tuple(READERS)
 AMBIGUOUS = ("L", "l", "V", "J", "W")
 """No units where they stand alone in parentheses: `IOP (L)` is that of the left eye, `stage (V)` the fifth."""
 
+WIDE = str.maketrans("（）［］", "()[]")
+"""Brackets as Chinese texts have them."""
+
 _ENDING = re.compile(r"(?P<name>.*\S)(?P<gap>\s*)(?:\[(?P<square>[^()\[\]]+(?:\[\w+\])?)\]|\((?P<round>[^()]+)\))\s*")
 
 
@@ -80,7 +83,7 @@ def unit_of(column: str) -> tuple[str, str]:
         >>> unit_of("smoker (yes/no)")
         ('smoker (yes/no)', '')
     """
-    match = _ENDING.fullmatch(column.strip())
+    match = _ENDING.fullmatch(column.strip().translate(WIDE))
     if match is None:
         return column, ""
     unit = (match["square"] or match["round"]).strip()

@@ -31,4 +31,4 @@ def case_ids(sheet: Sheet) -> list[str]:
 def counts_rows(sheet: Sheet, name: str) -> bool:
     """Whether a column only says which row it is."""
     cells = [row[name] for row in sheet.rows]
-    return None not in cells and values_of(name, cells).kind == "running"
+    return None not in cells and len(set(cells)) == len(cells) and values_of(name, cells).kind == "running"

@@ -2,35 +2,73 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from diascope.core.case import Case, Scalar, Target
 from diascope.core.errors import DataRefused
+from diascope.core.problem import Problem
 from diascope.formats.tables.words import number_of
 from diascope.sources.tables.columns import EVENT, NOT_SEEN, SEEN, SURVIVAL, TIME, first_of, plain
 from diascope.sources.tables.files import unit_of
 from diascope.sources.tables.findings import columns_asked, says_presence
 from diascope.sources.tables.sheet import Cells
 
-UNITS = MappingProxyType({"days": "d", "day": "d", "weeks": "wk", "months": "mo", "month": "mo", "years": "a"})
+UNITS = MappingProxyType(
+    {
+        "days": "d",
+        "day": "d",
+        "weeks": "wk",
+        "months": "mo",
+        "month": "mo",
+        "years": "a",
+        "天": "d",
+        "月": "mo",
+        "年": "a",
+    }
+)
 """Words in the name of a time, and their units (UCUM)."""
+
+_ENDPOINT = re.compile(
+    r"(os|dss|css|pfs|pfi|dfs|dfi|rfs|efs|mfs|dmfs|lrfs|ttp)"
+    r"(_(time|days?|months?|years?|status|event|cens|censored|censor))?"
+)
+"""Endpoints of oncology as registries and trials write them (`PFI.time`, `dss_event`; Liu 2018)."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The two columns, by their names in the table."""
+    """The two columns, by their names in the table.
+
+    Args:
+        time: Until the event, or until nobody looked any more.
+        event: Whether it was seen.
+        counted: Whether the event column holds 1 and 2 instead of 0 and 1, as R's survival package writes it (`lung`).
+    """
 
     time: str
     event: str
+    counted: bool = False
 
     @property
     def unit(self) -> str:
         """Of the time: in brackets behind its name, or in the name (`os_months`); empty where it says none."""
         stated = unit_of(self.time)[1]
         words = plain(self.time).split("_")
-        return stated or next((UNITS[word] for word in words if word in UNITS), "")
+        return UNITS.get(stated, stated) or next((UNITS[word] for word in words if word in UNITS), "")
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What a person must know of how the event was read."""
+        if not self.counted:
+            return ()
+        title = f"THE COLUMN {self.event!r} HOLDS 1 AND 2: 2 counts as the event, 1 as censored"
+        detail = (
+            "As R's survival package writes it. Where it means something else, write 1 for the event and 0 for none."
+        )
+        return (Problem(check="target", severity="warn", title=title, detail=detail),)
 
     @property
     def target(self) -> Target:
@@ -57,7 +95,7 @@ def outcome_of(
     if len(named) > 2 or (named and all(says_presence(row[name] for row in rows) for name in named)):
         return None  # labels that are learnt together
     if named:
-        return Outcome(*named)
+        return Outcome(*named, counted=_counts_from_one(rows, named[1]))
     if asked not in (None, SURVIVAL):
         return None
     time, event = _named(columns, TIME), _named(columns, EVENT)
@@ -74,11 +112,17 @@ def outcome_of(
     return None
 
 
+def is_endpoint(column: str) -> bool:
+    """Whether a column is named like a time or an event of some follow-up."""
+    name = plain(unit_of(column)[0])
+    return name in (*TIME, *EVENT) or _ENDPOINT.fullmatch(name) is not None
+
+
 def _sound(rows: Sequence[Cells], time: str | None, event: str | None) -> Outcome | None:
     """The two columns where their cells are what their names say."""
     if time is None or event is None or not _is_time(rows, time) or not _is_event(rows, event):
         return None
-    return Outcome(time, event)
+    return Outcome(time, event, _counts_from_one(rows, event))
 
 
 def _named(columns: Sequence[str], names: tuple[str, ...]) -> str | None:
@@ -94,7 +138,11 @@ def _is_time(rows: Sequence[Cells], name: str) -> bool:
 
 def _is_event(rows: Sequence[Cells], name: str) -> bool:
     cells = {cell.strip().lower() for row in rows if (cell := row[name]) is not None}
-    return bool(cells) and cells <= {*SEEN, *NOT_SEEN}
+    return bool(cells) and (cells <= {*SEEN, *NOT_SEEN} or _counts_from_one(rows, name))
+
+
+def _counts_from_one(rows: Sequence[Cells], name: str) -> bool:
+    return {number_of(cell) for row in rows if (cell := row[name]) is not None} == {1.0, 2.0}
 
 
 def with_outcome(cases: Sequence[Case], rows: Mapping[str, Cells], outcome: Outcome) -> list[Case]:
@@ -119,6 +167,8 @@ def _seen(cell: str | None, outcome: Outcome) -> Scalar:
     if cell is None:
         return None
     word = cell.strip().lower()
+    if outcome.counted:
+        return int(number_of(word) == 2)
     if word not in (*SEEN, *NOT_SEEN):
         raise DataRefused(
             f"the column {outcome.event!r} does not say whether the event was seen",

@@ -21,6 +21,7 @@ MOST_NUMBERS = 10
 NEGATIVE = (
     *("0", "no", "none", "false", "negative", "neg", "normal", "healthy", "benign", "control", "controls", "absent"),
     *("no_finding", "no_findings", "nofinding", "not_present", "uninfected", "background", "non_tumor", "no_tumor"),
+    *("正常", "健康", "良性", "对照", "阴性", "否", "无"),
 )
 """Of two classes the one with such a name is the absence of the finding."""
 

@@ -35,6 +35,7 @@ PLAIN = (
     *("hours", "hour", "hrs", "hr", "h", "minutes", "minute", "mins", "min", "seconds", "second", "sec"),
     *("bpm", "beats", "breaths", "cells", "copies", "units", "packyears", "pack-years", "HPF", "hpf", "px", "pixels"),
     *("in", "inches", "ft", "lb", "lbs", "oz"),
+    *("岁", "年", "月", "周", "天", "次/分", "毫米汞柱"),
 )
 """Units that take no prefix. `C`, `F`, `K` and `T` are not among them: alone they are more often names than units."""
 

@@ -21,7 +21,8 @@ from diascope.engine.arms import Arms
 
 NAMES = (
     *("treatment", "treat", "treated", "trt", "rx", "arm", "therapy", "regimen", "horth", "hormone_therapy"),
-    *("chemotherapy", "chemo", "radiotherapy", "surgery", "drug"),
+    *("chemotherapy", "chemo", "radiotherapy", "surgery", "drug", "治疗", "治疗方式", "化疗", "放疗", "手术"),
+    *("治疗", "治疗方式", "化疗", "放疗", "手术"),
 )
 """Columns that hold a treatment, in lower case; of several the first in this list."""
 MOST_VALUES = 4
@@ -55,8 +56,9 @@ def treatments_in(facts: Fingerprint) -> tuple[str, dict[str, list[Any]]]:
 
 
 def _two_valued(quantiles: Sequence[float]) -> bool:
-    low, high = quantiles[0], quantiles[-1]
-    return float(low).is_integer() and high - low == 1 and set(quantiles) <= {low, high}
+    low, *_, high = quantiles
+    # Of as many of one as of the other, the median lies between them.
+    return float(low).is_integer() and high - low == 1 and set(quantiles) <= {low, (low + high) / 2, high}
 
 
 @dataclass(frozen=True)
