@@ -1,11 +1,12 @@
 """Boxes that enclose nothing, lie outside of their image, were drawn twice or hardly at all; images without a box.
 
-A few of them are slips, and are left out. Where most are, the numbers mean something else (pixels of another size of the
-image, shares of its sides), and what would be left to learn from is wrong: that is refused.
+A few of them are slips, and are left out. Where most are, the numbers mean something else (pixels of another size of
+the image, shares of its sides), and what would be left to learn from is wrong: that is refused.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from diascope.core.case import Case, FileRef
 from diascope.core.errors import DiascopeError
 from diascope.core.figure import Gallery, Picture
 from diascope.core.problem import Problem, Severity
+from diascope.evidence.boxes.matching import MOST
 from diascope.planning.survey import Survey
 from diascope.reports.pictures import slice_picture
 
@@ -65,6 +67,7 @@ class BoxFaults:
             _problem(survey, drawn, _of(drawn, lambda one: one.boxes.reaching_out(one.shape)), REACHING_OUT),
             _problem(survey, drawn, _of(drawn, lambda one: one.boxes.drawn_twice()), TWICE),
             _problem(survey, drawn, _tiny(drawn), SMALL),
+            _problem(survey, drawn, _of(drawn, _beyond), MANY),
             _nothing(drawn),
         ]
         return [problem for problem in found if problem is not None]
@@ -135,6 +138,15 @@ SMALL = Fault(
 )
 
 
+MANY = Fault(
+    "warn",
+    f"{{boxes}} beyond the {MOST} of a label in {{cases}}",
+    f"At most {MOST} boxes of a label are said in an image, and as many are counted (COCO): of these images some are "
+    "always missed. Cut them into parts.",
+    f"What lies beyond {MOST} boxes of a label",
+)
+
+
 def _drawn(survey: Survey, column: str) -> list[Drawn]:
     found = []
     for case in survey.cases:
@@ -148,6 +160,17 @@ def _drawn(survey: Survey, column: str) -> list[Drawn]:
 def _of(drawn: list[Drawn], fault: Callable[[Drawn], tuple[int, ...]]) -> Numbers:
     numbers = {one.case.id: fault(one) for one in drawn}
     return {case: found for case, found in numbers.items() if found}
+
+
+def _beyond(one: Drawn) -> tuple[int, ...]:
+    """Numbers of the boxes that come after so many of their label."""
+    seen: Counter[str] = Counter()
+    found = []
+    for number, label in enumerate(one.boxes.labels):
+        if number not in one.boxes.ignored:
+            seen[label] += 1
+            found += [number] * (seen[label] > MOST)
+    return tuple(found)
 
 
 def _are_shares(drawn: list[Drawn]) -> bool:
@@ -213,7 +236,7 @@ def _nothing(drawn: list[Drawn]) -> Problem | None:
     return Problem(
         check="boxes",
         severity="refuse" if every else "note",
-        title=f"{share(len(empty), len(drawn))} without any box",
+        title=f"{share(len(empty), len(drawn))} without any box{' that could be learnt' * every}",
         detail="No box with extent is drawn inside of any image, so there is nothing to learn."
         if every
         else f"{some(empty)}. They are kept as images in which nothing is to be found; an image that nobody looked at "

@@ -1,17 +1,43 @@
-"""A CSV with a row a box: `image,xmin,ymin,xmax,ymax,label`, and the images that it names."""
+"""A CSV with a row a box: `image,xmin,ymin,xmax,ymax,label`, and the images that it names; or one for each part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from diascope.core.boxes import Boxes
+from diascope.core.case import Case, Split
 from diascope.core.errors import DataRefused
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.drawn import Images, boxes_target, case_of, refuse_mixed_images, words
 from diascope.sources.folders.files import contents, reason, stem_of
 from diascope.sources.tables.describe import Rows, describe
-from diascope.sources.tables.drawn import Sides, boxes_alone, boxes_by_image, sides_of
-from diascope.sources.tables.sheet import read_columns, read_sheet
+from diascope.sources.tables.drawn import Sides, box_tables, boxes_alone, boxes_by_image, sides_of
+from diascope.sources.tables.sheet import Cells, Sheet, read_sheet
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one table leads to.
+
+    Args:
+        split: That its folder is called after.
+        sheet: The table.
+        sides: Its columns of boxes.
+        places: Name of each image in the table to its path, relative to the root.
+        boxes: Name to boxes.
+        rows: Name to the first row.
+        alone: Images beside the table that it does not name.
+    """
+
+    split: Split | None
+    sheet: Sheet
+    sides: Sides
+    places: Mapping[str, str]
+    boxes: Mapping[str, Boxes]
+    rows: Mapping[str, Cells]
+    alone: int
 
 
 class BoxTable:
@@ -21,38 +47,73 @@ class BoxTable:
         return reason(location, _why)
 
     def list(self, location: str, options: SourceOptions) -> Listing:
-        """List the images that the table names.
+        """List the images that the tables name.
 
         Raises:
-            DataRefused: When there is no such table, or several, or none of the images is there.
+            DataRefused: When there is no such table, or several in one folder, or none of the images is there.
             UnknownName: When a column that the user named does not exist.
         """
-        path, sides = _table(Path(location))
-        sheet, root = read_sheet(path), path.parent
-        boxes, rows = boxes_by_image(sheet, sides)
-        images = Images(root, [f"{name}/" for name in contents(root)[0]])
-        found = {name: place for name in boxes if (place := images.find(name)) is not None}
-        if not found:
+        place = Path(location)
+        root = place if place.is_dir() else place.parent
+        parts = [_part(root, split, name) for split, name in _tables(place)]
+        if not any(part.places for part in parts):
+            named = [name for part in parts for name in part.boxes]
             raise DataRefused(
-                f"none of the {len(boxes)} images that {path.name} names is there", given=next(iter(boxes), ""),
+                f"none of the {len(named)} images that {_names(parts)} names is there", given=next(iter(named), ""),
                 todo="Write paths relative to the table, or put the images beside it",
             )  # fmt: skip
-        _refuse_twice(found, path)
-        refuse_mixed_images(found.values(), root)
-        stems = {name: stem_of(place) for name, place in found.items()}
-        same = len(set(stems.values())) < len(stems)
-        ids = {name: place if same else stems[name] for name, place in found.items()}
-        cases = [case_of(ids[name], place, boxes[name]) for name, place in found.items()]
-        of_case = {ids[name]: rows[name] for name in found}
-        target = boxes_target([boxes[name] for name in found], path)
-        described = describe(
-            cases, options, boxes_alone(Rows(sheet.columns, of_case, sides.columns), options), [target]
-        )
-        notes = [*sheet.notes, f"boxes: {words(boxes[name] for name in found)}"]
-        if len(boxes) > len(found):
-            missing = next(name for name in boxes if name not in found)
-            notes.append(f"{len(boxes) - len(found)} images of {path.name} are not there, such as {missing}: left out")
+        refuse_mixed_images([path for part in parts for path in part.places.values()], root)
+        cases, rows = _cases(parts)
+        drawn = [part.boxes[name] for part in parts for name in part.places]
+        described = describe(cases, options, boxes_alone(rows, options), [boxes_target(drawn, place)])
+        notes = [f"boxes: {words(drawn)}", *(note for part in parts for note in _notes(part))]
         return Listing(root, described.cases, described.targets, (*notes, *described.notes))
+
+
+def _part(root: Path, split: Split | None, name: str) -> Part:
+    path, prefix = root / name, f"{name.rpartition('/')[0]}/" if "/" in name else ""
+    sheet = read_sheet(path)
+    sides = sides_of(sheet.columns)
+    if sides is None:
+        raise DataRefused("this table has no columns of boxes", given=path)
+    boxes, rows = boxes_by_image(sheet, sides)
+    images = Images(root / prefix, [f"{one}/" for one in contents(root / prefix)[0]])
+    found = {name: place for name in boxes if (place := images.find(name)) is not None}
+    _refuse_twice(found, path)
+    alone = len(set(images.paths) - set(found.values()))
+    places = {name: place if Path(place).is_absolute() else f"{prefix}{place}" for name, place in found.items()}
+    return Part(split, sheet, sides, places, boxes, rows, alone)
+
+
+def _cases(parts: Sequence[Part]) -> tuple[list[Case], Rows]:
+    """A case for each image that is there, and its first row."""
+    paths = [path for part in parts for path in part.places.values()]
+    same = len({stem_of(path) for path in paths}) < len(paths)
+    columns = tuple(dict.fromkeys(column for part in parts for column in part.sheet.columns))
+    cases, rows = [], {}
+    for part in parts:
+        for name, path in part.places.items():
+            case = case_of(path if same else stem_of(path), path, part.boxes[name], part.split)
+            cases.append(case)
+            rows[case.id] = {column: part.rows[name].get(column) for column in columns}
+    return cases, Rows(columns, rows, frozenset[str]().union(*(part.sides.columns for part in parts)))
+
+
+def _notes(part: Part) -> list[str]:
+    notes, table = list(part.sheet.notes), part.sheet.path.name
+    if len(part.boxes) > len(part.places):
+        missing = next(name for name in part.boxes if name not in part.places)
+        lost = len(part.boxes) - len(part.places)
+        notes.append(f"{lost} images of {table} are not there, such as {missing}: left out")
+    if part.alone:
+        notes.append(
+            f"{part.alone} images are in no row of {table}: left out; give one in which nothing is an empty row"
+        )
+    return notes
+
+
+def _names(parts: Sequence[Part]) -> str:
+    return ", ".join(part.sheet.path.name for part in parts)
 
 
 def _refuse_twice(found: Mapping[str, str], table: Path) -> None:
@@ -72,31 +133,26 @@ def _refuse_twice(found: Mapping[str, str], table: Path) -> None:
 
 
 def _why(place: Path) -> str | None:
-    tables = _tables(place)
-    return f"{tables[0].name} has a row a box" if len(tables) == 1 else None
+    tables = box_tables(place)
+    if not tables or _several(tables):
+        return None
+    return f"{tables[0][1]} has a row a box"
 
 
-def _tables(place: Path) -> list[Path]:
-    """The CSV files with columns of boxes: the file itself, or those in the folder."""
-    if place.is_dir():
-        paths = [place / name for name in contents(place)[1] if name.lower().endswith(".csv")]
-    else:
-        paths = [place] if place.name.lower().endswith(".csv") and place.is_file() else []
-    return [path for path in paths if sides_of(read_columns(path)) is not None]
+def _several(tables: Sequence[tuple[Split | None, str]]) -> bool:
+    """Whether two tables lie in one folder."""
+    return len({name.rpartition("/")[0] for _, name in tables}) < len(tables)
 
 
-def _table(place: Path) -> tuple[Path, Sides]:
-    tables = _tables(place)
-    if len(tables) != 1:
+def _tables(place: Path) -> list[tuple[Split | None, str]]:
+    tables = box_tables(place)
+    if not tables or _several(tables):
         raise DataRefused(
             f"{len(tables)} tables with a row a box lie here",
-            given=", ".join(path.name for path in tables) or place,
+            given=", ".join(name for _, name in tables) or place,
             todo="Name one with the columns image, xmin, ymin, xmax, ymax and label",
         )
-    sides = sides_of(read_columns(tables[0]))
-    if sides is None:
-        raise DataRefused("this table has no columns of boxes", given=tables[0])
-    return tables[0], sides
+    return tables
 
 
 SOURCE = BoxTable()

@@ -10,8 +10,16 @@ from diascope.core.case import Case, Split
 from diascope.core.errors import DataRefused
 from diascope.formats.boxes.coco import Listed, looks_like_coco, read_coco
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.drawn import Images, boxes_target, case_of, coco_files, refuse_mixed_images, words
-from diascope.sources.folders.files import contents, is_declared, reason, stem_of
+from diascope.sources.folders.drawn import (
+    Images,
+    boxes_target,
+    case_of,
+    coco_files,
+    image_folders,
+    refuse_mixed_images,
+    words,
+)
+from diascope.sources.folders.files import is_declared, reason, stem_of
 from diascope.sources.folders.splits import SPLIT_NAMES, split_of
 from diascope.sources.tables.beside import rows_beside
 from diascope.sources.tables.describe import describe
@@ -93,8 +101,7 @@ def _cases(root: Path, files: Sequence[str]) -> tuple[list[Case], list[str]]:
 def _places(root: Path, name: str) -> list[tuple[str, Images]]:
     """Where images may lie: a folder that is called as the part, what lies beside the file, the root."""
     prefix = f"{name.rsplit('/', 1)[0]}/" if "/" in name else ""
-    folders = contents(root)[0]
-    own = [one for one in folders if one in Path(name).stem]
+    own = [one for one in image_folders(root) if one.rpartition("/")[2] in Path(name).stem]
     prefixes = [*(f"{one}/" for one in own), prefix, ""]
     return [(one, Images(root / one)) for one in dict.fromkeys(prefixes)]
 

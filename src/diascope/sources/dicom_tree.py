@@ -13,12 +13,14 @@ from diascope.formats.dicomio.headers import SUFFIXES, Instance, is_dicom, is_wa
 from diascope.modalities import of_dicom_code
 from diascope.privacy.pseudonym import pseudonym
 from diascope.sources import Listing, SourceOptions
+from diascope.sources.folders.drawn import is_annotated
 from diascope.sources.folders.files import contents, is_declared, reason, suffix_of
 from diascope.sources.studies.choosing import PROJECTIONS
 from diascope.sources.studies.chosen import Chosen, of_studies, one_input
 from diascope.sources.studies.keyed import Keyed, keyed
 from diascope.sources.studies.labels import mask_notes, mask_ref, mask_target, masks_of
 from diascope.sources.tables.describe import Rows, describe
+from diascope.sources.tables.drawn import box_tables
 from diascope.sources.tables.sheet import BESIDE, Cells, read_sheet
 
 FORMAT = "dicom"
@@ -69,7 +71,7 @@ class DicomTree:
 
 
 def _why(root: Path) -> str | None:
-    if not root.is_dir() or is_declared(root):
+    if not root.is_dir() or is_declared(root) or is_annotated(root) or box_tables(root):
         return None
     for count, path in enumerate(_candidates(root)):
         if is_dicom(path) and not is_waveform(path):

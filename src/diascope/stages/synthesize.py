@@ -113,8 +113,7 @@ def _written(
 ) -> dict[str, str]:
     """Write one image; its row of the manifest."""
     (label, number), (opened, made_by, seed) = place, source
-    word = "image" if label is None else "".join(c if c.isalnum() else "-" for c in label.name)
-    name = f"{word}-{number:05d}.png"
+    name = f"{_word(label, opened.plan.target.labels)}-{number:05d}.png"
     marked = Image(image.array, image.geometry, image.modality, image.unit, {"synthetic": made_by})
     out.mkdir(parents=True, exist_ok=True)
     registry.get("formats", "picture").write(marked, out / name)
@@ -124,6 +123,16 @@ def _written(
     # Nobody's image is nobody else's: each is a patient of its own.
     patient = f"synthetic-{opened.release.seal[:8]}-{seed}-{name.removesuffix('.png')}"
     return row | {"patient": patient, "synthetic": "yes", "made_by": made_by}
+
+
+def _word(label: Label | None, labels: Sequence[Label]) -> str:
+    """What files of a class begin with: its name, with its number where another (`<5`, `>5`) would be called so."""
+    if label is None:
+        return "image"
+    words = {one.value: "".join(c if c.isalnum() else "-" for c in one.name) for one in labels}
+    mine = words[label.value]
+    alone = [word.lower() for word in words.values()].count(mine.lower()) == 1
+    return mine if alone else f"{mine}-{label.value}"
 
 
 def _write_manifest(path: Path, rows: Sequence[dict[str, str]]) -> None:

@@ -60,13 +60,23 @@ def test_where_most_boxes_are_outside_they_belong_to_another_size_of_the_image_a
 
     assert severities([SOUND], [BEYOND], [SOUND])["1 box outside of the image"] == "warn"
     assert severities([SOUND], [BEYOND], [(0, 40, 40, 1, 90, 90)])["1 box outside of the image"] == "refuse"
-    assert severities([BEYOND], [(0, 5, 5, 1, 5, 5)])["2 of 2 cases (100.0 %) without any box"] == "refuse"
+    assert (
+        severities([BEYOND], [(0, 5, 5, 1, 5, 5)])["2 of 2 cases (100.0 %) without any box that could be learnt"]
+        == "refuse"
+    )
 
 
 def test_boxes_that_are_given_as_shares_of_the_sides_are_refused() -> None:
     (problem,) = CHECK.look(survey([(0, 0.1, 0.2, 1, 0.4, 0.5)], [(0, 0.6, 0.6, 1, 1, 1)], []))
     assert problem.severity == "refuse"
     assert "Multiply x by its width" in problem.detail
+
+
+def test_more_boxes_of_a_label_than_are_ever_said_are_warned_of() -> None:
+    many = [(0, 5, 1 + n / 10, 1, 30, 30 + n / 10) for n in range(103)]
+    (problem,) = CHECK.look(survey(many, [SOUND]))
+    assert (problem.severity, problem.title) == ("warn", "3 boxes beyond the 100 of a label in 1 of 2 cases (50.0 %)")
+    assert "case0 (101, 102, 103)" in problem.detail
 
 
 def test_a_box_that_is_far_below_what_its_label_has_is_tiny() -> None:

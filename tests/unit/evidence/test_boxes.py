@@ -25,6 +25,12 @@ def test_the_surest_of_two_boxes_takes_the_truth() -> None:
     assert found.truths == 1
 
 
+def test_of_two_truths_that_a_box_overlaps_alike_it_takes_the_last_as_coco_does() -> None:
+    truth = flat((0, 0, 10, 10), (0, 4, 10, 14))
+    found = matched(flat((0, 2, 10, 12), (0, 0, 10, 10)), np.array([0.9, 0.8]), truth, np.array([False] * 2), (0.5,))
+    assert found.hits.tolist() == [[True, True]]
+
+
 def test_a_stricter_overlap_makes_a_hit_a_false_one() -> None:
     found = matched(flat((0, 0, 10, 7)), np.array([0.9]), flat((0, 0, 10, 10)), np.array([False]), (0.5, 0.7, 0.75))
     assert found.hits[:, 0].tolist() == [True, True, False]

@@ -99,12 +99,22 @@ def test_coco_knows_no_volumes(tmp_path: Path) -> None:
         (
             '{"images": [{"id": 1, "file_name": "a"}], "categories": [], "annotations": [{"image_id": 1, '
             '"category_id": 9, "bbox": [1, 2, 3, 4]}]}',
-            "no 9",
+            "annotation 1 has the category 9",
         ),
         (
             '{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}], "annotations": '
             '[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3]}]}',
             "no COCO file of boxes",
+        ),
+        (
+            '{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}], "annotations": '
+            '[{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}]}',
+            "annotation 1 is about the image 7, which 'images' does not list",
+        ),
+        (
+            '{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}], "annotations": '
+            '[{"image_id": 1, "category_id": 1, "segmentation": [[1, 2, 3, 4, 5, 6]]}]}',
+            "annotation 1 has no 'bbox'",
         ),
         (
             '{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}], "annotations": '

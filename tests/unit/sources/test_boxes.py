@@ -181,6 +181,22 @@ def test_coco_in_folders_of_parts(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_coco_with_images_in_folders_of_the_image_folder(tmp_path: Path) -> None:
+    for part in ("train2017", "val2017"):
+        coco(tmp_path / "annotations" / f"instances_{part}.json", ["1.png"], f"../images/{part}")
+    listing = listed("coco", tmp_path)
+    assert {case.inputs["image"].paths[0]: case.split for case in listing.cases} == {
+        "images/train2017/1.png": "train", "images/val2017/1.png": "val",
+    }  # fmt: skip
+
+
+def test_coco_tells_images_of_one_name_by_their_folders(tmp_path: Path) -> None:
+    coco(tmp_path / "boxes.json", ["1.png", "ward/1.png", "clinic/1.png"], "images")
+    picture(tmp_path / "clinic" / "1.png")
+    found = [case.inputs["image"].paths[0] for case in listed("coco", tmp_path).cases]
+    assert found == ["images/1.png", "images/ward/1.png", "clinic/1.png"]
+
+
 def test_listed_images_that_are_not_there_are_said_and_none_at_all_refused(tmp_path: Path) -> None:
     coco(tmp_path / "result.json", ["a.png", "b.png"], boxes=2)
     (tmp_path / "b.png").unlink()
@@ -222,6 +238,8 @@ def test_a_table_has_a_row_a_box_and_empty_sides_for_an_image_with_nothing(tmp_p
         ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.png,30,20,cell,1,2,5,8", [0, 2, 1, 1, 8, 5]),
         ("image_id,x,y,w,h,finding", "a,1,2,4,6,cell", [0, 2, 1, 1, 8, 5]),
         ("Image,X1,Y1,X2,Y2", "a.png,1,2,5,8", [0, 2, 1, 1, 8, 5]),
+        ("ImageID,LabelName,XMin,XMax,YMin,YMax", "a,cell,1,5,2,8", [0, 2, 1, 1, 8, 5]),
+        ("Image Index,Finding Label,Bbox [x,y,w,h],,,", "a.png,cell,1,2,4,6,,,", [0, 2, 1, 1, 8, 5]),
         ("file;x_min;y_min;x_max;y_max".replace(";", ","), "a.png,1.5,2,5,8", [0, 2, 1.5, 1, 8, 5]),
     ],
 )
@@ -231,6 +249,29 @@ def test_columns_of_boxes_have_many_names(tmp_path: Path, header: str, row: str,
     boxes = listing.cases[0].targets["boxes"]
     assert isinstance(boxes, Boxes)
     assert boxes.array.tolist() == [wanted]
+
+
+def test_tables_in_folders_of_parts(tmp_path: Path) -> None:
+    for part, age in (("train", ""), ("valid", ",age"), ("test", "")):
+        picture(tmp_path / part / f"{part}.jpg")
+        picture(tmp_path / part / "alone.jpg")
+        header = f"filename,width,height,class,xmin,ymin,xmax,ymax{age}"
+        table(tmp_path / part / "_annotations.csv", header, f"{part}.jpg,30,20,cell,1,2,5,8{',40' if age else ''}")
+    listing = listed("box_table", tmp_path)
+    assert {case.id: case.split for case in listing.cases} == {
+        "test/test": "test", "train/train": "train", "valid/valid": "val",
+    }  # fmt: skip
+    assert all((listing.root / case.inputs["image"].paths[0]).is_file() for case in listing.cases)
+    assert "1 images are in no row of _annotations.csv: left out" in notes(listing)
+    table(tmp_path / "train" / "more.csv", "filename,xmin,ymin,xmax,ymax", "train.jpg,1,2,5,8")
+    with pytest.raises(DataRefused, match="4 tables with a row a box"):
+        registry.get("sources", "box_table").list(str(tmp_path), OPTIONS)
+
+
+def test_a_number_of_the_class_is_its_label_where_no_column_has_its_name() -> None:
+    columns = ("image", "xmin", "ymin", "xmax", "ymax", "class_id")
+    found = [sides_of(columns), sides_of((*columns, "Class Name"))]
+    assert [one.label for one in found if one is not None] == ["class_id", "Class Name"]
 
 
 def test_other_tables_have_no_columns_of_boxes() -> None:
@@ -288,6 +329,14 @@ def test_one_image_under_two_names_is_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "boxes.csv", "image,xmin,ymin,xmax,ymax", "a.png,1,2,5,8", "a,1,2,5,9")
     with pytest.raises(DataRefused, match=r"names the image a\.png in two ways"):
         listed("box_table", path)
+
+
+def test_a_folder_of_dicom_images_with_boxes_beside_them_is_read_in_one_way(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "p1.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 64)
+    assert recognise(str(tmp_path)) == "dicom_tree"
+    table(tmp_path / "boxes.csv", "patientId,x,y,width,height,Target", "p1,1,2,4,6,1")
+    assert recognise(str(tmp_path)) == "box_table"
 
 
 def test_images_may_be_dicom_but_not_mixed_with_pictures(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from diascope import cli
+from diascope.core.case import Label
 from diascope.core.errors import BadUsage, Blocked, UnknownName
 from diascope.core.plan import Plan
 from diascope.core.registry import get
@@ -51,6 +52,14 @@ def test_images_of_each_class_with_a_manifest_that_fit_reads(tmp_path: Path) -> 
     assert listing.targets[0].name == "label"
     assert all(case.synthetic and case.patient_known for case in listing.cases)
     assert len({case.patient for case in listing.cases}) == 6
+
+
+def test_classes_whose_names_differ_in_signs_alone_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    names = [Label(name=name, value=value) for value, name in enumerate(("<5", ">5"))]
+    plan = of_images().model_copy(update={"target": IMAGES.model_copy(update={"labels": tuple(names)})})
+    release = a_release(tmp_path / "films@1", plan, decision={})
+    synthesize(release, tmp_path / "made", Wanted(2))
+    assert set(pixels(tmp_path / "made")) == {"-5-0-00001.png", "-5-0-00002.png", "-5-1-00001.png", "-5-1-00002.png"}
 
 
 def test_each_file_says_that_it_is_synthetic(tmp_path: Path) -> None:

@@ -232,6 +232,16 @@ def test_a_perfect_answer_scores_perfectly_and_an_empty_one_does_not() -> None:
     assert scores.per_case.tolist() == [1.0, 0.0]
 
 
+def test_false_positives_of_all_labels_are_added_also_of_one_that_has_no_truth() -> None:
+    plan = a_plan()
+    boxes = ((4.0, 5.0, 20.0, 30.0, 0),)
+    two_false = said(((4, 5, 20, 30), (0.9, 0)), ((30, 5, 42, 20), (0.9, 0)), ((30, 40, 42, 55), (0, 0.8)))
+    row = TASK.observe(two_false, an_example(), truth(*boxes), plan)
+    row["said"] = [one.scores >= 0.5 for one in row["matches"]]
+    found = {one.name: one.of(np.array([0])) for one in TASK.score([row], plan).statistics}
+    assert (found["false_positives/cell"], found["false_positives/speck"], found["false_positives"]) == (1, 1, 2)
+
+
 def test_figures_and_intervals_come_for_every_label() -> None:
     plan = a_plan()
     rows, decision = decided(rows_of(plan), plan)

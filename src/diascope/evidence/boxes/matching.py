@@ -97,7 +97,7 @@ def matched(said: Floats, scores: Floats, truth: Floats, ignored: Bools, least: 
         free = np.ones(len(real), bool)
         for place in range(len(order)):
             mine = np.where(free, shares[place], -1.0)
-            best = int(mine.argmax()) if mine.size else -1
+            best = len(mine) - 1 - int(mine[::-1].argmax()) if mine.size else -1  # COCO: of equal overlaps the last
             if best >= 0 and mine[best] >= min(limit, 1 - 1e-10):
                 free[best], hits[number, place] = False, True
             elif aside.shape[1]:

@@ -55,9 +55,8 @@ def read_coco(path: Path) -> tuple[Listed, ...]:
         names = {one["id"]: str(one["name"]) for one in content.get("categories", [])}
         images = {one["id"]: one for one in content["images"]}
         found: dict[Any, list[tuple[Corners, str, bool]]] = {key: [] for key in images}
-        for one in content.get("annotations", []):
-            box = (_corners(one["bbox"]), names[one["category_id"]], bool(one.get("iscrowd", 0)))
-            found[one["image_id"]].append(box)
+        for number, one in enumerate(content.get("annotations", []), 1):
+            found[_image(one, number, found)].append(_box(one, number, names))
         return tuple(Listed(str(one["file_name"]), _size(one), _boxes(found[key])) for key, one in images.items())
     except (KeyError, TypeError, ValueError) as error:
         wrong = f"no {error} where one is needed" if isinstance(error, KeyError) else str(error)
@@ -66,6 +65,20 @@ def read_coco(path: Path) -> tuple[Listed, ...]:
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
     return (int(image["width"]), int(image["height"])) if "width" in image and "height" in image else None
+
+
+def _image(one: Mapping[str, Any], number: int, known: Mapping[Any, Any]) -> Any:
+    if one["image_id"] not in known:
+        raise ValueError(f"annotation {number} is about the image {one['image_id']!r}, which 'images' does not list")
+    return one["image_id"]
+
+
+def _box(one: Mapping[str, Any], number: int, names: Mapping[Any, str]) -> tuple[Corners, str, bool]:
+    if not one.get("bbox"):
+        raise ValueError(f"annotation {number} has no 'bbox' (outlines are not read)")
+    if one["category_id"] not in names:
+        raise ValueError(f"annotation {number} has the category {one['category_id']!r}, which 'categories' lacks")
+    return _corners(one["bbox"]), names[one["category_id"]], bool(one.get("iscrowd", 0))
 
 
 def _boxes(found: Sequence[tuple[Corners, str, bool]]) -> Boxes:

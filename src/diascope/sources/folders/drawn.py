@@ -106,8 +106,9 @@ class Images:
 
     def __init__(self, root: Path, beside: Sequence[str] = ()) -> None:
         self.root = root
-        prefixes = [f"{name}/" for name in contents(root)[0] if plain(name) in OF_IMAGES]
-        self.paths = [f"{prefix}{name}" for prefix in (*prefixes, "", *beside) for name in _images_in(root / prefix)]
+        own = [f"{name}/" for name in contents(root)[0] if plain(name) in OF_IMAGES]
+        self._prefixes = (*own, "", *beside)
+        self.paths = [f"{prefix}{name}" for prefix in self._prefixes for name in _images_in(root / prefix)]
         self._by: dict[str, str] = {}
         for path in dict.fromkeys(self.paths):
             name = path.rsplit("/", 1)[-1]
@@ -119,12 +120,23 @@ class Images:
         for name in names:
             plain_name = name.replace("\\", "/").removeprefix("./")
             last = plain_name.rsplit("/", 1)[-1]
-            for key in (plain_name, last, stem_of(last)):
+            if plain_name in self._by:
+                return self._by[plain_name]
+            # A path is more than the name at its end, which images in other folders may have as well.
+            for prefix in ("", *self._prefixes) if _is_image(plain_name) else ():
+                if (self.root / prefix / plain_name).is_file():
+                    return plain_name if Path(plain_name).is_absolute() else f"{prefix}{plain_name}"
+            for key in (last, stem_of(last)):
                 if key in self._by:
                     return self._by[key]
-            if _is_image(plain_name) and (self.root / plain_name).is_file():
-                return plain_name
         return None
+
+
+def image_folders(root: Path) -> list[str]:
+    """Folders in the root, and in those of them that are called as folders of images (`images/train2017`)."""
+    folders = contents(root)[0]
+    inner = [f"{one}/{name}" for one in folders if plain(one) in OF_IMAGES for name in contents(root / one)[0]]
+    return [*folders, *inner]
 
 
 def is_dicom(path: str) -> bool:

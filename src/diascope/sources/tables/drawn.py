@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from diascope.core.boxes import Boxes, Corners
+from diascope.core.case import Split
 from diascope.core.errors import DataRefused
 from diascope.formats.tables.words import number_of
 from diascope.sources import SourceOptions
+from diascope.sources.folders.files import contents
+from diascope.sources.folders.splits import split_of
 from diascope.sources.tables.columns import TARGET, first_of, plain
 from diascope.sources.tables.describe import Rows
-from diascope.sources.tables.sheet import Cells, Sheet
+from diascope.sources.tables.sheet import Cells, Sheet, read_columns
 
 CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x_min", "y_min", "x_max", "y_max"),
     ("x1", "y1", "x2", "y2"),
     ("left", "top", "right", "bottom"),
+    ("bbox_xmin", "bbox_ymin", "bbox_xmax", "bbox_ymax"),
 )
 """Columns of two corners, as they are compared."""
-EXTENTS = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
+EXTENTS = (
+    *(("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height")),
+    ("bbox_x", "y", "w", "h"),
+)
 """Columns of the upper left corner and of the size."""
-LABEL = ("label", "class", "class_name", "category", "finding", "name", "object")
+LABEL = (
+    *("label", "class", "class_name", "category", "finding", "name", "object"),
+    *("label_name", "labelname", "category_name", "finding_label", "class_label", "type", "pathology"),
+    *("class_id", "category_id", "label_id"),
+)
 """Columns that hold the label of a box; without one all boxes have one label."""
-IMAGE = ("image", "filename", "file_name", "file", "image_id", "image_name", "path", "img", "image_path", "patientid")
+IMAGE = (
+    *("image", "filename", "file_name", "file", "image_id", "image_name", "path", "img", "image_path", "patientid"),
+    *("imageid", "image_index", "imagename", "image_file"),
+)
 """Columns that name the image."""
 DIFFICULT = ("difficult", "ignore", "ignored", "iscrowd", "is_crowd", "crowd")
 """Columns that say with 1 that a box is to be ignored."""
@@ -74,6 +89,29 @@ def sides_of(columns: Sequence[str]) -> Sides | None:
                 a, b, c, d = (known[name] for name in names)
                 return Sides(image, (a, b, c, d), extent, first_of(columns, LABEL), first_of(columns, DIFFICULT))
     return None
+
+
+def box_tables(place: Path) -> list[tuple[Split | None, str]]:
+    """Split and path of each CSV file with columns of boxes: in a folder, else in its folders that are called as parts.
+
+    Args:
+        place: The folder, or such a file itself. Paths are relative to the folder.
+    """
+    if not place.is_dir():
+        return [(None, place.name)] if place.is_file() and _holds_boxes(place) else []
+    if own := [name for name in contents(place)[1] if _holds_boxes(place / name)]:
+        return [(None, name) for name in own]
+    parts = [(split, name) for name in contents(place)[0] if (split := split_of(name)) is not None]
+    return [
+        (split, f"{part}/{name}")
+        for split, part in parts
+        for name in contents(place / part)[1]
+        if _holds_boxes(place / part / name)
+    ]
+
+
+def _holds_boxes(path: Path) -> bool:
+    return path.name.lower().endswith(".csv") and sides_of(read_columns(path)) is not None
 
 
 def boxes_by_image(sheet: Sheet, sides: Sides) -> tuple[dict[str, Boxes], dict[str, Cells]]:

@@ -53,7 +53,10 @@ def called_of(rows: Sequence[Row], number: int) -> Called:
 
 
 def scores_of(rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
-    """Every metric; of several labels each by itself, and the mean over those that there is a truth of."""
+    """Every metric; of several labels each by itself, and the mean over those that there is a truth of.
+
+    False positives are what a reader sees in an image: their sum over all labels.
+    """
     names = [label.name for label in labels]
     pools = [pooled_of(rows, number) for number in range(len(labels))]
     calls = [called_of(rows, number) for number in range(len(labels))]
@@ -63,10 +66,11 @@ def scores_of(rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
     curve = _Curves(pools)
     found: list[Statistic] = []
     for name, of, better in (*_curves(curve), *_calls(calls)):
-        unit = "{/image}" if name == "false_positives" else "1"
-        mean = partial(_mean, of, there)
+        false_ones = name == "false_positives"
+        unit = "{/image}" if false_ones else "1"
+        whole = partial(_sum, of, range(len(labels))) if false_ones else partial(_mean, of, there)
         rarest = min((present[number] for number in there), key=np.count_nonzero, default=None)
-        found.append(Statistic(name, mean, unit, better, counts=rarest))
+        found.append(Statistic(name, whole, unit, better, counts=rarest))
         if len(labels) > 1:
             found += [
                 Statistic(f"{name}/{label}", partial(of, number), unit, better, counts=present[number])
@@ -144,6 +148,10 @@ def _mean(of: Any, numbers: Sequence[int], images: Counts) -> float:
     """Over the labels that all images have a truth of; undefined on a choice of images that lacks one of them."""
     values = [of(number, images) for number in numbers]
     return float(np.mean(values)) if values else float("nan")
+
+
+def _sum(of: Any, numbers: Sequence[int], images: Counts) -> float:
+    return float(sum(of(number, images) for number in numbers))
 
 
 def _share(part: npt.ArrayLike, whole: npt.ArrayLike) -> npt.NDArray[np.float64]:
