@@ -31,9 +31,10 @@ from diascope.formats.waveforms.units import ucum
 TIMES = {
     **dict.fromkeys(("time", "t", "seconds", "second", "sec", "s", "elapsed time", "elapsed", "timestamp"), 1.0),
     **dict.fromkeys(("datetime", "date time", "time s", "time sec", "time seconds", "elapsed s"), 1.0),
+    **dict.fromkeys(("time stamp", "charttime", "chart time"), 1.0),
     **dict.fromkeys(("ms", "time ms", "milliseconds", "msec"), 1e-3),
-    **dict.fromkeys(("minutes", "min", "time min", "time minutes"), 60.0),
-    **dict.fromkeys(("hours", "time h", "time hours"), 3600.0),
+    **dict.fromkeys(("minutes", "minute", "min", "time min", "time minutes"), 60.0),
+    **dict.fromkeys(("hours", "hour", "time h", "time hours"), 3600.0),
 }
 """Plain names of a column of times, and the seconds of one of its units."""
 IN_SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
@@ -95,6 +96,9 @@ class SignalCsv:
             if not channels or np.isnan(table.values[rows][:, [one.place for one in channels]]).all():
                 raise UnreadableFile(path, "no column holds samples", "Give one column a channel")
             values = table.values[rows][:, [one.place for one in channels]]
+            if time is not None and item is not None:
+                rows = _in_order(table, rows, time)
+                values = table.values[rows][:, [one.place for one in channels]]
             signal = _signal(path, table, rows, time, (channels, values))
             return declared.applied(signal, path)
 
@@ -187,6 +191,18 @@ def _is_channel(path: Path, table: Numbers, column: Column, rows: Any) -> bool:
             "Mend the cell, or leave it empty where nothing was recorded",
         )
     return True
+
+
+def _in_order(table: Numbers, rows: Any, time: Column) -> Any:
+    """Rows of one of several recordings by time: the table may be sorted by something else.
+
+    A clock may go over midnight: such rows are left as they stand.
+    """
+    if time.place not in table.words:
+        return rows[np.argsort(table.values[rows, time.place], kind="stable")]
+    cells = [table.words[time.place][row] or "" for row in rows]
+    seconds = [seconds_of(cell) if "-" in cell else None for cell in cells]
+    return rows if None in seconds else rows[np.argsort(np.array(seconds, float), kind="stable")]
 
 
 def _signal(

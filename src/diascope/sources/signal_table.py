@@ -74,7 +74,17 @@ class SignalTable:
 
 
 def _below_each_other(path: Path, found: Recordings, options: SourceOptions) -> Listing:
-    """The recordings of one table, which stand one below the other."""
+    """The recordings of one table, which stand one below the other.
+
+    Raises:
+        DataRefused: When their samples do not come at equal steps.
+    """
+    if found.uneven:
+        raise DataRefused(
+            f"{path.name} holds {found.why}; but {found.uneven}",
+            todo=f"Resample each {found.key} to equal steps of {found.time!r}, one row a moment and one column a "
+            "channel; or read every row as a case of its own: --source table",
+        )
     said = described(path, found)
     declared = (DECLARED,) if (path.parent / DECLARED).is_file() else ()
     channels = "/".join(map(escaped, found.channels))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from diascope.core.case import Case, Scalar, TableRef
 from diascope.core.errors import DataRefused
+from diascope.formats.annotated.bio import is_tagged
 from diascope.sources import Listing, SourceOptions
+from diascope.sources.annotated.files import head
 from diascope.sources.folders.files import reason
 from diascope.sources.signals.long import holds_signals
 from diascope.sources.tables.cells import Values, read_values, usable, values_of
@@ -88,7 +90,7 @@ def _why(path: Path) -> str | None:
         return f"{path.name} is called like a table"  # why it cannot be read, `list` says
     if len(columns) < 2 or sides_of(columns) is not None:
         return None
-    if path.name.lower().endswith(".txt") and is_report(path):
+    if path.name.lower().endswith((".txt", ".tsv")) and (is_tagged(head(path)) or is_report(path)):
         return None
     held = written_in(path)
     if is_manifest(path) or holds_signals(path) or held.is_reports or held.is_sequences:

@@ -9,11 +9,12 @@ import pytest
 from diascope.checks.duplicates import CHECK as DUPLICATES
 from diascope.checks.empty_text import CHECK as EMPTY
 from diascope.checks.leaking_text import CHECK as LEAKING
+from diascope.checks.missing_by_class import CHECK as MISSING
 from diascope.checks.repeated_text import CHECK as REPEATED
 from diascope.checks.sequence_letters import CHECK as LETTERS
 from diascope.core.case import Case, FileRef, Target
 from diascope.planning.survey import Survey, take_survey
-from diascope.testing.factories import CLASSES
+from diascope.testing.factories import CLASSES, SEVERAL
 
 
 def a_survey(folder: Path, texts: list[str], target: Target | None = CLASSES, **changes: object) -> Survey:
@@ -114,3 +115,38 @@ def test_one_of_another_length_among_aligned_ones_is_named(tmp_path: Path) -> No
     (problem,) = LETTERS.look(sequences(tmp_path, [*aligned, "ACGTTGC"]))
     assert problem.cases == ("c19",)
     assert LETTERS.look(sequences(tmp_path, ["ACGT" * n for n in range(1, 9)])) == []
+
+
+def partly_missing(lacking: list[int], counts: list[int], labels: bool = False) -> Survey:
+    """A survey in which so many cases of each class (or without and with the first label) lack the signal."""
+    cases = []
+    for place, (without, count) in enumerate(zip(lacking, counts, strict=True)):
+        for number in range(count):
+            inputs = {"text": FileRef(format="text", paths=("t.txt",), kind="text")}
+            if number >= without:
+                inputs["signal"] = FileRef(format="wfdb", paths=("s.hea",), kind="signal")
+            targets = {"a": place, "b": number % 2} if labels else {"label": "ab"[place]}
+            cases.append(Case(id=f"{place}-{number}", patient=f"{place}-{number}", inputs=inputs, targets=targets))
+    return Survey(Path(), tuple(cases), SEVERAL if labels else CLASSES, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("lacking", "counts", "labels"),
+    [([40, 0], [40, 40], False), ([30, 24], [30, 40], False), ([0, 3], [90, 3], False), ([10, 12], [90, 12], True)],
+    ids=["all and none", "all and most", "a rare class", "a label of several"],
+)
+def test_an_input_that_every_case_of_one_class_lacks_is_refused(
+    lacking: list[int], counts: list[int], labels: bool
+) -> None:
+    (problem,) = MISSING.look(partly_missing(lacking, counts, labels))
+    assert problem.severity == "refuse"
+    assert "'signal' is missing for every case of " in problem.title
+
+
+@pytest.mark.parametrize(
+    ("lacking", "counts", "labels"),
+    [([20, 15], [40, 40], False), ([95, 3], [100, 3], False), ([40, 5], [90, 5], True), ([9, 9], [9, 9], False)],
+    ids=["some of both", "hardly anybody has it", "few of a label", "nobody has it"],
+)
+def test_an_input_that_some_of_all_classes_lack_is_not(lacking: list[int], counts: list[int], labels: bool) -> None:
+    assert MISSING.look(partly_missing(lacking, counts, labels)) == []

@@ -93,6 +93,13 @@ def test_parts_of_tagged_tokens(tmp_path: Path) -> None:
     assert len(found.cases) == 6
 
 
+@pytest.mark.parametrize(("name", "between"), [("notes.txt", " "), ("notes.tsv", "\t")])
+def test_one_file_of_tagged_tokens_is_no_table_of_two_columns(name: str, between: str, tmp_path: Path) -> None:
+    text = "口 O\n服 O\n阿 B-药物\n司 I-药物\n\n无 O\n".replace(" ", between)
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert recognise(str(tmp_path / name)) == "bio"
+
+
 def test_folders_of_standoff_files(tmp_path: Path) -> None:
     for name in ("train/a", "train/b", "test/c"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -119,6 +119,45 @@ def test_recordings_one_below_the_other_are_cases_and_what_does_not_change_descr
     assert signal.values[0].tolist() == pytest.approx([73.0, 97.0])
 
 
+@pytest.mark.parametrize(
+    ("key", "time", "moment"),
+    [
+        ("id", "hour", lambda row: row),
+        ("stay_id", "charttime", lambda row: f"2020-01-{1 + row // 24:02d} {row % 24:02d}:00:00"),
+    ],
+    ids=["id and hours", "stay and dates"],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".arff"])
+def test_rows_of_recordings_may_lie_in_any_order_under_other_names_and_in_arff(key, time, moment, suffix, tmp_path):
+    rows = [f"c{case},{moment(row)},{100 * case + row},{'ab'[case % 2]}" for row in range(30) for case in range(6)]
+    np.random.default_rng(0).shuffle(rows)
+    attributes = zip((key, time, "hr", "outcome"), ("string", "string", "numeric", "{a,b}"), strict=True)
+    header = {
+        ".csv": f"{key},{time},hr,outcome\n",
+        ".arff": "@relation r\n" + "".join(f"@attribute {n} {kind}\n" for n, kind in attributes) + "@data\n",
+    }
+    (tmp_path / f"vitals{suffix}").write_text(header[suffix] + "\n".join(rows) + "\n")
+    location = str(tmp_path / f"vitals{suffix}")
+    assert recognise(location) == "signal_table"
+    listing = TABLE.list(location, SourceOptions())
+    assert (len(listing.cases), listing.targets[0].name) == (6, "outcome")
+    case = next(one for one in listing.cases if one.id == "c4")
+    signal = formats.read_input(case.inputs["signal"], listing.root)
+    assert signal.rate == pytest.approx(1 / 3600, rel=1e-4)
+    assert signal.values[:, 0].tolist() == [400.0 + row for row in range(30)]
+
+
+def test_recordings_whose_samples_come_when_they_come_are_refused_and_no_table_of_values(tmp_path):
+    rng = np.random.default_rng(0)
+    moments = np.cumsum(rng.exponential(60, (6, 40)), axis=1)
+    lines = [f"p{case},{moments[case, row]:.0f},{70 + row}" for case in range(6) for row in range(40)]
+    (tmp_path / "vitals.csv").write_text("patient,time,hr\n" + "\n".join(lines) + "\n")
+    location = str(tmp_path / "vitals.csv")
+    assert recognise(location) == "signal_table"
+    with pytest.raises(DataRefused, match=r"equal steps.*--source table"):
+        TABLE.list(location, SourceOptions())
+
+
 def test_visits_and_survival_are_tables_of_values(tmp_path):
     assert recognise(vitals(tmp_path / "visits.csv", rows=4)) == "table"
     lines = [f"p{number},{number * 7 + 3},{number % 2},{number * 0.5}" for number in range(60)]

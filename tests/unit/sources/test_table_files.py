@@ -54,6 +54,10 @@ def refused(folder: Path, text: str | bytes, match: str, name: str = "t.csv") ->
         "P1,male,no\nP2,female,no\nP3,male,yes\n",
         "P1,2020-01-02,120/80,7\nP2,2020-01-03,110/70,8\n",
         "1,5;2,5;3,5\n1,5;4,5;6,5\n",
+        "EI,ATRINS-1,  CCAGCTGCATCACAGG\nEI,ATRINS-2,  AGACCCGCCGGGAGGN\n",
+        "s1,ccagctgcatcacagg\ns2,agacccgccgggaggc\n",
+        "ill,There is a small effusion on the left.\nwell,No effusion.\nill,Effusion.\n",
+        "病,左侧胸腔少量积液，余肺野未见明显异常。\n无,双肺未见异常。\n病,胸腔积液。\n",
     ],
 )
 def test_a_first_row_of_values_is_no_header(text: str, tmp_path: Path) -> None:
@@ -70,6 +74,10 @@ def test_a_first_row_of_values_is_no_header(text: str, tmp_path: Path) -> None:
         ("Age,1,2,3,Class\n65,0.7,0.1,187,1\n62,1,2,3,2\n", ("Age", "1", "2", "3", "Class")),
         ("0,1,2,3\n5.1,a,7,8\n4.9,b,7,8\n", ("0", "1", "2", "3")),
         ("name,class\nx,y\n", ("name", "class")),
+        (
+            "id,How often did you cough in the last week.\n1,never\n",
+            ("id", "How often did you cough in the last week."),
+        ),
         ("Na,K\n140,4\n", ("Na", "K")),
         ("id,age,,,\n1,40,,,\n2,50,,,\n", ("id", "age")),
     ],

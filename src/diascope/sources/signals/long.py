@@ -11,13 +11,19 @@ import numpy as np
 from diascope.core.errors import DataRefused, DiascopeError
 from diascope.formats.signal_csv import TIMES
 from diascope.formats.tables.encoding import head_of
-from diascope.formats.waveforms.grid import on_grid
-from diascope.formats.waveforms.numbers import LINES, Numbers, head_of_numbers, numbers_of
+from diascope.formats.waveforms.grid import on_grid, seconds_of
+from diascope.formats.waveforms.numbers import SUFFIXES, Floats, Numbers, head_of_numbers, numbers_of
 from diascope.sources.signals.running import samples_in
 from diascope.sources.tables.columns import CASE, PATIENT, plain
 
-KEYS = (*CASE, "record", "record_id", "recording", "recording_id", "subject_record", "stay_id", *PATIENT)
-"""Names of a column that says whose a row is, the first that is there."""
+KEYS = (
+    *CASE,
+    *("record", "record_id", "recording", "recording_id", "subject_record", "record_name", "signal_id", "ecg_id"),
+    *("stay_id", "icustay_id", "encounter_id", "hadm_id", "admission_id", "episode_id", "session_id", "series_id"),
+    *PATIENT,
+    "id",
+)
+"""Names of a column that says whose a row is: the first that is there and comes again in many rows."""
 FEWEST = 16
 """Rows of a recording in the middle: tables of visits have fewer."""
 ROWS, HEAD = 20_000, 1 << 22
@@ -33,12 +39,14 @@ class Recordings:
         time: Name of the column of times.
         channels: Names of the columns that change within a recording.
         describing: Names of those that do not.
+        uneven: Why most of them are no samples at equal steps; empty where they are.
     """
 
     key: str
     time: str
     channels: tuple[str, ...]
     describing: tuple[str, ...]
+    uneven: str = ""
 
     @property
     def why(self) -> str:
@@ -48,7 +56,7 @@ class Recordings:
 
 def recordings_in(path: Path) -> Recordings | None:
     """What a table holds by its beginning; None where it is no table of several recordings. Never raises."""
-    if path.suffix.lower() not in LINES or not path.is_file():
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return None
     try:
         table = head_of_numbers(path, head_of(path, HEAD), ROWS)
@@ -89,15 +97,15 @@ def described(path: Path, found: Recordings) -> dict[str, dict[str, str | None]]
 
 def _told(table: Numbers, whole: bool) -> Recordings | None:
     plainly = {plain(name): name for name in reversed(table.names)}
-    key = next((plainly[name] for name in KEYS if name in plainly), None)
     time = next((name for name in table.names if plain(name).replace("_", " ") in TIMES), None)
-    if key is None or time is None or table.names.index(time) in table.words:
+    times = None if time is None else _times(table, table.names.index(time))
+    if time is None or times is None:
         return None
-    groups = _groups(table.cells(table.names.index(key)), whole)
-    if len(groups) < 2 or float(np.median([len(rows) for rows in groups])) < FEWEST:
-        return None
-    times = table.values[:, table.names.index(time)]
-    if not all(_is_even(times[rows]) for rows in groups):
+    for key in [plainly[name] for name in KEYS if name in plainly and plainly[name] != time]:
+        groups = _groups(table.cells(table.names.index(key)), whole)
+        if len(groups) >= 2 and float(np.median([len(rows) for rows in groups])) >= FEWEST:
+            break
+    else:
         return None
     channels, describing = [], []
     for place, name in enumerate(table.names):
@@ -107,7 +115,17 @@ def _told(table: Numbers, whole: bool) -> Recordings | None:
             describing.append(name)
         elif place not in table.words:
             channels.append(name)
-    return Recordings(key, time, tuple(channels), tuple(describing)) if channels else None
+    wrong = [why for rows in groups if (why := _uneven(times[rows]))]
+    uneven = wrong[0] if 2 * len(wrong) >= len(groups) else ""
+    return Recordings(key, time, tuple(channels), tuple(describing), uneven) if channels else None
+
+
+def _times(table: Numbers, place: int) -> Floats | None:
+    """Times in some unit; None where a cell is none."""
+    if place not in table.words:
+        return table.values[:, place]
+    known = [None if cell is None else seconds_of(cell) for cell in table.words[place]]
+    return None if None in known else np.array(known, float)
 
 
 def _groups(keys: Sequence[str | None], whole: bool) -> list[list[int]]:
@@ -119,12 +137,13 @@ def _groups(keys: Sequence[str | None], whole: bool) -> list[list[int]]:
     return groups if whole else groups[:-1]
 
 
-def _is_even(times: np.ndarray) -> bool:
+def _uneven(times: Floats) -> str:
+    """Why the samples at these times do not come at equal steps; empty where they do."""
     try:
-        on_grid(times, np.zeros((len(times), 1)))
-    except DataRefused:
-        return False
-    return True
+        on_grid(np.sort(times), np.zeros((len(times), 1)))
+    except DataRefused as error:
+        return str(error.wrong)
+    return ""
 
 
 def _changes(table: Numbers, place: int, rows: Sequence[int]) -> bool:

@@ -22,7 +22,6 @@ from diascope.engine.arms import Arms
 NAMES = (
     *("treatment", "treat", "treated", "trt", "rx", "arm", "therapy", "regimen", "horth", "hormone_therapy"),
     *("chemotherapy", "chemo", "radiotherapy", "surgery", "drug", "治疗", "治疗方式", "化疗", "放疗", "手术"),
-    *("治疗", "治疗方式", "化疗", "放疗", "手术"),
 )
 """Columns that hold a treatment, in lower case; of several the first in this list."""
 MOST_VALUES = 4
