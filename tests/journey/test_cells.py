@@ -33,6 +33,7 @@ ASKED = {
     "ordinal": ("--target", "grade", "--task", "ordinal"),
     "regression": ("--target", "size"),
     "survival": ("--target", "time,event", "--task", "survival"),
+    "competing_risks": ("--target", "time,which", "--task", "competing_risks"),
 }
 CASES = 90
 
@@ -92,19 +93,20 @@ def a_study(folder: Path, kind: str) -> Path:
     with path.open("w", newline="") as stream:
         table = csv.writer(stream)
         head = ["marker" if kind == "table" else kind, "patient"]
-        table.writerow([*head, "label", "first", "second", "third", "grade", "size", "time", "event"])
+        table.writerow([*head, "label", "first", "second", "third", "grade", "size", "time", "event", "which"])
         for number in range(CASES):
             strength = float(rng.random())
             time = round(float(rng.exponential(10 * (1.2 - strength))) + 0.1, 2)
             columns = ["ill" if strength > 0.5 else "well", *(int(strength > one) for one in (0.3, 0.5, 0.7))]
-            answers = [*columns, int(strength * 3), round(10 * strength, 2), time, int(rng.random() < 0.8)]
+            event = int(rng.random() < 0.8)
+            answers = [*columns, int(strength * 3), round(10 * strength, 2), time, event, event * (1 + number % 2)]
             table.writerow([WRITE[kind](folder, number, strength, rng), f"p{number}", *answers])
     return path
 
 
 def without(task: str) -> list[str]:
     """Columns that tell the answer, which a user would leave out."""
-    told = ["label", "first", "second", "third", "grade", "size", "time", "event"]
+    told = ["label", "first", "second", "third", "grade", "size", "time", "event", "which"]
     asked = ASKED[task][1].split(",")
     return [part for name in told if name not in asked for part in ("--without", name)]
 

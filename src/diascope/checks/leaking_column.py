@@ -110,7 +110,13 @@ def _of_labels(values: Sequence[Scalar], answers: Sequence[Answer]) -> float:
 
 
 TOLD: Mapping[str, Callable[[Sequence[Scalar], Sequence[Answer]], float]] = MappingProxyType(
-    {"category": _of_class, "number": _of_number, "time_to_event": _of_time, LABELS: _of_labels}
+    {
+        "category": _of_class,
+        "number": _of_number,
+        "time_to_event": _of_time,
+        "time_to_first_event": _of_time,
+        LABELS: _of_labels,
+    }
 )
 """Kind of a target to how well a column tells it; 0 where it may do so honestly."""
 

@@ -177,8 +177,12 @@ def _target_values(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]
     return (float(np.mean(known)), float(np.std(known))) if known else ()
 
 
+TIMES = ("time_to_event", "time_to_first_event")
+"""Kinds of target with a time and an event."""
+
+
 def _event_times(dataset: Dataset, cases: Sequence[Case]) -> tuple[float, ...]:
-    if dataset.target.kind != "time_to_event" or len(dataset.target.columns) != 2:
+    if dataset.target.kind not in TIMES or len(dataset.target.columns) != 2:
         return ()
     when, seen = dataset.target.columns
     times = [

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from diascope.core.case import Case, Scalar, Target
+from diascope.core.case import Case, Label, Scalar, Target
 from diascope.core.errors import DataRefused
 from diascope.core.problem import Problem
 from diascope.formats.tables.words import number_of
@@ -31,6 +31,11 @@ UNITS = MappingProxyType(
 )
 """Words in the name of a time, and their units (UCUM)."""
 
+MOST_CAUSES = 6
+"""Events that may compete."""
+SAYS_SEEN = ("true", "yes", "y", "event")
+"""Words that say that the event was seen, and not which."""
+
 _ENDPOINT = re.compile(
     r"(os|dss|css|pfs|pfi|dfs|dfi|rfs|efs|mfs|dmfs|lrfs|ttp)"
     r"(_(time|days?|months?|years?|status|event|cens|censored|censor))?"
@@ -46,11 +51,13 @@ class Outcome:
         time: Until the event, or until nobody looked any more.
         event: Whether it was seen.
         counted: Whether the event column holds 1 and 2 instead of 0 and 1, as R's survival package writes it (`lung`).
+        causes: Names of several events of which the first one was seen, by their codes 1, 2, ...; empty for one event.
     """
 
     time: str
     event: str
     counted: bool = False
+    causes: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -73,7 +80,12 @@ class Outcome:
     @property
     def target(self) -> Target:
         """What is learnt from them."""
-        return Target(name=SURVIVAL, kind="time_to_event", columns=(self.time, self.event), unit=self.unit)
+        columns, labels = (
+            (self.time, self.event),
+            tuple(Label(name=one, value=n) for n, one in enumerate(self.causes, 1)),
+        )
+        kind = "time_to_first_event" if labels else "time_to_event"
+        return Target(name=SURVIVAL, kind=kind, columns=columns, labels=labels, unit=self.unit)
 
 
 def outcome_of(
@@ -95,7 +107,7 @@ def outcome_of(
     if len(named) > 2 or (named and all(says_presence(row[name] for row in rows) for name in named)):
         return None  # labels that are learnt together
     if named:
-        return Outcome(*named, counted=_counts_from_one(rows, named[1]))
+        return _outcome(rows, *named)
     if asked not in (None, SURVIVAL):
         return None
     time, event = _named(columns, TIME), _named(columns, EVENT)
@@ -122,7 +134,11 @@ def _sound(rows: Sequence[Cells], time: str | None, event: str | None) -> Outcom
     """The two columns where their cells are what their names say."""
     if time is None or event is None or not _is_time(rows, time) or not _is_event(rows, event):
         return None
-    return Outcome(time, event, _counts_from_one(rows, event))
+    return _outcome(rows, time, event)
+
+
+def _outcome(rows: Sequence[Cells], time: str, event: str) -> Outcome:
+    return Outcome(time, event, _counts_from_one(rows, event), _causes(rows, event))
 
 
 def _named(columns: Sequence[str], names: tuple[str, ...]) -> str | None:
@@ -138,11 +154,27 @@ def _is_time(rows: Sequence[Cells], name: str) -> bool:
 
 def _is_event(rows: Sequence[Cells], name: str) -> bool:
     cells = {cell.strip().lower() for row in rows if (cell := row[name]) is not None}
-    return bool(cells) and (cells <= {*SEEN, *NOT_SEEN} or _counts_from_one(rows, name))
+    return bool(cells) and (cells <= {*SEEN, *NOT_SEEN} or _counts_from_one(rows, name) or bool(_causes(rows, name)))
 
 
 def _counts_from_one(rows: Sequence[Cells], name: str) -> bool:
     return {number_of(cell) for row in rows if (cell := row[name]) is not None} == {1.0, 2.0}
+
+
+def _causes(rows: Sequence[Cells], name: str) -> tuple[str, ...]:
+    """Names of the events of a column that says which came first: 0, 1, 2, ..., or a word for none and one for each."""
+    cells = [cell.strip() for row in rows if (cell := row[name]) is not None]
+    codes = {number_of(cell) for cell in cells}
+    if None not in codes:
+        found = [code for code in sorted(code for code in codes if code is not None) if code > 0]
+        told = 0 in codes and 2 <= len(found) <= MOST_CAUSES and found == [*range(1, len(found) + 1)]
+        return tuple(f"event {code:g}" for code in found) if told else ()
+    words = {cell for cell in cells if cell.lower() not in NOT_SEEN}
+    # A number among words is a slip, and `yes` names no event; several words for being dead are one.
+    named = not any(number_of(word) is not None or word.lower() in SAYS_SEEN for word in words)
+    several = {one.lower() for one in words} - {*SEEN}
+    told = named and bool(several) and len(words) < len(set(cells)) and 2 <= len(words) <= MOST_CAUSES
+    return tuple(sorted(words)) if told else ()
 
 
 def with_outcome(cases: Sequence[Case], rows: Mapping[str, Cells], outcome: Outcome) -> list[Case]:
@@ -169,6 +201,9 @@ def _seen(cell: str | None, outcome: Outcome) -> Scalar:
     word = cell.strip().lower()
     if outcome.counted:
         return int(number_of(word) == 2)
+    if outcome.causes:
+        names = {name.lower().removeprefix("event "): code for code, name in enumerate(outcome.causes, start=1)}
+        return names.get(word if word in names else f"{number_of(word) or 0:g}", 0)
     if word not in (*SEEN, *NOT_SEEN):
         raise DataRefused(
             f"the column {outcome.event!r} does not say whether the event was seen",
