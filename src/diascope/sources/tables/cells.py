@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from diascope.core.case import LIMIT, Scalar
@@ -18,10 +17,8 @@ MOST_WORDS = 5
 """A column of many numbers and so few different words (`haemolysed`) is one of numbers where more than half are."""
 RUNNING = ("id", "index", "row", "no", "nr", "number", "record", "record_id", "key", "uid", "sample", "sample_id")
 """Columns that only count the rows, where no value occurs twice."""
-IDS = ("id", "uid", "no", "nr", "编号", "序号", "病历号", "住院号", "门诊号")
+IDS, CHINESE_IDS = ("id", "uid", "no", "nr"), ("编号", "序号", "病历号", "住院号", "门诊号")
 """Last words of names of ids (`stay_id`): whole numbers of which more than half are different are no measurements."""
-ENOUGH = 20
-"""Rows of which each has the number of the one before and 1 more: they were counted."""
 SHOWN = 3
 
 Kind = Literal["number", "category", "text", "files", "empty", "running"]
@@ -75,12 +72,8 @@ def _only_counts(name: str, cells: Sequence[str]) -> bool:
     different = len(set(cells))
     if cells and different == len(cells) and name in RUNNING:
         return True
-    if not cells or not all(cell.isdecimal() for cell in cells):
-        return False
-    if name.endswith(IDS) and (name in IDS or not name[-1].isascii() or name.rpartition("_")[2] in IDS):
-        return 2 * different > len(cells)
-    numbers = [int(cell) for cell in cells]
-    return len(cells) >= ENOUGH and all(after == before + 1 for before, after in pairwise(numbers))
+    named = name.rpartition("_")[2] in IDS or name.endswith(CHINESE_IDS)
+    return named and all(cell.isdecimal() for cell in cells) and 2 * different > len(cells)
 
 
 def read_values(cells: Sequence[str | None]) -> Values:
