@@ -15,7 +15,7 @@ from diascope.sources.signals.recordings import recordings, signal_ref
 from diascope.sources.signals.running import samples_in
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.files import SUFFIXES, columns_of, read_table
-from diascope.sources.tables.sheet import BESIDE, match_rows
+from diascope.sources.tables.sheet import BESIDE, from_first_line, match_rows
 from diascope.sources.tables.targets import category
 
 INPUT = "signal"
@@ -57,8 +57,8 @@ class SignalFiles:
                 f"several tables lie in {root}: {', '.join(tables)}",
                 todo=f"Name the one that says what each recording is {BESIDE[1]}",
             )
-        sheet = read_table(root / tables[0])
         paths = {case.id: path for case, path in zip(cases, files, strict=True)}
+        sheet = from_first_line(read_table(root / tables[0]), paths)
         matched = match_rows(sheet, paths, "recordings")
         notes = [*sheet.notes, f"{tables[0]}: the column {matched.column!r} names the recordings"]
         alone = len(cases) - len(matched.rows)

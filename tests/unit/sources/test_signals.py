@@ -216,6 +216,17 @@ def test_recordings_beside_a_table(kind, tmp_path):
 
 @pytest.mark.real_data
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_a_table_whose_first_line_names_a_recording_has_no_header(tmp_path):
+    """`REFERENCE.csv` of the PhysioNet challenges."""
+    location = recorded(tmp_path / "ecg", kind="wfdb")
+    table = tmp_path / "ecg" / "labels.csv"
+    rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    table.write_text("".join(f"{name},{label}\n" for name, _, label in rows))
+    listing = FILES.list(location, SourceOptions())
+    assert [case.targets["column_2"] for case in listing.cases] == [label for _, _, label in rows]
+    assert "labels.csv has no header: columns are called column_1, column_2" in listing.notes
+
+
 def test_dicom_waveforms_are_recordings_and_no_images(tmp_path):
     real = REAL / "dicom" / "pydicom" / "src" / "pydicom" / "data" / "test_files" / "waveform_ecg.dcm"
     for name in "ab":

@@ -12,7 +12,7 @@ from diascope.sources.folders.files import contents
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.files import read_table
 from diascope.sources.tables.joined import ENDINGS
-from diascope.sources.tables.sheet import BESIDE, match_rows
+from diascope.sources.tables.sheet import BESIDE, from_first_line, match_rows
 
 
 def table_in(root: Path) -> Path | None:
@@ -51,7 +51,7 @@ def list_told(
     if table is None:
         described = describe(cases, options)
         return Listing(root=root, cases=described.cases, targets=described.targets, notes=described.notes)
-    sheet = read_table(table)
+    sheet = from_first_line(read_table(table), called)
     matched = match_rows(sheet, called, what)
     notes = [*sheet.notes, f"{table.name}: the column {matched.column!r} names the {what}"]
     if alone := len(cases) - len(matched.rows):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diascope.core.case import Case, FileRef
 from diascope.sources.tables.describe import Rows
-from diascope.sources.tables.sheet import Sheet, match_rows, sheet_beside
+from diascope.sources.tables.sheet import Sheet, from_first_line, match_rows, sheet_beside
 
 
 def rows_beside(folder: Path, cases: Sequence[Case]) -> tuple[Rows | None, list[str]]:
@@ -27,6 +27,7 @@ def rows_beside(folder: Path, cases: Sequence[Case]) -> tuple[Rows | None, list[
 def rows_of(sheet: Sheet, cases: Sequence[Case]) -> tuple[Rows, list[str]]:
     """Rows of a table, matched to files by the column that names most of them, and notes."""
     files = {case.id: _first_path(case) for case in cases}
+    sheet = from_first_line(sheet, files)
     matched = match_rows(sheet, files)
     notes = [*sheet.notes, f"{sheet.path.name}: the column {matched.column!r} names the images"]
     if matched.unused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diascope.core.errors import DataRefused, UnreadableFile
@@ -170,6 +170,25 @@ def match_rows(sheet: Sheet, files: Mapping[str, str], what: str = "images") -> 
             )
         rows[case] = row
     return Matched(column, rows, sum(_case_of(row[column], keys) is None for row in sheet.rows))
+
+
+def from_first_line(sheet: Sheet, files: Mapping[str, str]) -> Sheet:
+    """The sheet; where its first line names a file itself (`A00001,N`), this is a row, and columns have no names.
+
+    Args:
+        sheet: As it was read, with the first line as its header.
+        files: Case id to path relative to the folder of the table.
+    """
+    keys = _keys(files)
+    _, column = _best_column(sheet, keys)
+    own = _case_of(column, keys) if column else None
+    if own is None or any(_case_of(row[column], keys) == own for row in sheet.rows):
+        return sheet
+    names = {name: f"column_{number}" for number, name in enumerate(sheet.columns, 1)}
+    first = {new: cell_text(name) for name, new in names.items()}
+    rows = [first, *({new: row[name] for name, new in names.items()} for row in sheet.rows)]
+    note = f"{sheet.path.name} has no header: columns are called {', '.join(names.values())}"
+    return replace(sheet, columns=tuple(names.values()), rows=tuple(rows), notes=(*sheet.notes, note))
 
 
 def _best_column(sheet: Sheet, keys: Mapping[str, str | None]) -> tuple[int, str]:
