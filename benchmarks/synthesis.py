@@ -36,7 +36,8 @@ SAME_GRID = {
 ARMS = ("few", "few and made", "all")
 SPACES = ("fixed random network", "classifier of the training part")
 SHOWN = (
-    *(f"{name}/{space}" for space in SPACES for name in ("kernel_distance", "frechet_distance", "precision", "recall")),
+    *(f"{name}/{space}" for space in SPACES for name in ("kernel_distance", "frechet_distance")),
+    *(f"{name}/{space}" for space in SPACES for name in ("image_precision", "image_recall")),
     *(f"frechet_distance_of_training_images/{space}" for space in SPACES),
     *("copies", "near_training_images/grey values"),
     *("balanced_accuracy/trained on real images", "balanced_accuracy/trained on made images"),

@@ -56,7 +56,7 @@ def test_images_are_made_judged_signed_and_learnt_from(model, tmp_path, capsys):
     assert evaluation["blocks"] == []
     metrics = evaluation["metrics"]
     for space_name in ("fixed random network", "classifier of the training part"):
-        for name in ("kernel_distance", "frechet_distance", "precision", "recall"):
+        for name in ("kernel_distance", "frechet_distance", "image_precision", "image_recall"):
             assert metrics[f"{name}/{space_name}"]["low"] <= metrics[f"{name}/{space_name}"]["high"]
     assert metrics["copies"]["value"] == 0
     assert metrics["balanced_accuracy/trained on made images"]["value"] is not None

@@ -172,7 +172,7 @@ def compare(
             short = _shortened(plan, seconds / len(plans) / count)
             rows = _rows(short, cases, root, parts, left if scores else float("inf"))
         except DiascopeError as error:
-            scores[name], reasons[name] = float("nan"), str(error)
+            scores[name], reasons[name] = float("nan"), str(error).removesuffix(".")
             continue
         decided = [row for part in cross_decided(rows, plan)[0] for row in part]
         scored = registry.get("tasks", plan.task).score(decided, plan)

@@ -110,7 +110,7 @@ def _histogram(figure: Bars, words: Words) -> Markup:
 
 def _svg(figure: Bars, words: Words, parts: list[Markup], height: float) -> Markup:
     pairs = zip(figure.names, figure.values, strict=False)
-    described = "; ".join(f"{name}: {plain(value)}" for name, value in list(pairs)[:20])
+    described = "; ".join(f"{words.phrase(name)}: {plain(value)}" for name, value in list(pairs)[:20])
     return tag(
         "svg",
         tag("title", words.phrase(figure.title)),

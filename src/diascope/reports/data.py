@@ -80,7 +80,7 @@ def _inputs(fingerprint: Fingerprint, words: Words) -> Markup:
     for name, facts in fingerprint.inputs.items():
         modality = words.phrase(facts.modality)
         shown = modality.upper() if len(modality) == 2 and modality.isascii() else modality
-        rows.append([f"{name} · {shown}", _size(facts), _spacing(facts, words)])
+        rows.append([name if shown == name else f"{name} · {shown}", _size(facts, words), _spacing(facts, words)])
     head = [words("column.input"), words("column.size"), words("column.spacing")]
     caption = tag("figcaption", words("table.inputs"))
     return tag("figure", caption, table(head, rows, ("", "", "")), class_="figure grid")
@@ -97,9 +97,9 @@ def _middle(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float, f
     return rows[len(rows) // 2] if rows else None
 
 
-def _size(facts: InputFacts) -> str:
+def _size(facts: InputFacts, words: Words) -> str:
     if facts.dimensions == 0:
-        return f"{len(facts.columns)}" if facts.columns else "–"
+        return words.count("columns", len(facts.columns)) if facts.columns else "–"
     middle = _middle(facts.shapes)
     if middle is None:
         return "–"
@@ -108,7 +108,7 @@ def _size(facts: InputFacts) -> str:
 
 def _spacing(facts: InputFacts, words: Words) -> str:
     middle = _middle(facts.spacings)
-    if facts.dimensions == 0 or middle is None:
+    if facts.dimensions < 2 or middle is None:
         return ""
     if not facts.physical:
         return words("fact.no_millimetres")

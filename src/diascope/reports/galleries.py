@@ -84,9 +84,10 @@ def _seen(cases: Sequence[Case], answers: Sequence[Answer], root: Path) -> Itera
 def truth_in_words(case: Case, columns: Sequence[str]) -> str:
     """What is true of a case in words; of many columns those that say something other than 0."""
     told = {name: value for name in columns if not isinstance(value := case.targets.get(name), FileRef | None)}
+    named = {name: f"{name} ({value})" if isinstance(value, str) else f"{name} {value}" for name, value in told.items()}
     if len(columns) <= MANY:
-        return ", ".join(str(value) if len(columns) == 1 else f"{name} {value}" for name, value in told.items())
-    shown = (name if value == 1 else f"{name} {value}" for name, value in told.items() if value)
+        return ", ".join(str(value) if len(columns) == 1 else named[name] for name, value in told.items())
+    shown = (name if value == 1 else named[name] for name, value in told.items() if value)
     return ", ".join(shown) or (NOTHING if told else "")
 
 

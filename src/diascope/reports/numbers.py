@@ -52,7 +52,8 @@ def plain(value: float) -> str:
         return f"{int(value):,}".replace("-", "\N{MINUS SIGN}")
     if abs(value) < 1e-3 or abs(value) >= 1e6:
         return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-    return number(value, decimals([value], "any")).rstrip("0").rstrip(".")
+    text = number(value, decimals([value], "any"))
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def unit_text(unit: str) -> str:
@@ -94,14 +95,15 @@ def anything(value: Any, words: Words) -> str:
         return _fields(value, words) or words("none")
     if isinstance(value, list | tuple):
         return ", ".join(_within(item, words) for item in value) or words("none")
-    return str(value)
+    return words.phrase(value) if isinstance(value, str) and " " in value else str(value)
 
 
 def _fields(value: dict[str, Any], words: Words) -> str:
     if value and set(value) <= set(LANGUAGES):
         return str(value.get(words.lang, next(iter(value.values()))))
     said = {key: f"({_fields(item, words)})" if isinstance(item, dict) else item for key, item in value.items()}
-    return "; ".join(f"{key}: {anything(item, words)}" for key, item in said.items() if item not in ("", "()"))
+    told = {key: item if isinstance(value[key], dict) else anything(item, words) for key, item in said.items()}
+    return "; ".join(f"{key}: {text}" for key, text in told.items() if said[key] not in ("", "()"))
 
 
 def _within(item: Any, words: Words) -> str:

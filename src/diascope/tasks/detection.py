@@ -70,7 +70,7 @@ class Detection:
     def stratum(self, case: Case, target: Target) -> str:
         present = sorted(set(_boxes(case, target).labels))
         # Not the bare name of a label: a stratum that is called as one is taken for a class, which has to be frequent.
-        return " and ".join(present) + " alone" * (len(present) == 1) if present else "no box"
+        return " + ".join(present) + " alone" * (len(present) == 1) if present else "no box"
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
         _refuse_volumes(fingerprint)

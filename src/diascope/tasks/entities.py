@@ -81,7 +81,7 @@ class Entities:
     def stratum(self, case: Case, target: Target) -> str:
         present = sorted(set(_spans(case, target).labels))
         # Not the bare name of a label: a stratum that is called as one is taken for a class, which has to be frequent.
-        return " and ".join(present) + " alone" * (len(present) == 1) if present else "no span"
+        return " + ".join(present) + " alone" * (len(present) == 1) if present else "no span"
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
         readings, window = _readings(fingerprint)

@@ -23,7 +23,7 @@ class Clahe(Filter):
 
     when: Literal["before", "after"] = "after"
     numbers: Mapping[str, Number] = MappingProxyType(
-        {"clip": Number(0.01, 0.0001, 1.0, "of a tile"), "tiles": Number(8, 1, 64, "an axis", whole=True)}
+        {"clip": Number(0.01, 0.0001, 1.0, "of a tile"), "tiles": Number(8, 1, 64, "each axis", whole=True)}
     )
 
     def change(self, image: Floats, numbers: Mapping[str, Any]) -> npt.NDArray[Any]:

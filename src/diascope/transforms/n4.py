@@ -24,8 +24,8 @@ class N4(Filter):
     numbers: Mapping[str, Number] = MappingProxyType(
         {
             "shrink": Number(4, 1, 16, "times thinner", whole=True),
-            "levels": Number(4, 1, 6, "levels", whole=True),
-            "iterations": Number(50, 1, 500, "a level", whole=True),
+            "levels": Number(4, 1, 6, whole=True),
+            "iterations": Number(50, 1, 500, "each level", whole=True),
         }
     )
 

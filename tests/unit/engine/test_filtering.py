@@ -74,7 +74,7 @@ def test_what_was_done_is_in_the_history_of_the_case() -> None:
     history = seen(with_filters(("n4", {}), ("clahe", {"clip": 0.03})), image=a_volume()).case.history
     assert [step.what for step in history] == ["n4", "clahe"]
     assert "before the intensity rule" in history[0].detail
-    assert "clip 0.03 of a tile" in history[1].detail
+    assert "clip 0.03 (of a tile)" in history[1].detail
 
 
 def test_a_filter_may_be_for_some_of_the_inputs() -> None:

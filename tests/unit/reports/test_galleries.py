@@ -18,7 +18,7 @@ MASK = FileRef(format="nifti", paths=("mask.nii",))
         ({"dx": "mel"}, "mel"),
         ({"grade": 0}, "0"),
         ({"time": 12.5, "event": 0}, "time 12.5, event 0"),
-        ({"mass": 1, "nodule": 0, "hernia": "uncertain"}, "mass, hernia uncertain"),
+        ({"mass": 1, "nodule": 0, "hernia": "uncertain"}, "mass, hernia (uncertain)"),
         ({"mass": 0, "nodule": None, "hernia": 0}, "none of them"),
         ({"mass": None, "nodule": None, "hernia": None}, ""),
         ({"mask": MASK}, ""),

@@ -40,7 +40,16 @@ def test_no_negative_zero() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(3.0, "3"), (12345.0, "12,345"), (0.25, "0.25"), (-1.5, "−1.5"), (1.5e-7, "1.5e−07"), (float("nan"), "–")],
+    [
+        (3.0, "3"),
+        (12345.0, "12,345"),
+        (359.6, "360"),
+        (1850.2, "1,850"),
+        (0.25, "0.25"),
+        (-1.5, "−1.5"),
+        (1.5e-7, "1.5e−07"),
+        (float("nan"), "–"),
+    ],
 )
 def test_plain(value: float, expected: str) -> None:
     assert plain(value) == expected
@@ -69,3 +78,9 @@ def test_anything(value: Any, expected: str) -> None:
 def test_a_sentence_in_several_languages_is_given_in_that_of_the_page() -> None:
     assert anything({"en": "the most probable", "zh-CN": "概率最大"}, choose("zh-CN")) == "概率最大"
     assert anything({"en": "the most probable"}, choose("zh-CN")) == "the most probable"
+
+
+def test_sentences_within_a_value_are_in_the_language() -> None:
+    inner = {"note": "left at 1: there are no cases", "name": "image", "of": ["lower lip"]}
+    said = anything({"temperature": inner}, choose("zh-CN"))
+    assert said == "temperature: (note: 保持为 1：没有病例; name: image; of: lower lip)"

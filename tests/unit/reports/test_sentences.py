@@ -153,6 +153,24 @@ def test_every_sentence_of_a_page_has_its_translation() -> None:
     assert [one for one in missing if one.partition(": ")[2] not in ENGLISH_ONLY] == []
 
 
+def fields() -> Iterator[str]:
+    """Names of the fields that a rule or a task puts into a plan."""
+    for path in [*CODE.glob("planning/*.py"), *CODE.glob("tasks/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="put"), args=[ast.Constant(value=name), *_]):
+                    yield name
+                case ast.Dict(keys=keys, values=values):
+                    pairs = zip(keys, values, strict=True)
+                    yield from (key.value for key, value in pairs if name_of(value) == "Choice")  # type: ignore[union-attr]
+
+
+def test_every_field_of_a_plan_has_its_gloss() -> None:
+    found = set(fields())
+    assert len(found) > 50
+    assert {name for name in found if f"plan.{name}" not in entries()} == set()
+
+
 def test_no_pattern_hides_another() -> None:
     words = choose("zh-CN")
     for english, chinese in entries().items():

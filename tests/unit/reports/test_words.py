@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
@@ -22,6 +23,13 @@ def entries(name: str) -> dict[str, str]:
 
 def blanks(text: str) -> set[str]:
     return {name.lstrip("#") for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("name", ["words.en.json", "words.zh-CN.json", "phrases.zh-CN.json"])
+def test_no_entry_stands_twice(name: str) -> None:
+    text = files("diascope.reports").joinpath(name).read_text(encoding="utf-8")
+    counts = Counter(key for key, _ in json.loads(text, object_pairs_hook=list))
+    assert [key for key, number in counts.items() if number > 1] == []
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -358,7 +358,7 @@ def test_the_stratum_is_what_is_in_the_image_and_no_bare_label() -> None:
     boxes = {name: Boxes.of([[0, 1, 1, 1, 2, 2]] * len(labels), labels) for name, labels in
              {"one": ["cell"], "two": ["speck", "cell"], "none": []}.items()}  # fmt: skip
     strata = [TASK.stratum(a_case(targets={"boxes": one}), TARGET) for one in boxes.values()]
-    assert strata == ["cell alone", "cell and speck", "no box"]
+    assert strata == ["cell alone", "cell + speck", "no box"]
     assert not set(strata) & {"cell", "speck"}
 
 

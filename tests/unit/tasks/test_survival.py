@@ -14,6 +14,7 @@ from diascope.core.case import Target
 from diascope.core.figure import Grid
 from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.engine.batch import Batch, Example, Output, Row
+from diascope.tasks.curves.survival import groups_chart
 from diascope.tasks.survival import FEWEST, TASK, HazardNetwork
 from diascope.testing import a_case
 
@@ -188,3 +189,10 @@ def test_a_row_without_a_value_gets_no_answer() -> None:
     decision = {"slope": 1.0, "offset": 0.0, "cuts": [0.3, 0.6], "rule": "thirds"}
     (finding,) = TASK.decode(Output(np.zeros(4)), example, decision, a_plan()).findings
     assert finding.status == "abstained"
+
+
+def test_a_median_that_is_not_reached_is_said_so() -> None:
+    time, group = np.arange(1.0, 31.0), np.repeat([0, 1], [10, 20])
+    event = np.isin(np.arange(30), (0, 10))
+    _, table = groups_chart(time, event, group, ("ten", "twenty"), "mo")
+    assert [row[3] for row in table.rows] == ["not reached (1 to not reached)", "not reached"]

@@ -148,9 +148,9 @@ def test_the_score_tells_real_images_from_others() -> None:
     }
     for distance in ("kernel_distance", "frechet_distance"):
         assert found["fresh"][distance] < 0.1 * found["grey"][distance]
-    assert found["fresh"]["precision"] > 0.6
-    assert found["fresh"]["recall"] > 0.6
-    assert (found["grey"]["precision"], found["grey"]["recall"]) == (0, 0)
+    assert found["fresh"]["image_precision"] > 0.6
+    assert found["fresh"]["image_recall"] > 0.6
+    assert (found["grey"]["image_precision"], found["grey"]["image_recall"]) == (0, 0)
     assert all("/" in name for name in scores["fresh"].headline)  # the feature space is stated
 
 

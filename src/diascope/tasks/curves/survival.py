@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 POINTS = 200
 """Steps of a curve that are drawn."""
+NEVER = "not reached"
 TICKS = 5
 """Times at which a table says how many cases are followed."""
 
@@ -107,13 +108,12 @@ def _line(label: str, curve: Curve) -> Line:
     return Line(label=label, x=x, y=y, low=low, high=high, style="step")
 
 
-def _median(curve: Curve) -> str | None:
-    """The median with its interval; None where more than half are without the event to the end."""
-    if np.isnan(curve.median):
-        return None
-    low, high = (np.flatnonzero(one <= 0.5) for one in (curve.low, curve.high))
-    ends = [f"{curve.time[place[0]]:.4g}" if place.size else "not reached" for place in (low, high)]
-    return f"{curve.median:.4g} ({ends[0]} to {ends[1]})"
+def _median(curve: Curve) -> str:
+    """The median with its interval; each is not reached where more than half are without the event to the end."""
+    shares = (curve.share, curve.low, curve.high)
+    places = [np.flatnonzero(one <= 0.5) for one in shares]
+    middle, low, high = (f"{curve.time[place[0]]:.4g}" if place.size else NEVER for place in places)
+    return middle if low == NEVER else f"{middle} ({low} to {high})"
 
 
 def _p(value: float) -> str:

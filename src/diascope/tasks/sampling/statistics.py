@@ -54,16 +54,23 @@ def of_sets(sets: Sets, space: str, of: str = "") -> tuple[tuple[Statistic, ...]
         space: What they are features of: it stands in the name of every figure.
         of: Stands in their names too, where the second set is none of made images.
     """
-    names = {name: f"{name}{of}/{space}" for name in ("kernel_distance", "frechet_distance", "precision", "recall")}
+    names = {
+        name: f"{name}{of}/{space}"
+        for name in ("kernel_distance", "frechet_distance", "image_precision", "image_recall")
+    }
     distances = (
         _distance(names["kernel_distance"], KernelDistance(sets.real, sets.made), least=-math.inf),
         _distance(names["frechet_distance"], partial(_frechet, sets), least=0.0),
     )
     shares = (
-        _share(names["precision"], covered(sets.made, sets.real)),
-        _share(names["recall"], covered(sets.real, sets.made)),
+        _share(names["image_precision"], covered(sets.made, sets.real)),
+        _share(names["image_recall"], covered(sets.real, sets.made)),
     )
-    return (*distances, *(() if of else shares)), (names["kernel_distance"], names["precision"], names["recall"])
+    return (*distances, *(() if of else shares)), (
+        names["kernel_distance"],
+        names["image_precision"],
+        names["image_recall"],
+    )
 
 
 def _distance(name: str, of: Callable[[Indices], float], least: float) -> Statistic:

@@ -95,7 +95,8 @@ class Filter:
         return found
 
     def words(self, params: Params) -> str:
-        said = [f"{name} {_said(params[name])} {number.unit}".rstrip() for name, number in self.numbers.items()]
+        units = {name: f" ({number.unit})" if number.unit else "" for name, number in self.numbers.items()}
+        said = [f"{name} {_said(params[name])}{units[name]}" for name in self.numbers]
         place = (
             "before the intensity rule, in units of the image" if self.when == "before" else "after the intensity rule"
         )
