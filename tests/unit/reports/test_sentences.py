@@ -81,7 +81,8 @@ def written(node: ast.AST) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return re.sub(r"\{\w*\}", BLANK, node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else BLANK for part in node.values)
+        parts = (str(part.value) if isinstance(part, ast.Constant) else BLANK for part in node.values)
+        return re.sub(r"\{\w*\}", BLANK, "".join(parts))
     return ""
 
 
