@@ -116,7 +116,11 @@ class Prediction:
 
 
 class Task(Protocol):
-    """What a file in `tasks/` provides as `TASK`."""
+    """What a file in `tasks/` provides as `TASK`.
+
+    It may also have `several`: True where several networks answer by rule, each fitted without one fold of the training
+    cases, as for rows of tables.
+    """
 
     summary: str
     """What it does, one line."""

@@ -90,7 +90,8 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
     if not kept:
         raise DataRefused("every case was excluded", given=request.location, todo="See diascope check")
     groups = [group for problem in looked.problems for group in problem.groups]
-    cases, dealt, given = _dealt(united(kept, groups), partial(_stratum, task=task, target=target), target, request)
+    stratum = partial(_stratum, task=task, target=target)
+    cases, dealt, given = _dealt(united(kept, groups), stratum, (task, target), request)
     return Dataset(
         name=dataset_name(request),
         source=looked.source,
@@ -111,16 +112,24 @@ def _freeze(looked: Looked, request: Request) -> Dataset:
 
 
 def _dealt(
-    cases: list[Case], stratum: Callable[[Case], Stratum], target: Target, request: Request
+    cases: list[Case], stratum: Callable[[Case], Stratum], learnt: tuple[str, Target], request: Request
 ) -> tuple[list[Case], tuple[tuple[str, ...], ...], bool]:
-    """Cases with their final split, the folds where there are any, and whether the source gave a split."""
+    """Cases with their final split, the folds where there are any, and whether the source gave a split.
+
+    Args:
+        cases: All of them.
+        stratum: What a split is balanced by.
+        learnt: Task and target.
+        request: What the user said.
+    """
+    task, target = learnt
     # What was made is trained on, and so is what lies so near to it that both stay together.
     taught = {unit(case) for case in cases if case.synthetic}
     if taught:
         real = [case for case in cases if unit(case) not in taught]
         if not real:
             raise DataRefused("every case is synthetic: nothing real is left to test on", given=request.location)
-        dealt, folded, given = _dealt(real, stratum, target, request)
+        dealt, folded, given = _dealt(real, stratum, learnt, request)
         known = {case.id: case for case in dealt}
         return [known.get(case.id, case.model_copy(update={"split": "train"})) for case in cases], folded, given
     # A column that only ever says `train` leaves nothing to test on: it divides nothing.
@@ -128,7 +137,7 @@ def _dealt(
     if not given:
         cases = [case.model_copy(update={"split": None}) for case in cases]
     everywhere = not given and folds_by_rule(cases, stratum, {label.name for label in target.labels})
-    count = request.folds if request.folds is not None else _folds(cases, everywhere)
+    count = request.folds if request.folds is not None else _folds(cases, everywhere, task)
     if everywhere and count > 1:
         cases = [case.model_copy(update={"split": "train"}) for case in cases]
         return cases, folds(cases, stratum, count, request.seed), given
@@ -139,15 +148,16 @@ def _dealt(
     return cases, folds([case for case in cases if case.split == "train"], stratum, count, request.seed), given
 
 
-def _folds(cases: Sequence[Case], everywhere: bool) -> int:
-    """Folds by rule: where patients are few, and for rows of tables.
+def _folds(cases: Sequence[Case], everywhere: bool, task: str) -> int:
+    """Folds by rule: where patients are few, for rows of tables, and for tasks that say so.
 
     Rows are read in no time: every training case can calibrate, and several networks answer.
     """
     if everywhere:
         return folds_of_few(cases)
     rows = all(isinstance(ref, TableRef) for case in cases for ref in case.inputs.values())
-    return FOLDS if rows and not any(case.split == "val" for case in cases) else 0
+    several = rows or getattr(registry.get("tasks", task), "several", False)
+    return FOLDS if several and not any(case.split == "val" for case in cases) else 0
 
 
 def dataset_name(request: Request) -> str:

@@ -34,10 +34,10 @@ KIND = "text"
 WINDOW = {"zh": 128, "": 256}
 """Characters that the network sees at once, by language: words of letters are longer."""
 BATCH = 32
-PASSES = (40, 200)
+PASSES = (12, 200)
 """Over the training texts: beyond the first a network from scratch learns them by heart; of few texts up to the second
 are made, until there were so many steps:"""
-ENOUGH_STEPS = 1500
+ENOUGH_STEPS = 700
 MOST_LABELS = 60
 """Types that can be learnt at once: the chain of tags grows with their square."""
 Floats = npt.NDArray[np.float64]
@@ -49,6 +49,7 @@ class Entities:
     summary = "spans of a text, each with a type and a calibrated confidence"
     needs: Gives = "tokens"
     writes = ("findings",)
+    several = True
 
     def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         return tuple(target for target in targets if target.kind == "spans" and target.labels)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from diascope.core import registry
 from diascope.core.case import Dataset, Split
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.problem import Problem
@@ -73,6 +74,15 @@ def test_folds_by_hand_leave_the_test_part_of_a_large_set_outside(tmp_path: Path
     dataset = frozen(tmp_path, a_survey(200), Request(location="films", folds=3))
     assert len(dataset.folds) == 3
     assert {case.split for case in dataset.cases} == {"train", "test"}
+
+
+def test_a_task_may_ask_for_several_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.get("tasks", "classification"), "several", True, raising=False)
+    dataset = frozen(tmp_path, a_survey(200), Request(location="films"))
+    assert len(dataset.folds) == 5
+    assert dataset.part("test")
+    given = frozen(tmp_path, a_survey(200), Request(location="films"), ("train", "val", "test"))
+    assert given.folds == ()
 
 
 def test_a_small_site_does_not_make_folds_of_a_large_set_of_masks(tmp_path: Path) -> None:
