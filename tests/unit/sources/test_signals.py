@@ -158,6 +158,14 @@ def test_recordings_whose_samples_come_when_they_come_are_refused_and_no_table_o
         TABLE.list(location, SourceOptions())
 
 
+def test_one_recording_alone_is_a_recording(tmp_path):
+    whole = Path(vitals(tmp_path / "vitals.csv")).read_text().splitlines()
+    (tmp_path / "new.csv").write_text("\n".join([whole[0], *(line for line in whole if line.startswith("p3,"))]) + "\n")
+    assert recognise(str(tmp_path / "new.csv")) == "signal_table"
+    listing = TABLE.list(str(tmp_path / "new.csv"), SourceOptions())
+    assert [case.patient for case in listing.cases] == ["p3"]
+
+
 def test_visits_and_survival_are_tables_of_values(tmp_path):
     assert recognise(vitals(tmp_path / "visits.csv", rows=4)) == "table"
     lines = [f"p{number},{number * 7 + 3},{number % 2},{number * 0.5}" for number in range(60)]

@@ -103,7 +103,9 @@ def _told(table: Numbers, whole: bool) -> Recordings | None:
         return None
     for key in [plainly[name] for name in KEYS if name in plainly and plainly[name] != time]:
         groups = _groups(table.cells(table.names.index(key)), whole)
-        if len(groups) >= 2 and float(np.median([len(rows) for rows in groups])) >= FEWEST:
+        long = bool(groups) and float(np.median([len(rows) for rows in groups])) >= FEWEST
+        # One recording alone, as somebody gives who wants it read: only where it looks like one.
+        if long and (len(groups) > 1 or not _uneven(times[groups[0]])):
             break
     else:
         return None
