@@ -22,7 +22,7 @@ PAGES = sorted(
 )
 EXECUTED = "executed by the tests"
 """What a how-to says of itself when it is run as the tutorials are."""
-RUN = ("multilabel.md", "signals.md", "synthesis.md", "entities.md")
+RUN = ("multilabel.md", "signals.md", "synthesis.md", "entities.md", "preprocessing.md", "transfer.md")
 """How-tos that are run, and do not say so."""
 TUTORIALS = sorted(
     [

@@ -26,7 +26,7 @@ from diascope.sources import Listing, Request, recognise
 from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.unlabelled import columns_beside, columns_read
 from diascope.sources.tables.columns import likeliest, plain
-from diascope.sources.tables.reading import completed, only, with_columns
+from diascope.sources.tables.reading import INPUT, completed, only, with_columns
 from diascope.sources.tables.targets import NO_CLASSES
 from diascope.store.workspace import Workspace, free_name
 
@@ -145,7 +145,8 @@ def _inputs_of(listing: Listing, request: Request, plans: Sequence[Plan]) -> lis
     cases = with_columns(listing.cases, request.options.reads)
     for plan in plans:
         cases = completed(cases, columns_beside(plan))
-    return only(cases, request.options.inputs)
+    asked, read = request.options.inputs, (INPUT,) if request.options.reads else ()
+    return only(cases, tuple(dict.fromkeys((*asked, *read))) if asked else ())
 
 
 def _refuse_unknown(request: Request) -> None:

@@ -14,8 +14,8 @@ import diascope
 from diascope.reports.words import choose
 
 CODE = Path(diascope.__file__).parent
-WHOLE = ("checks", "evidence", "kinds", "planning", "tasks")
-"""Packages of which nearly all prose is for a page."""
+WHOLE = ("checks", "engine/ablation.py", "evidence", "kinds", "planning", "tasks")
+"""Packages and modules of which nearly all prose is for a page."""
 ON_A_PAGE = {"title", "detail", "reason", "note", "caption", "label", "x_label", "y_label", "row_label", "column_label"}
 """Arguments that a page shows, wherever they are given."""
 FOURTH = {"put", "with_choice"}
@@ -143,7 +143,7 @@ def sentences() -> Iterator[tuple[str, str]]:
         if place.parts[0] in ("cli", "console", "testing", "console.py"):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in [tree] if place.parts[0] in WHOLE else given(tree):
+        for node in [tree] if place.as_posix().startswith(WHOLE) else given(tree):
             yield from ((f"{place}:{line}", text) for line, text in texts(node) if PROSE.search(text))
 
 

@@ -153,6 +153,15 @@ def test_an_input_that_most_cases_lack_is_left_out_loudly(tmp_path: Path) -> Non
     assert [sorted(case.inputs) for case in found.cases] == [["ct"]] * 8
 
 
+def test_columns_to_read_are_read_whatever_inputs_are_chosen(tmp_path: Path) -> None:
+    rows = [f"{n},{'abcdef'[n % 6]}.png,{'bcdefa'[n % 6]}.png,{40 + n},{'xy'[n % 2]}" for n in range(8)]
+    place = a_table(tmp_path, "case,image:ct,image:pet,age,label", rows)
+    for inputs in (("ct",), ("ct", "table")):
+        options = SourceOptions(target="label", inputs=inputs, reads=("age",))
+        found = look(Request(location=str(place), options=options))
+        assert {name for case in found.cases for name in case.inputs} == {"ct", "table"}
+
+
 def test_only_findings_that_can_be_made_are_accepted(tmp_path: Path) -> None:
     root = columns(tmp_path, "label", SOME)
     with pytest.raises(UnknownName, match=r"no check whose finding could be accepted named 'duplicate'.*'duplicates'"):
