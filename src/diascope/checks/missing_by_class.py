@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from math import prod
 
 from diascope.checks import Check
 from diascope.checks.judging.seen import class_of
@@ -17,8 +18,8 @@ FEWEST = 5
 """Cases of a class below which its shares say nothing."""
 APART = 0.5
 """Difference of the shares that is no chance any more."""
-CHANCE = 1e-3
-"""How likely it may be that a class lacks by chance what a share of the others lack too."""
+BY_CHANCE = 0.01
+"""How probable it may be at most that every case of a class lacks an input, if the class had nothing to do with it."""
 TIME_TO_EVENT = "time_to_event"
 
 
@@ -36,7 +37,8 @@ class MissingByClass:
             return []
         names = sorted({name for case in survey.cases for name in case.inputs})
         parts = [_classes(survey, target)] if target.kind != LABELS else _labels(survey, target)
-        found = (_of_input(name, survey, part) for name in names for part in parts)
+        alone = target.kind != LABELS
+        found = (_of_input(name, survey, part, alone) for name in names for part in parts)
         return [problem for problem in found if problem is not None]
 
 
@@ -65,13 +67,27 @@ def _in_words(case: Case, column: str, words: tuple[str, str]) -> str | None:
     return words[int(said == 1)] if said in (0, 1) else None
 
 
-def _of_input(name: str, survey: Survey, classes: Mapping[str, str]) -> Problem | None:
+def _of_input(name: str, survey: Survey, classes: Mapping[str, str], alone: bool) -> Problem | None:
+    """The problem with one input.
+
+    Args:
+        name: Of the input.
+        survey: The cases.
+        classes: Case id to class.
+        alone: Whether this is all that is learnt; of many labels some differ by chance.
+    """
     having = {case.id for case in survey.cases if name in case.inputs}
     total = Counter(classes.values())
     lacking = Counter(found for key, found in classes.items() if key not in having)
-    shares = {one: lacking[one] / count for one, count in total.items() if count >= FEWEST}
-    never = [one for one in shares if _by_no_chance(one, lacking, total)]
-    if not never and (len(shares) < 2 or max(shares.values()) - min(shares.values()) <= APART):
+    shares = {one: lacking[one] / count for one, count in total.items()}
+    large = [share for one, share in shares.items() if total[one] >= FEWEST]
+    apart = alone and len(large) > 1 and max(large) - min(large) > APART
+    never = [
+        one
+        for one, share in shares.items()
+        if share == 1 and ((apart and total[one] >= FEWEST) or _chance(total[one], lacking, total) < BY_CHANCE)
+    ]
+    if not apart and not never:
         return None
     words = some(f"{one} {100 * share:.0f} %" for one, share in sorted(shares.items()))
     return Problem(
@@ -84,10 +100,10 @@ def _of_input(name: str, survey: Survey, classes: Mapping[str, str]) -> Problem 
     )
 
 
-def _by_no_chance(one: str, lacking: Counter[str], total: Counter[str]) -> bool:
-    """Whether all cases of a class lack what so many others have that it is no chance."""
-    others, without = total.total() - total[one], lacking.total() - lacking[one]
-    return lacking[one] == total[one] and others > without and (without / others) ** total[one] < CHANCE
+def _chance(count: int, lacking: Counter[str], total: Counter[str]) -> float:
+    """Probability that so many cases, drawn from all, lack the input every one of them (hypergeometric)."""
+    without, cases = lacking.total(), total.total()
+    return prod((without - place) / (cases - place) for place in range(count))
 
 
 CHECK: Check = MissingByClass()
