@@ -81,7 +81,7 @@ def test_texts_that_nobody_marked_are_left_out_and_too_many_types_refused() -> N
 
 
 def test_splits_are_balanced_by_the_types_that_a_text_holds() -> None:
-    assert TASK.stratum(a_case(), TARGET) == "药物 and 部位"
+    assert TASK.stratum(a_case(), TARGET) == "药物 + 部位"
     assert TASK.stratum(a_case(Spans.of(5, [(0, 2, "药物")])), TARGET) == "药物 alone"
     assert TASK.stratum(a_case(Spans.of(5, [])), TARGET) == "no span"
 
