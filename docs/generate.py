@@ -36,7 +36,7 @@ FAMILY_TITLES = {
     "losses": "Losses",
     "metrics": "Metrics",
     "explainers": "Explainers",
-    "radiomics": "Radiomics: features of marked structures",
+    "features": "Features: radiomics of marked structures",
     "backends": "Back ends: what runs a trained network",
     "checks": "Checks: what can be wrong with a data set",
 }
@@ -51,7 +51,7 @@ ROWS = {
         "models": "Networks",
         "metrics": "Measures, with intervals",
         "explainers": "Explains",
-        "radiomics": "Radiomics",
+        "features": "Radiomics",
         "backends": "Runs on",
     },
     "zh": {
@@ -64,7 +64,7 @@ ROWS = {
         "models": "网络",
         "metrics": "指标（附置信区间）",
         "explainers": "解释",
-        "radiomics": "影像组学",
+        "features": "影像组学",
         "backends": "运行后端",
     },
 }

@@ -10,8 +10,8 @@ import pytest
 
 from diascope.core import registry
 from diascope.core.case import FileRef
+from diascope.features import Bins, Region
 from diascope.formats import read
-from diascope.radiomics import Bins, Region
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "radiomics" / "data"
 pytestmark = [pytest.mark.real_data, pytest.mark.skipif(not DATA.is_dir(), reason=f"needs {DATA}")]
@@ -42,7 +42,7 @@ def baseline(group: str, case: str) -> dict[str, float]:
 @pytest.mark.parametrize("group", GROUPS)
 def test_features_are_those_of_the_baseline(group: str, case: str) -> None:
     region = the_region(case)
-    found, wanted = registry.get("radiomics", group).measure(region), baseline(group, case)
+    found, wanted = registry.get("features", group).measure(region), baseline(group, case)
     assert found.keys() == wanted.keys()
     if group == "firstorder":
         energy = ((region.inside + SHIFT) ** 2).sum()

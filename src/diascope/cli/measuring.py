@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diascope.cli.program import app
+from diascope.cli.program import Here, app
 from diascope.console import Console
 from diascope.options import (
     JsonOption,
@@ -16,6 +16,7 @@ from diascope.options import (
     QuietOption,
     SourceArgument,
     SourceOption,
+    WorkspaceOption,
     requested,
 )
 
@@ -32,13 +33,14 @@ def radiomics(
     width: Annotated[float | None, typer.Option("--width", help="Width of a grey level; HU: 25.", min=1e-6)] = None,
     levels: Annotated[int | None, typer.Option("--levels", help="Or their number; units but HU: 32.", min=2)] = None,
     spacing: Annotated[float | None, typer.Option("--spacing", help="mm to resample to first.", min=0.01)] = None,
+    workspace: WorkspaceOption = Here,
     as_json: JsonOption = False,
     seed: NoSeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Measure marked structures (radiomics), as a table that fit reads."""
     from diascope.core.errors import BadUsage
-    from diascope.radiomics import Bins
+    from diascope.features import Bins
     from diascope.stages.radiomics import Grid
     from diascope.stages.radiomics import radiomics as run_radiomics
 
@@ -67,6 +69,7 @@ def longitudinal(
     register: Annotated[
         bool, typer.Option("--register", help="Turn and shift earlier volumes onto later ones.")
     ] = False,
+    workspace: WorkspaceOption = Here,
     as_json: JsonOption = False,
     seed: NoSeedOption = 0,
     quiet: QuietOption = False,

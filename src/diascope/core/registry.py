@@ -30,7 +30,7 @@ FAMILIES = MappingProxyType(
         "losses": "LOSS",
         "metrics": "METRIC",
         "explainers": "EXPLAINER",
-        "radiomics": "FEATURES",
+        "features": "FEATURES",
         "backends": "BACKEND",
     }
 )

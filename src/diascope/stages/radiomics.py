@@ -23,7 +23,7 @@ from diascope.core.record import canonical_json, write_durably
 from diascope.engine.orienting import upright
 from diascope.engine.preparing import read_images, read_masks
 from diascope.engine.progress import Tell, silent
-from diascope.radiomics import Bins, Features, Region
+from diascope.features import Bins, Features, Region
 from diascope.sources import Listing, Request, recognise
 from diascope.sources.publicsets.locating import located
 from diascope.transforms.resampling.volume import onto
@@ -210,7 +210,7 @@ def _grid(first: Image, step: float | None) -> tuple[Geometry, tuple[int, int, i
 def _of_region(region: Region, image: Image) -> dict[str, float]:
     """Every feature by the name of its column: group, feature, unit."""
     found = {}
-    for group, plugin in registry.each("radiomics"):
+    for group, plugin in registry.each("features"):
         features: Features = plugin
         if features.flat is not None and features.flat != region.flat:
             continue

@@ -21,9 +21,9 @@ from diascope.core.case import Case, TableRef, Target
 from diascope.core.errors import DiascopeError, UnreadableFile
 from diascope.core.image import Image
 from diascope.core.problem import Problem
+from diascope.features import Bins, Region
 from diascope.formats import kind_of
 from diascope.planning.survey import CaseFacts, Survey
-from diascope.radiomics import Bins, Region
 from diascope.sources import SourceOptions
 from diascope.testing.factories import (
     CELLS,
@@ -202,7 +202,7 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     kept(all(isinstance(one, Target) for one in claimed), f"{name} claims targets")
 
 
-def radiomics(name: str, plugin: Any, folder: Path) -> None:
+def features(name: str, plugin: Any, folder: Path) -> None:
     """The same features of every region, as numbers or nan; the region is left as it was; units are of its features."""
     kept(plugin.flat in (None, True, False), f"{name}.flat is one of its family's", plugin.flat)
     rng, found = np.random.default_rng(0), []
@@ -232,7 +232,7 @@ PROMISES: Mapping[str, Callable[[str, Any, Path], None]] = MappingProxyType(
         "losses": loss,
         "metrics": metric,
         "explainers": explainer,
-        "radiomics": radiomics,
+        "features": features,
         "backends": backend,
     }
 )

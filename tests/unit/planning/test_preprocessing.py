@@ -83,7 +83,7 @@ def test_filters_stand_in_the_plan_with_all_their_parameters_and_the_reason(make
     ]
     choice = plan.choices["preprocess"]
     assert choice.kind == "by hand"
-    assert "size 5 voxels; before the intensity rule, in units of the image" in choice.reason
+    assert "size 5 (voxels); before the intensity rule, in units of the image" in choice.reason
     assert "s a case" in choice.reason
     assert Plan.from_json(plan.to_json()) == plan
 

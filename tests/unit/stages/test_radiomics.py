@@ -15,7 +15,7 @@ from diascope.core import registry
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.radiomics import Bins
+from diascope.features import Bins
 from diascope.sources import Request, SourceOptions
 from diascope.stages.radiomics import Grid, radiomics
 

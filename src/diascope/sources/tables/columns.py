@@ -93,7 +93,7 @@ SAYS_UNCERTAIN = ("-1", "-1.0", "uncertain", "u", "unsure", "possible", "equivoc
 
 TARGET = (
     SURVIVAL,
-    *("label", "labels", "target", "class", "class_name", "category", "classification"),
+    *("label", "labels", "target", "class", "class_name", "category"),
     *("diagnosis", "dx", "finding", "outcome", "grade", "y", "标签", "类别", "诊断", "结局"),
 )
 """Columns that are the target where the user names none; other columns with few values come after them."""

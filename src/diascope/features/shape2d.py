@@ -9,8 +9,8 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from skimage.measure import find_contours
 
-from diascope.radiomics import Features, Region
-from diascope.radiomics.shape import axes
+from diascope.features import Features, Region
+from diascope.features.shape import axes
 
 
 class FlatShape:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import numpy as np
 from skimage.measure import label
 
-from diascope.radiomics import Features, Region
-from diascope.radiomics.texture.emphasis import Sizes
+from diascope.features import Features, Region
+from diascope.features.texture.emphasis import Sizes
 
 
 class Zones:

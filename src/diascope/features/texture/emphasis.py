@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diascope.radiomics import Floats, Ints
+from diascope.features import Floats, Ints
 
 EPSILON = float(np.spacing(1))
 """Kept from PyRadiomics: the logarithm of an empty cell."""

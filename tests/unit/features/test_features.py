@@ -9,7 +9,7 @@ import pytest
 
 from diascope.core import registry
 from diascope.core.errors import BadUsage, DataRefused
-from diascope.radiomics import Bins, Region
+from diascope.features import Bins, Region
 
 PLATE = np.array([[5, 2, 5, 4, 4], [3, 3, 3, 1, 3], [2, 1, 1, 1, 3], [4, 2, 2, 2, 3], [3, 5, 3, 3, 2]])
 SPACING = (1.0, 1.0, 1.0)
@@ -29,7 +29,7 @@ def a_ball(radius: float, spacing: tuple[float, float, float] = SPACING) -> Regi
 
 
 def measure(group: str, region: Region) -> dict[str, float]:
-    found: dict[str, float] = registry.get("radiomics", group).measure(region)
+    found: dict[str, float] = registry.get("features", group).measure(region)
     return found
 
 
@@ -113,11 +113,11 @@ def test_a_hole_takes_area_away_and_adds_length() -> None:
     assert ring["Perimeter"] > full["Perimeter"] + 9
 
 
-@pytest.mark.parametrize("group", registry.names("radiomics"))
+@pytest.mark.parametrize("group", registry.names("features"))
 def test_a_region_is_measured_alike_wherever_it_lies_and_however_it_is_turned(group: str) -> None:
     rng = np.random.default_rng(1)
     values, mask = rng.normal(0, 30, (6, 7, 8)), rng.random((6, 7, 8)) < 0.7
-    flat = registry.get("radiomics", group).flat
+    flat = registry.get("features", group).flat
     if flat:
         values, mask = values[:1], mask[:1]
     one = measure(group, Region.cut(values, mask, SPACING, Bins(width=10)))
@@ -129,9 +129,9 @@ def test_a_region_is_measured_alike_wherever_it_lies_and_however_it_is_turned(gr
     assert measure(group, turned) == pytest.approx(one, nan_ok=True)
 
 
-@pytest.mark.parametrize("group", registry.names("radiomics"))
+@pytest.mark.parametrize("group", registry.names("features"))
 def test_one_voxel_is_measured(group: str) -> None:
-    mask = np.zeros((1, 5, 5) if registry.get("radiomics", group).flat else (5, 5, 5))
+    mask = np.zeros((1, 5, 5) if registry.get("features", group).flat else (5, 5, 5))
     mask[mask.shape[0] // 2, 2, 2] = 1
     found = measure(group, Region.cut(np.full(mask.shape, 3.0), mask, SPACING, Bins(width=25)))
     assert found

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from diascope.radiomics import Features, Region
-from diascope.radiomics.texture.emphasis import Sizes
-from diascope.radiomics.texture.neighbours import Neighbourhood
+from diascope.features import Features, Region
+from diascope.features.texture.emphasis import Sizes
+from diascope.features.texture.neighbours import Neighbourhood
 
 
 class Dependences:

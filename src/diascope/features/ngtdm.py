@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from diascope.radiomics import Features, Region
-from diascope.radiomics.texture.neighbours import Neighbourhood
+from diascope.features import Features, Region
+from diascope.features.texture.neighbours import Neighbourhood
 
 COARSEST = 1e6
 """Coarseness where no voxel differs from its neighbours (as in PyRadiomics)."""

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from diascope.radiomics import Ints
+from diascope.features import Ints
 
 
 class Neighbourhood:

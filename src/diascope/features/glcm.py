@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from diascope.radiomics import Features, Floats, Region
-from diascope.radiomics.texture.emphasis import EPSILON
-from diascope.radiomics.texture.neighbours import Neighbourhood
+from diascope.features import Features, Floats, Region
+from diascope.features.texture.emphasis import EPSILON
+from diascope.features.texture.neighbours import Neighbourhood
 
 
 class CoOccurrence:

@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 from skimage.measure import marching_cubes
 
-from diascope.radiomics import Features, Flags, Floats, Ints, Region
+from diascope.features import Features, Flags, Floats, Ints, Region
 
 LENGTHS = (
     *("LeastAxisLength", "MajorAxisLength", "MinorAxisLength", "Maximum3DDiameter"),

@@ -10,6 +10,6 @@ from diascope.core import registry
 from diascope.testing.promises import keep
 
 
-@pytest.mark.parametrize("name", registry.names("radiomics"))
+@pytest.mark.parametrize("name", registry.names("features"))
 def test_promises(name: str, tmp_path: Path) -> None:
-    keep("radiomics", name, tmp_path)
+    keep("features", name, tmp_path)

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from diascope.radiomics import Features, Floats, Region
-from diascope.radiomics.texture.emphasis import EPSILON
+from diascope.features import Features, Floats, Region
+from diascope.features.texture.emphasis import EPSILON
 
 IN_UNITS = (
     *("10Percentile", "90Percentile", "InterquartileRange", "Maximum", "Mean", "MeanAbsoluteDeviation", "Median"),
