@@ -35,24 +35,25 @@ class MaskBoxes:
         Raises:
             BadUsage: When there are several masks and the user named none.
             DataRefused: When there is none, or nothing is marked in any.
+            UnknownName: When there is no mask of the name that the user gave.
         """
         source = recognise(location)
         listing: Listing = registry.get("sources", source).list(location, options)
-        target = _mask(listing, options, source)
+        target, name = _mask(listing, options, source), options.target or TARGET_NAME
         labels = _labels(target)
         cases, lost = [], []
         for case in listing.cases:
             boxes = _boxes(case, target, labels, listing.root)
             lost += [case.id] if boxes is None and case.targets.get(target.columns[0]) is not None else []
-            cases.append(case.model_copy(update={"targets": {TARGET_NAME: boxes}}))
-        drawn = [boxes for case in cases if isinstance(boxes := case.targets[TARGET_NAME], Boxes)]
+            cases.append(case.model_copy(update={"targets": {name: boxes}}))
+        drawn = [boxes for case in cases if isinstance(boxes := case.targets[name], Boxes)]
         notes = [f"{source}; every connected part of the mask {target.name!r} is a box: {words(drawn)}"]
         if len(set(labels.values())) < len(labels):
             notes.append(f"{len(labels)} values of {target.name!r} have no names: all are things of one label")
         if lost:
             notes.append(f"{len(lost)} masks, such as that of {lost[0]}, cannot be read, or do not lie on their image")
-        targets = (boxes_target(drawn, location),)
-        return replace(listing, cases=tuple(cases), targets=targets, notes=(*notes, *listing.notes))
+        boxes_of = boxes_target(drawn, location).model_copy(update={"name": name, "columns": (name,)})
+        return replace(listing, cases=tuple(cases), targets=(boxes_of,), notes=(*notes, *listing.notes))
 
 
 def _mask(listing: Listing, options: SourceOptions, source: str) -> Target:

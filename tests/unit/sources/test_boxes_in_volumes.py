@@ -13,7 +13,7 @@ import SimpleITK
 from diascope.core import registry
 from diascope.core.boxes import Boxes
 from diascope.core.case import Label
-from diascope.core.errors import BadUsage, DataRefused
+from diascope.core.errors import BadUsage, DataRefused, UnknownName
 from diascope.core.geometry import Geometry
 from diascope.formats.boxes.volumes import write_volume_boxes
 from diascope.sources import Listing, SourceOptions, recognise
@@ -165,10 +165,12 @@ def test_what_holds_no_mask_or_several_is_refused(tmp_path: Path) -> None:
     table(tmp_path / "boxes.csv", "image,xmin,ymin,zmin,xmax,ymax,zmax", "a,3,4,5,8,10,9")
     with pytest.raises(DataRefused, match="box_table lists no mask"):
         registry.get("sources", "mask_boxes").list(str(tmp_path), OPTIONS)
-    with pytest.raises(DataRefused, match="lists no mask other"):
-        registry.get("sources", "mask_boxes").list(
-            str(masks(tmp_path / "m", marked((1, LOW)))), SourceOptions(target="other")
-        )
-    volume(tmp_path / "m" / "labels" / "0.nii.gz", marked((1, HIGH)))
+    root = masks(tmp_path / "m", marked((1, LOW)))
+    with pytest.raises(UnknownName):
+        registry.get("sources", "mask_boxes").list(str(root), SourceOptions(target="other"))
+    volume(root / "labels" / "0.nii.gz", marked((1, HIGH)))
     with pytest.raises(BadUsage):
-        registry.get("sources", "mask_boxes").list(str(tmp_path / "m"), OPTIONS)
+        registry.get("sources", "mask_boxes").list(str(root), OPTIONS)
+    listing = registry.get("sources", "mask_boxes").list(str(root), SourceOptions(target="labels"))
+    assert listing.targets[0].name == "labels"
+    assert isinstance(listing.cases[0].targets["labels"], Boxes)
