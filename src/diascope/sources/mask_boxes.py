@@ -46,7 +46,7 @@ class MaskBoxes:
             boxes = _boxes(case, target, labels, listing.root)
             lost += [case.id] if boxes is None and case.targets.get(target.columns[0]) is not None else []
             cases.append(case.model_copy(update={"targets": {name: boxes}}))
-        drawn = [boxes for case in cases if isinstance(boxes := case.targets[name], Boxes)]
+        drawn = [one for case in cases if isinstance(one := case.targets[name], Boxes)]
         notes = [f"{source}; every connected part of the mask {target.name!r} is a box: {words(drawn)}"]
         if len(set(labels.values())) < len(labels):
             notes.append(f"{len(labels)} values of {target.name!r} have no names: all are things of one label")
