@@ -46,10 +46,10 @@ def scans(root: Path, count: int, seed: int) -> list[np.ndarray]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_lesions_are_found_where_they_are_in_the_patient(tmp_path: Path, capsys) -> None:
-    scans(tmp_path / "scans", 80, 1)
-    middles = scans(tmp_path / "fresh", 20, 2)
+    scans(tmp_path / "scans", 60, 1)
+    middles = scans(tmp_path / "fresh", 12, 2)
     place = ["-w", str(tmp_path / "ws"), "--json", "--quiet"]
-    settings = ["--source", "mask_boxes", "--set", "steps=80", "--set", "batch=4", "--folds", "1"]
+    settings = ["--source", "mask_boxes", "--set", "steps=60", "--set", "batch=4", "--folds", "1"]
     assert run(["fit", str(tmp_path / "scans"), "--minutes", "4", *settings, *place]) == 0
     made = json.loads(capsys.readouterr().out)
     report = Path(made["report"]).read_text()
@@ -74,5 +74,5 @@ def test_lesions_are_found_where_they_are_in_the_patient(tmp_path: Path, capsys)
             point = np.array([float(row[name]) for name in ("coordX", "coordY", "coordZ")])
             found += 1
             near += bool((np.linalg.norm(mine - point, axis=1) < 4).any())
-    assert found >= 8
+    assert found >= 6
     assert near >= 0.8 * found
