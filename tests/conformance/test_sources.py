@@ -258,9 +258,10 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
 }
 FACTORIES["table"] = values_of_laboratory
 NAMES = registry.names("sources")
-ASKED_FOR = "images"
-"""It takes no folder by itself, and its folders have neither columns nor labels."""
-OF_FOLDERS = [name for name in NAMES if name not in ("phantom", ASKED_FOR)]
+FACTORIES["mask_boxes"] = image_masks
+ASKED_FOR: dict[str, list[str]] = {"images": [], "mask_boxes": ["image_masks"]}
+"""They take no folder by themselves; what recognises theirs. Folders of `images` have neither columns nor labels."""
+OF_FOLDERS = [name for name in NAMES if name not in ("phantom", "images")]
 
 
 @pytest.fixture(autouse=True)
@@ -273,8 +274,8 @@ def test_recognises_its_own_layout_and_nobody_elses(name: str, tmp_path: Path) -
     assert name in FACTORIES, f"write a factory of a tiny {name} layout here"
     location = FACTORIES[name](tmp_path)
     recognised = [key for key, source in registry.each("sources") if source.recognises(location)]
-    assert recognised == ([] if name == ASKED_FOR else [name])
-    assert sources.recognise(location, name if name == ASKED_FOR else None) == name
+    assert recognised == ASKED_FOR.get(name, [name])
+    assert sources.recognise(location, name if name in ASKED_FOR else None) == name
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from diascope.evidence.boxes.curves import FALSE_POSITIVES, average_precision, froc, precision_recall, sensitivity_at
-from diascope.evidence.boxes.matching import OVERLAPS, Matches, matched, overlaps, pooled
+from diascope.evidence.boxes.matching import OVERLAPS, Matches, by_centre, matched, overlaps, pooled
 from diascope.tasks.boxes import overlap as tensors
 
 
@@ -153,3 +153,56 @@ def test_it_agrees_with_cocos_rules_on_random_boxes(seed: int) -> None:
     theirs = [as_coco(said, scores, truth, crowd, limit) for limit in OVERLAPS]
     assert ours == pytest.approx(theirs, abs=1e-9)
     assert 0.05 < theirs[0] < 1
+
+
+def luna16(nodules: np.ndarray, said: np.ndarray, images: int) -> list[float]:
+    """Sensitivities at 1/8 ... 8 false positives a scan by the rules of LUNA16's evaluation, without interpolation.
+
+    Of the candidates nearer to a nodule than its radius the surest finds it, the others are forgotten; what is near
+    none is a false positive. (Written down a second time from the description of Setio 2017, section 3.2.)
+
+    Args:
+        nodules: (M, 5) scan, x, y, z, diameter.
+        said: (N, 5) scan, x, y, z, probability.
+        images: Scans.
+    """
+    left, found = [True] * len(said), []
+    for scan, *centre, diameter in nodules:
+        near = [
+            number
+            for number, one in enumerate(said)
+            if one[0] == scan and sum((one[1 + a] - centre[a]) ** 2 for a in range(3)) < (diameter / 2) ** 2
+        ]
+        for number in near:
+            left[number] = False
+        found.append(max((said[number][4] for number in near), default=-1.0))
+    false = [one[4] for number, one in enumerate(said) if left[number]]
+    points = [(0.0, 0.0)]
+    for threshold in sorted({*found, *false} - {-1.0}, reverse=True):
+        rate = sum(score >= threshold for score in false) / images
+        points.append((rate, sum(score >= threshold for score in found) / len(nodules)))
+    return [max(hit for rate, hit in points if rate <= allowed + 1e-12) for allowed in FALSE_POSITIVES]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hits_by_the_middle_are_those_of_luna16(seed: int) -> None:
+    rng, scans = np.random.default_rng(seed), 12
+    nodules, said = [], []
+    for scan in range(scans):
+        for number in range(rng.integers(0, 4)):
+            centre, diameter = np.array([60.0 * number, *rng.uniform(0, 50, 2)]), rng.uniform(4, 30)
+            nodules.append([scan, *centre, diameter])
+            said += [
+                [scan, *(centre + rng.normal(0, diameter / 3, 3)), rng.random()] for _ in range(rng.integers(0, 4))
+            ]
+        said += [[scan, *rng.uniform(-200, -100, 3), 0.8 * rng.random()] for _ in range(rng.integers(0, 6))]
+    truth, boxes = np.array(nodules), np.array(said)
+    matches = []
+    for scan in range(scans):
+        mine, there = boxes[boxes[:, 0] == scan], truth[truth[:, 0] == scan]
+        size = rng.uniform(1, 9, (len(mine), 3))
+        corners = np.concatenate([mine[:, 1:4] - size, mine[:, 1:4] + size], axis=1)
+        spheres = np.concatenate([there[:, 1:4] - there[:, 4:] / 2, there[:, 1:4] + there[:, 4:] / 2], axis=1)
+        matches.append(by_centre(corners, mine[:, 4], spheres, np.zeros(len(there), bool)))
+    ours = sensitivity_at(pooled(matches), np.arange(scans))
+    assert ours.tolist() == pytest.approx(luna16(truth, boxes, scans))

@@ -61,6 +61,9 @@ class BoxFaults:
         if _are_shares(drawn):
             shares = _problem(survey, drawn, every, SHARES)
             return [] if shares is None else [shares]
+        if _are_flat(drawn):
+            flat = _problem(survey, drawn, every, FLAT)
+            return [] if flat is None else [flat]
         found = [
             _problem(survey, drawn, _of(drawn, lambda one: one.boxes.without_extent()), WITHOUT_EXTENT),
             _problem(survey, drawn, _of(drawn, lambda one: one.boxes.outside(one.shape)), _outside(drawn)),
@@ -115,6 +118,13 @@ SHARES = Fault(
     "All numbers lie between 0 and 1: they are shares of the sides of the image. Multiply x by its width and y by its "
     "height.",
     "Boxes within the first pixel",
+)
+FLAT = Fault(
+    "refuse",
+    "{boxes} in the first slice of a volume in {cases}",
+    "No row says where a box lies along z, and the images are volumes. Write zmin and zmax (or z and depth) beside the "
+    "other sides, or the middle and the diameter in millimetres.",
+    "Volumes whose boxes have no place along z",
 )
 REACHING_OUT = Fault(
     "note",
@@ -177,6 +187,12 @@ def _are_shares(drawn: list[Drawn]) -> bool:
     """Whether every box of every image lies within its first pixel, and some are no single point."""
     corners = np.concatenate([np.zeros((0, 6)), *(one.boxes.array for one in drawn)])[:, [1, 2, 4, 5]]
     return bool(corners.size and corners.min() >= 0 and corners.max() <= 1 and (corners[:, 2:] > corners[:, :2]).any())
+
+
+def _are_flat(drawn: list[Drawn]) -> bool:
+    """Whether every box of every image is the first slice of a volume: the annotation knows two dimensions."""
+    ends = {(corners[0], corners[3]) for one in drawn for corners in one.boxes.corners}
+    return ends == {(0.0, 1.0)} and all(one.shape[0] > 1 for one in drawn)
 
 
 def _outside(drawn: list[Drawn]) -> Fault:

@@ -57,6 +57,15 @@ def as_rows(boxes: Boxes, numbers: dict[str, int]) -> Rows:
     return rows
 
 
+def middle_of_one(boxes: Rows, rng: np.random.Generator) -> tuple[int, ...] | None:
+    """The voxel in the middle of a random box (N, 8) of a random label; None where there is no box to learn."""
+    real = boxes[boxes[:, 7] == 0]
+    if not len(real):
+        return None
+    one = rng.choice(real[real[:, 6] == rng.choice(np.unique(real[:, 6]))])
+    return tuple(int(value) for value in (one[:3] + one[3:6]) / 2)
+
+
 def stacked(cases: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Arrays of one shape but for their first axis, as one array: the shorter ones end in nan."""
     longest = max(len(one) for one in cases)

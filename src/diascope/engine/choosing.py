@@ -50,7 +50,7 @@ def choose_backend(networks: Sequence[nn.Module], plan: Plan, examples: Sequence
     images = [reference_image(example, plan) for example in examples if "image" in example.inputs]
     if not images or plan["readings"] or reference.output == "image":
         return {"backend": "torch", "precision": "fp32", "agreement": "the reference itself"}
-    batch = images[:1] if reference.output == "dense" else [torch.cat(images)]
+    batch = images[:1] if reference.windowed else [torch.cat(images)]
     expected, slowest = _timed(reference, images, batch[0])
     best = ("torch", "fp32", slowest, "the reference itself")
     for name, precision in CANDIDATES:

@@ -210,7 +210,7 @@ class Feed:
         return part
 
     def _corner(self, stored: Stored, rng: np.random.Generator) -> tuple[int, int, int]:
-        """Where the patch starts: around a random voxel of a random structure, or anywhere."""
+        """Where the patch starts: around a random voxel of a random structure, around a box, or anywhere."""
         shape, patch = stored.arrays["input/image"].shape[1:], self.plan["patch"]
         low = [min(0, (full - size) // 2) for full, size in zip(shape, patch, strict=True)]
         high = [
@@ -228,6 +228,8 @@ class Feed:
         return corner[0], corner[1], corner[2]
 
     def _voxel(self, stored: Stored, rng: np.random.Generator) -> tuple[int, ...] | None:
+        if "target/boxes" in stored.arrays:
+            return of_boxes.middle_of_one(stored.arrays["target/boxes"], rng)
         mask = stored.arrays.get("target/mask")
         if mask is None:
             return None

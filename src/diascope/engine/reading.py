@@ -19,6 +19,7 @@ from diascope.engine.network import Reduce
 from diascope.engine.orienting import Turn
 from diascope.engine.sliding import predict_labels
 from diascope.engine.stretches import long_input, read_whole
+from diascope.engine.tiling import tiled
 from diascope.engine.windows import Placement, WindowPlan
 
 BUFFER_SHARE = 0.4
@@ -51,6 +52,11 @@ class Reader:
         self.arms = arms_of(plan) if self.output == "vector" else None
         self._runners: dict[tuple[int, ...], Runner] = {}
 
+    @property
+    def windowed(self) -> bool:
+        """Whether an image is read window by window, and not whole."""
+        return self.output == "dense" or (self.output == "boxes" and not self.plan["whole"])
+
     def answer(self, images: Tensor) -> Tensor:
         """The raw output for images (B, C, Z, Y, X): outputs and features side by side."""
         return self._runner(images)(images)
@@ -60,14 +66,15 @@ class Reader:
         return next(self.read_all([example]))
 
     def read_all(self, examples: Iterable[Example], under: bool = True) -> Iterator[Output]:
-        """The same for many; those without a dense output are read in batches.
+        """The same for many; those that are seen whole are read in batches.
 
         Args:
             examples: Prepared cases.
             under: Whether rows are also read under each treatment, where the plan names one.
         """
-        if self.output == "dense":
-            yield from (self._dense(example) for example in examples)
+        if self.windowed:
+            read = self._dense if self.output == "dense" else self._tiled
+            yield from (read(example) for example in examples)
             return
         waiting: list[Example] = []
         for example in examples:
@@ -84,7 +91,7 @@ class Reader:
         A batch of images is filled up to `read_batch` in any case; flat ones are small enough to wait for each other.
         """
         flat = set(example.inputs) == {"image"} and example.inputs["image"].shape[1] == 1
-        return int(self.plan["read_batch"]) if flat and self.output != "dense" else 1
+        return int(self.plan["read_batch"]) if flat and not self.windowed else 1
 
     def _vectors(self, examples: Sequence[Example], under: bool) -> list[Output]:
         """The batch is filled up to one fixed size: every back end runs one shape, and batch size changes nothing."""
@@ -104,14 +111,28 @@ class Reader:
             if len(images) < size
             else images
         )
-        answer = self._runner(full)(full)[: len(images)]
+        answer = self._viewed(full)[: len(images)]
+        return _split_outputs(answer, self.networks[0], inputs)
+
+    def _viewed(self, images: Tensor) -> Tensor:
+        """The mean answer to images and their mirrored views, where those are read."""
+        answer = self._runner(images)(images)
         # Pictures have a place: two of them, one made of the mirrored input, have no mean.
         if self.plan["mirror_reading"] and self.output in ("vector", "boxes"):
             for axis in self.plan["mirror_axes"]:
-                mirrored = self._runner(full)(full.flip(2 + axis).contiguous())[: len(images)]
+                mirrored = self._runner(images)(images.flip(2 + axis).contiguous())
                 answer = answer + self._back(mirrored, axis)
             answer = answer / (1 + len(self.plan["mirror_axes"]))
-        return _split_outputs(answer, self.networks[0], inputs)
+        return answer
+
+    def _tiled(self, example: Example) -> Output:
+        """Boxes of a volume, from its windows."""
+        network: Any = self.networks[0]
+        z, y, x = self.plan["patch"]
+        volume = torch.from_numpy(example.inputs["image"])
+        with torch.inference_mode():
+            said = tiled(volume, self._viewed, network.places, (z, y, x), self.plan["overlap"])
+        return Output(said.detach().float().numpy())
 
     def _back(self, answer: Tensor, axis: int) -> Tensor:
         """What was said about a mirrored image, as if of the image: boxes change sides, a vector has none."""

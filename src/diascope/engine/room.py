@@ -93,13 +93,13 @@ def address_space_left() -> int | None:
     return max(0, limit - int(STATM.read_text().split()[0]) * resource.getpagesize())
 
 
-def need(plan: Plan, extents: Mapping[str, Extent], dense: bool) -> Need:
+def need(plan: Plan, extents: Mapping[str, Extent], windowed: bool) -> Need:
     """What reading a case needs.
 
     Args:
         plan: Of the release.
         extents: How large each image input is; the first one of the plan gives the grid.
-        dense: Whether every voxel gets a label.
+        windowed: Whether it is read window by window.
     """
     names = tuple(plan["image_inputs"])
     first = extents[names[0]]
@@ -118,7 +118,7 @@ def need(plan: Plan, extents: Mapping[str, Extent], dense: bool) -> Need:
     working = FLOAT * total * prod(shape)
     preparing = FLOAT * stacking * preparing + (working if total > stacking else 0)
     peak = files + max(stacked, turned, preparing, working + DESCRIBED * FLOAT * prod(shape) // 4)
-    if not dense:
+    if not windowed:
         return Need(files + working * (1 + 2 * plan["read_batch"]), peak, 0)
     patch = prod(max(have, wanted) for have, wanted in zip(shape, plan["patch"], strict=True))
     padded = 0 if patch == prod(shape) else FLOAT * total * patch

@@ -174,9 +174,10 @@ class Task(Protocol):
         `output` on the module says what that is: `vector` (B, K), `dense` (B, K, Z, Y, X), `image` (B, C, Z, Y, X),
         `boxes` (B, P, 6 + K): a candidate at each of P fixed positions, start and stop (z, y, x) in voxels of the
         working grid, then the score of each label, 0 to 1. A network of boxes also has `mirrored(candidates, axis)`,
-        which brings what was said about a mirrored image back. A dense network also has `reduce(logits (K, Z, Y, X))
-        -> (labels uint8, probability of the label)`. `tokens` is (B, K, L + any number of columns): K scores of each
-        place of an input in order, then columns that belong to no place.
+        which brings what was said about a mirrored image back, and, where patches are learnt from, `places` (P, 3): the
+        positions, by which windows are put together (`engine/tiling.py`). A dense network also has
+        `reduce(logits (K, Z, Y, X)) -> (labels uint8, probability of the label)`. `tokens` is (B, K, L + any number of
+        columns): K scores of each place of an input in order, then columns that belong to no place.
         """
         ...
 

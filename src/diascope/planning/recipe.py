@@ -15,6 +15,8 @@ SIDES = ("left", "right", "links", "rechts", "左", "右")
 ONE_SIDED = 0.05
 """Of the image's width: a structure that lies by so much on the same side in nearly all masks has a side."""
 
+IMAGE_MOVED, PATCH_MOVED = 32, 4
+"""Voxels that a whole image, and a patch, which is cut anywhere as it is, may be moved."""
 Strength = Literal["none", "mirrored", "light", "scaled", "strong"]
 
 
@@ -54,7 +56,7 @@ def recipe(facts: InputFacts, strength: Strength, axes: tuple[int, ...], spacing
         mirrored = [["mirror", {"axes": list(axes)}]] if axes else []
         return [*mirrored, ["brightness_contrast", {"probability": 0.3}]]
     if strength == "scaled":
-        return _scaled(axes, spacing)
+        return _scaled(axes, spacing, PATCH_MOVED if facts.dimensions == 3 else IMAGE_MOVED)
     strong = strength == "strong"
     free = facts.modality == "photo"
     step = float(min(spacing[1:]))
@@ -87,7 +89,7 @@ def recipe(facts: InputFacts, strength: Strength, axes: tuple[int, ...], spacing
     ]
 
 
-def _scaled(axes: tuple[int, ...], spacing: tuple[float, ...]) -> list[list[Any]]:
+def _scaled(axes: tuple[int, ...], spacing: tuple[float, ...], farthest: int) -> list[list[Any]]:
     """For what comes in many sizes and anywhere in the image.
 
     Nearly every image is moved and magnified, hardly one is turned, and none is deformed: boxes stay boxes.
@@ -97,7 +99,7 @@ def _scaled(axes: tuple[int, ...], spacing: tuple[float, ...]) -> list[list[Any]
         "probability": 0.8,
         "rotation": [5.0, 0.0, 0.0],
         "scale": [0.7, 1.4],
-        "translation": 32 * step,
+        "translation": farthest * step,
         "spacing": list(spacing),
     }
     mirrored: list[list[Any]] = [["mirror", {"axes": list(axes)}]] if axes else []

@@ -128,7 +128,7 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
     if "steps_an_hour" in draft.choices:
         wanted = max(FEWEST_STEPS[whole], draft.choices["steps_an_hour"].value * budget.minutes / 60)
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
-    smallest = min((voxels for voxels in facts.label_volumes.values() if voxels), default=float("inf"))
+    smallest = _smallest(facts)
 
     given = draft.by_hand.get("model_options")
 
@@ -156,6 +156,12 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
         )
     _choose(draft, chosen, grid, whole, (cases, time.steps))
     return Size(spec.dimensions, chosen.gflop)
+
+
+def _smallest(facts: Fingerprint) -> float:
+    """Voxels of the smallest structure, or of a small box of the smallest label."""
+    boxes = [sides[1] ** 3 for sides in facts.box_sides.values()]
+    return min((voxels for voxels in [*facts.label_volumes.values(), *boxes] if voxels), default=float("inf"))
 
 
 def guessed_step(model: Any, spec: InputSpec, cases: int, machine: Capabilities) -> float:

@@ -1,4 +1,4 @@
-"""Boxes as files that other programs read: COCO JSON of a picture, and a DICOM SR for DICOM input."""
+"""Boxes as files that other programs read: COCO JSON of a picture, JSON and CSV of a volume, DICOM SR of DICOM."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from diascope.core.case import Case, FileRef
 from diascope.core.errors import DiascopeError
 from diascope.core.image import Image
 from diascope.formats.boxes.coco import write_coco
+from diascope.formats.boxes.volumes import write_volume_boxes
 from diascope.store.releases import OpenRelease
 
 DICOM = "dicom"
@@ -18,7 +19,7 @@ DICOM = "dicom"
 def box_files(
     opened: OpenRelease, boxes: Boxes, place: tuple[Case, Path, Path], images: Mapping[str, Image]
 ) -> tuple[dict[str, str], list[str]]:
-    """Write what a release said as COCO JSON and, of DICOM, as SR.
+    """Write what a release said as COCO JSON, or JSON and CSV in millimetres, and, of DICOM, as SR.
 
     Args:
         opened: The release.
@@ -34,11 +35,15 @@ def box_files(
     ref, shape = case.inputs[name], images[name].shape
     files: dict[str, str] = {}
     missing: list[str] = []
-    labels = release.target.labels
+    labels, about = release.target.labels, f"{release.label}, unreviewed"
+    file = Path(ref.paths[0]).name if isinstance(ref, FileRef) and len(ref.paths) == 1 else case.id
     if shape[0] == 1:
-        file = ref.paths[0] if isinstance(ref, FileRef) else case.id
-        write_coco([(Path(file).name, shape, boxes)], labels, folder / "boxes.json", f"{release.label}, unreviewed")
+        write_coco([(file, shape, boxes)], labels, folder / "boxes.json", about)
         files["coco"] = "boxes.json"
+    elif images[name].geometry.physical:
+        files["boxes"], files["table"] = write_volume_boxes(file, boxes, images[name].geometry, labels, folder, about)
+    else:
+        missing.append("no boxes in millimetres were written: the volume has none")
     if isinstance(ref, FileRef) and ref.format == DICOM:
         from diascope.formats.boxes.sr import write_sr  # highdicom takes a second to load
 

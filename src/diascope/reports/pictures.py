@@ -126,11 +126,15 @@ def telling_slice(
     heat: npt.NDArray[Any] | None,
     boxes: Sequence[Boxes] = (),
 ) -> int:
-    """The slice along axis 0 with the most mask or boxes (said, true), else most heat in the body, else the middle."""
+    """The slice along axis 0 with the most mask or boxes (said, true), else most heat in the body, else the middle.
+
+    Of a box of several slices its middle shows most: it counts as an ellipsoid does.
+    """
     slices = image.shape[0]
     amount = np.zeros(slices)
     for corners in (corners for one in boxes for corners in one.corners):
-        amount[max(0, int(corners[0])) : max(1, int(np.ceil(corners[3])))] += 1
+        middle, half = (corners[0] + corners[3]) / 2, max((corners[3] - corners[0]) / 2, 0.5)
+        amount += np.clip(1 - ((np.arange(slices) + 0.5 - middle) / half) ** 2, 0, None)
     for values in (said, known):
         if values is not None:
             amount += (values > 0).sum(axis=(1, 2))

@@ -1,4 +1,7 @@
-"""A CSV with a row a box: `image,xmin,ymin,xmax,ymax,label`, and the images that it names; or one for each part."""
+"""A CSV with a row a box: `image,xmin,ymin,xmax,ymax,label`, and the images that it names; or one for each part.
+
+In volumes `zmin` and `zmax` beside them, or the middle in millimetres and the diameter, as LUNA16 has them.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from diascope import formats
 from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Split
-from diascope.core.errors import DataRefused
+from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.sources import Listing, SourceOptions
-from diascope.sources.folders.drawn import Images, boxes_target, case_of, refuse_mixed_images, words
+from diascope.sources.folders.drawn import Images, boxes_target, case_of, image_ref, refuse_mixed_images, words
 from diascope.sources.folders.files import contents, reason, stem_of
 from diascope.sources.tables.describe import Rows, describe
-from diascope.sources.tables.drawn import Sides, box_tables, boxes_alone, boxes_by_image, sides_of
+from diascope.sources.tables.drawn import Sides, box_tables, boxes_alone, boxes_by_image, in_voxels, sides_of
 from diascope.sources.tables.sheet import Cells, Sheet, read_sheet
 
 
@@ -82,7 +86,30 @@ def _part(root: Path, split: Split | None, name: str) -> Part:
     _refuse_twice(found, path)
     alone = len(set(images.paths) - set(found.values()))
     places = {name: place if Path(place).is_absolute() else f"{prefix}{place}" for name, place in found.items()}
+    if sides.form == "mm":
+        boxes = {**boxes, **{name: _placed(boxes[name], places[name], root) for name in places}}
     return Part(split, sheet, sides, places, boxes, rows, alone)
+
+
+def _placed(boxes: Boxes, place: str, root: Path) -> Boxes:
+    """Boxes in millimetres of the patient as voxels of their image; as they are where it cannot be read.
+
+    Raises:
+        DataRefused: When the image has no millimetres.
+    """
+    ref = image_ref(place)
+    try:
+        size = formats.extent(ref, root)
+        geometry = formats.read(ref, root).geometry if size is None else size.geometry
+    except UnreadableFile:
+        return boxes  # the survey reads every file and reports this one with the reason
+    if not geometry.physical:
+        raise DataRefused(
+            "boxes in millimetres on an image that has none",
+            given=place,
+            todo="Write voxels: xmin, ymin, zmin, xmax, ymax, zmax",
+        )
+    return in_voxels(boxes, geometry)
 
 
 def _cases(parts: Sequence[Part]) -> tuple[list[Case], Rows]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import nn
 
 from diascope.core.boxes import Boxes, moved_corners
 from diascope.core.case import Case, Label, Target
-from diascope.core.errors import DataRefused
+from diascope.core.errors import BadUsage
 from diascope.core.figure import Figure
 from diascope.core.finding import Finding, Measure, Place, Threshold
 from diascope.core.geometry import Geometry
@@ -27,18 +26,12 @@ from diascope.evidence.calibration import fit_offsets, fit_temperature, probabil
 from diascope.models import Gives
 from diascope.tasks.boxes.candidates import Said, suppressed
 from diascope.tasks.boxes.charts import figures_of
+from diascope.tasks.boxes.choosing import choices_of
+from diascope.tasks.boxes.hits import FIRST, IN_PICTURE, IN_VOLUME, Hits
 from diascope.tasks.boxes.loss import box_loss
 from diascope.tasks.boxes.network import BoxNetwork
-from diascope.tasks.boxes.scores import AT_HALF, matches_of, scores_of
+from diascope.tasks.boxes.scores import scores_of
 
-SMALLEST = 16.0
-"""Voxels of the working grid that a small box of the smallest label should have along a side."""
-SIDES = (256, 640)
-"""Least and most voxels of the longest side of a picture on the working grid."""
-STEP = 32
-"""The longest side is a multiple of it: the coarsest stride of the pyramid."""
-COARSEST_OF_BOX = 1.0
-"""Finest stride that is read, as a share of what a small box has left along a side."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -73,42 +66,17 @@ class Detection:
         return " + ".join(present) + " alone" * (len(present) == 1) if present else "no box"
 
     def choices(self, fingerprint: Fingerprint, target: Target) -> dict[str, Choice]:
-        _refuse_volumes(fingerprint)
-        side, why = _longest_side(fingerprint)
-        finest = _finest_level(fingerprint, side)
-        return {
-            "whole": Choice(value=True, kind="fixed", reason="the whole image is seen at once"),
-            "longest_side": Choice(value=side, kind="rule", reason=why),
-            "levels": Choice(
-                value=list(range(finest, 4)),
-                kind="rule",
-                reason=f"maps of the pyramid that say boxes: from stride {4 * 2**finest} on, a small box has several "
-                "positions",
-            ),
-            "model": Choice(value="feature_pyramid", kind="rule", reason="small residual network with a pyramid"),
-            "suppression": Choice(
-                value=0.5, kind="fixed", reason="overlap from which on two boxes of a label are taken for one"
-            ),
-            "foreground": Choice(value=0.0, kind="fixed", reason="no patches"),
-            "mixup": Choice(value=0.0, kind="fixed", reason="two images on each other have no boxes of their own"),
-            "learning_rate": Choice(value=2e-3, kind="rule", reason="AdamW with cosine decay from scratch"),
-            "steps_an_hour": Choice(
-                value=8000, kind="rule", reason="boxes from scratch need many steps before they need a wide network"
-            ),
-            "passes": Choice(value=400, kind="rule", reason="every position of an image is an example"),
-            "augment": Choice(value="scaled", kind="rule", reason="things come in many sizes and anywhere"),
-            "operating_point": Choice(
-                value={"name": "f1"},
-                kind="rule",
-                reason="weighs missed and false boxes alike; chosen for each label on validation, then locked",
-            ),
-        }
+        return choices_of(fingerprint)
 
     def encode(self, case: Case, masks: Mapping[str, npt.NDArray[Any]], target: Target) -> dict[str, npt.NDArray[Any]]:
         return {"boxes": as_rows(_boxes(case, target), _numbers(target))}
 
     def network(self, plan: Plan, encoders: Mapping[str, nn.Module]) -> nn.Module:
         z, y, x = plan["patch"]
+        if plan.choices.get("slices") is not None and plan["slices"]:
+            raise BadUsage(
+                "boxes in volumes are learnt in three dimensions", given=f"slices={plan['slices']}", todo="Leave it out"
+            )
         return BoxNetwork(encoders["image"], len(plan.target.labels), plan["levels"], (z, y, x))
 
     def phases(self, plan: Plan) -> tuple[Phase, ...]:
@@ -124,7 +92,7 @@ class Detection:
             "scores": said.scores,
             "truth": truth["boxes"],
         }
-        return {**row, "matches": [matches_of(row, number) for number in range(len(plan.target.labels))]}
+        return {**row, "matches": [_hits(plan).matches(row, number) for number in range(len(plan.target.labels))]}
 
     def fit_decision(self, rows: Sequence[Row], plan: Plan) -> dict[str, Any]:
         rule = BoxRule.from_json(plan["operating_point"])
@@ -133,7 +101,7 @@ class Detection:
             some: list[Matches] = [row["matches"][number] for row in rows]
             calibration = _calibration(some)
             said = [_calibrated_matches(one, calibration) for one in some]
-            point = choose(pooled(said), rule, AT_HALF)
+            point = choose(pooled(said), rule, FIRST)
             found[label.name] = {**calibration, "point": point.to_json(), "rule": point.words}
         return {"labels": found, "images": len(rows), "rule": _rule(rule)}
 
@@ -147,11 +115,11 @@ class Detection:
         return {**row, "matches": matches, "said": said}
 
     def score(self, rows: Sequence[Row], plan: Plan) -> Scores:
-        return scores_of(rows, plan.target.labels)
+        return scores_of(rows, plan.target.labels, _hits(plan))
 
     def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
         thresholds = {name: one["point"]["threshold"] for name, one in decision.get("labels", {}).items()}
-        return figures_of(rows, plan.target.labels, thresholds)
+        return figures_of(rows, plan.target.labels, thresholds, _hits(plan))
 
     def decode(self, output: Output, example: Example, decision: Mapping[str, Any], plan: Plan) -> Prediction:
         said = _said(output, example, plan)
@@ -181,6 +149,10 @@ def _boxes(case: Case, target: Target) -> Boxes:
     return boxes if isinstance(boxes, Boxes) else Boxes()
 
 
+def _hits(plan: Plan) -> Hits:
+    return IN_PICTURE if plan["whole"] else IN_VOLUME
+
+
 def _numbers(target: Target) -> dict[str, int]:
     return {label.name: number for number, label in enumerate(target.labels)}
 
@@ -188,36 +160,6 @@ def _numbers(target: Target) -> dict[str, int]:
 def _shape(plan: Plan) -> tuple[int, int, int]:
     z, y, x = plan["patch"]
     return z, y, x
-
-
-def _refuse_volumes(fingerprint: Fingerprint) -> None:
-    deep = [name for name, one in fingerprint.inputs.items() if one.kind == "image" and one.dimensions != 2]
-    if deep:
-        raise DataRefused(
-            f"boxes are learnt in flat images only, and {deep[0]!r} holds volumes",
-            todo="Give single slices with the boxes in them",
-        )
-
-
-def _longest_side(fingerprint: Fingerprint) -> tuple[int, str]:
-    """Voxels of the longest side of a picture on the working grid, so that small boxes of the smallest label show."""
-    sides = {name: quantiles[1] for name, quantiles in fingerprint.box_sides.items() if quantiles[1] > 0}
-    full = max((max(one.shapes[2][1:]) for one in fingerprint.inputs.values() if one.kind == "image"), default=0)
-    if not sides or not full:
-        return SIDES[0], "no box to choose by"
-    name = min(sides, key=lambda one: sides[one])
-    wanted = SMALLEST / sides[name] * full
-    side = STEP * math.ceil(min(max(wanted, SIDES[0]), SIDES[1]) / STEP)
-    left = sides[name] * min(1.0, side / full)  # no picture is made larger than it is
-    return side, f"a quarter of the boxes of {name!r} are below {sides[name]:.0f} voxels; {left:.0f} are left of them"
-
-
-def _finest_level(fingerprint: Fingerprint, side: int) -> int:
-    """0 for stride 4 of the pyramid, 1 for stride 8, ...: small boxes must have several positions."""
-    full = max((max(one.shapes[2][1:]) for one in fingerprint.inputs.values() if one.kind == "image"), default=side)
-    left = [quantiles[1] * min(1.0, side / full) for quantiles in fingerprint.box_sides.values() if quantiles[1] > 0]
-    smallest = min(left, default=SMALLEST)
-    return min(2, max(0, int(math.log2(max(1.0, COARSEST_OF_BOX * smallest / 8)))))
 
 
 def _said(output: Output, example: Example, plan: Plan) -> Said:
@@ -234,9 +176,9 @@ def _said(output: Output, example: Example, plan: Plan) -> Said:
 
 def _calibration(some: Sequence[Matches]) -> dict[str, Any]:
     """Offset and temperature of the logit of a score, so that it says how often a box of this score hits."""
-    counted = [~one.ignored[AT_HALF] for one in some]
+    counted = [~one.ignored[FIRST] for one in some]
     scores = np.concatenate([np.zeros(0), *(one.scores[mine] for one, mine in zip(some, counted, strict=True))])
-    hits = np.concatenate([np.zeros(0), *(one.hits[AT_HALF][mine] for one, mine in zip(some, counted, strict=True))])
+    hits = np.concatenate([np.zeros(0), *(one.hits[FIRST][mine] for one, mine in zip(some, counted, strict=True))])
     logits = np.stack([np.zeros(len(scores)), _logit(scores)], axis=1)
     if not len(logits):
         return {"offset": 0.0, "temperature": 1.0, "boxes": 0}

@@ -51,6 +51,19 @@ def test_each_fault_is_named_by_case_and_number(boxes: list[tuple[float, ...]], 
     assert "case0 (2)" in problem.detail
 
 
+def test_boxes_without_a_place_along_z_are_refused_in_volumes() -> None:
+    plain = survey([SOUND], [])
+    seen = {
+        name: replace(one, inputs={"image": replace(one.inputs["image"], shape=(20, 64, 64))})
+        for name, one in plain.facts.items()
+    }
+    (problem,) = CHECK.look(replace(plain, facts=seen))
+    assert problem.severity == "refuse"
+    assert problem.title.startswith("1 box in the first slice of a volume in 1 of 2 cases")
+    deep = replace(survey([(3, 8, 9, 8, 20, 30)], [SOUND]), facts=seen)
+    assert all(problem.severity != "refuse" for problem in CHECK.look(deep))
+
+
 BEYOND = (0, 70, 70, 1, 90, 90)
 
 

@@ -22,7 +22,7 @@ VOXELS = 300 * 512 * 512
 
 def needed(geometry: Geometry = LPS, itemsize: int = 2, **changes: Any) -> Need:
     plan = a_plan(ORGANS, (32, 64, 64), intensity=changes.pop("intensity", WINDOW), **changes)
-    return need(plan, {"image": Extent((1, 300, 512, 512), itemsize, geometry)}, dense=True)
+    return need(plan, {"image": Extent((1, 300, 512, 512), itemsize, geometry)}, windowed=True)
 
 
 def test_file_array_volume_and_labels_are_held_while_windows_are_run() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diascope.core.errors import BadUsage
-from diascope.evidence.boxes.matching import MOST, Matches, matched, pooled
+from diascope.evidence.boxes.matching import MOST, Matches, by_centre, matched, pooled
 from diascope.evidence.boxes.operating_point import BoxRule, choose
 
 
@@ -55,6 +55,21 @@ def test_an_image_with_nothing_in_it_and_nothing_said_of_it() -> None:
     assert (found.hits.shape, found.truths) == ((10, 0), 0)
     assert pooled([found, found]).scores.shape == (0,)
     assert pooled([]).truths.shape == (0,)
+
+
+def test_a_box_hits_where_its_middle_lies_nearer_than_the_radius() -> None:
+    sphere = np.array([[10, 10, 10, 20, 20, 20.0]])
+    said = np.array(
+        [[13, 13, 13, 18.8, 18.8, 18.8], [19, 19, 19, 20, 20, 20], [14, 14, 18, 16, 16, 22.1], [0, 0, 0, 1, 1, 1]]
+    )
+    found = by_centre(said, np.array([0.6, 0.9, 0.8, 0.7]), sphere, np.array([False]))
+    assert found.scores.tolist() == [0.9, 0.8, 0.7, 0.6]
+    assert found.hits.tolist() == [[False, False, False, True]]
+    twice = by_centre(said[[0, 0, 3]], np.array([0.6, 0.9, 0.3]), sphere, np.array([False]))
+    assert (twice.hits.tolist(), twice.ignored.tolist()) == ([[True, False, False]], [[False, True, False]])
+    hidden = by_centre(said[[0, 3]], np.array([0.6, 0.3]), sphere, np.array([True]))
+    assert (hidden.hits.any(), hidden.ignored.tolist(), hidden.truths) == (False, [[True, False]], 0)
+    assert by_centre(said, np.ones(4), np.zeros((0, 6)), NONE).hits.shape == (1, 4)
 
 
 def test_only_the_surest_boxes_of_an_image_count() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from diascope.core.boxes import Boxes
 from diascope.core.case import Case, Dataset
+from diascope.core.errors import DoesNotFit
 from diascope.core.plan import Fingerprint, InputFacts, Plan
 from diascope.engine.choosing import agreement
 from diascope.engine.devices import Arithmetic, Capabilities
@@ -84,6 +85,31 @@ def test_whole_images_get_a_size_that_the_strides_divide(make: Any) -> None:
     assert params["shape"] == plan["patch"] == [1, 256, 320]
     assert "strides" in plan.choices["prepare"].reason
     assert plan["spacing"] == [1.0, 1.0, 1.0]
+
+
+def volumes(side: float, size: tuple[int, int, int] = (120, 256, 256)) -> Fingerprint:
+    found = facts(size, side)
+    changes = {
+        "dimensions": 3, "modality": "ct", "channels": 1, "physical": True, "spacings": ((2.0, 1.0, 1.0),) * 5,
+        "intensity": {name: (1.0,) for name in ("mean", "std", "low", "high")},
+    }  # fmt: skip
+    return found.model_copy(update={"inputs": {"image": found.inputs["image"].model_copy(update=changes)}})
+
+
+def test_volumes_are_learnt_in_patches_that_the_strides_divide(make: Any) -> None:
+    plan = make(volumes(side=9.0))
+    assert not plan["whole"]
+    assert all(side % stride == 0 for side, stride in zip(plan["patch"], (16, 32, 32), strict=True))
+    assert plan["levels"] == [0, 1, 2, 3]
+    assert dict(plan["recipe"])["affine_elastic"]["translation"] <= 8
+
+
+def test_large_volumes_come_to_a_coarser_grid_only_where_small_boxes_stay(make: Any) -> None:
+    size = (300, 512, 512)
+    assert make(volumes(60.0, size), minutes=30)["spacing"][1] > 1.0
+    assert make(volumes(7.0, size), minutes=300)["spacing"] == [2.0, 1.0, 1.0]
+    with pytest.raises(DoesNotFit, match="minutes to read the cases"):
+        make(volumes(7.0, size), minutes=30)
 
 
 def test_the_longest_side_may_be_set_by_hand(make: Any) -> None:

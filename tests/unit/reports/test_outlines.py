@@ -16,7 +16,7 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.reports.colours import TRUTH_COLOUR, label_colour
 from diascope.reports.outlines import counted
-from diascope.reports.pictures import slice_picture
+from diascope.reports.pictures import slice_picture, telling_slice
 
 LABELS = (Label(name="cell", value=1), Label(name="speck", value=2))
 
@@ -67,3 +67,10 @@ def test_a_volume_shows_the_slice_with_boxes_turned_as_the_slice_is() -> None:
 def test_boxes_are_counted_in_words() -> None:
     assert counted(Boxes.of([[0, 0, 0, 1, 1, 1]] * 3, ["b", "a", "b"])) == "1 a, 2 b"
     assert counted(Boxes()) == counted(None) == "nothing"
+
+
+def test_of_a_box_of_several_slices_the_middle_one_is_shown() -> None:
+    deep, volume = Boxes.of([[2, 10, 10, 9, 30, 30]], ["cell"]), a_film((12, 40, 40))
+    assert telling_slice(volume, None, None, None, [deep]) == 5
+    two = Boxes.of([[0, 10, 10, 5, 30, 30], [3, 10, 10, 8, 30, 30], [4, 1, 1, 6, 5, 5]], ["cell"] * 3)
+    assert telling_slice(volume, None, None, None, [two]) == 4

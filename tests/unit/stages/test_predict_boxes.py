@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from PIL import Image as Pillow
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
+from diascope.core import registry
 from diascope.core.finding import Findings
+from diascope.core.geometry import Geometry
+from diascope.core.image import Image
 from diascope.core.plan import Plan
 from diascope.formats.boxes.coco import read_coco
 from diascope.stages.predict import predict
@@ -108,6 +112,32 @@ def test_a_radiograph_gets_a_structured_report_that_refers_to_it(tmp_path: Path)
     assert columns.min() >= 0
     assert columns.max() <= 80
     assert rows.max() <= 40
+
+
+@pytest.mark.usefixtures("_likely")
+def test_a_volume_gets_its_boxes_in_millimetres_of_the_patient(tmp_path: Path) -> None:
+    options = {"width": 8, "depth": [1, 1, 1, 1], "strides": [[2, 2, 2]] * 5}
+    plan = a_plan(
+        CELLS, (32, 32, 32), model="feature_pyramid", model_options=options, levels=[2, 3], suppression=0.1,
+        whole=False, prepare=[], slices=0,
+    )  # fmt: skip
+    release = a_release(tmp_path / "scans@1", plan, decision=SAYS_EVERYTHING)
+    noise = np.random.default_rng(0).integers(0, 255, (1, 20, 32, 40), dtype=np.uint8)
+    geometry = Geometry.from_spacing((2.0, 1.0, 1.0), (-100.0, 50.0, 7.0))
+    registry.get("formats", "nifti").write(Image(noise, geometry), tmp_path / "scan.nii.gz")
+    (said,) = predict(release, str(tmp_path / "scan.nii.gz"), tmp_path / "out")
+    assert set(said.files) == {"boxes", "table", "picture"}
+    content = json.loads((tmp_path / "out" / "scan" / said.files["boxes"]).read_text())
+    present = [finding for finding in said.findings if finding.status == "present"]
+    assert len(content["boxes"]) == len(present) > 0
+    for one, finding in zip(content["boxes"], present, strict=True):
+        assert finding.place is not None
+        assert one["centre_mm"] == pytest.approx(finding.place.centre_mm, abs=0.01)
+        assert -100.5 <= one["centre_mm"][0] <= -60.5
+        assert 6 <= one["centre_mm"][2] <= 46
+    rows = (tmp_path / "out" / "scan" / said.files["table"]).read_text().splitlines()
+    assert rows[0].startswith("image,label,probability,coordX")
+    assert len(rows) == 1 + len(present)
 
 
 def test_where_nothing_is_found_that_is_a_finding(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from diascope.core.boxes import Boxes
 from diascope.core.case import Label, Target
-from diascope.core.errors import DataRefused
+from diascope.core.errors import BadUsage
 from diascope.core.figure import Chart, Grid
 from diascope.core.geometry import Geometry
 from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
@@ -389,8 +389,91 @@ def test_the_working_size_lets_small_boxes_be_seen(sides: Any, side: int, levels
     assert all(choice.reason for choice in chosen.values())
 
 
-def test_volumes_are_refused_in_words() -> None:
-    deep = facts({}, (30, 40, 50))
+def test_volumes_are_learnt_in_patches_half_of_them_around_boxes() -> None:
+    deep = facts({"cell": (4.0, 5, 6, 7, 8), "speck": (20.0, 24, 26, 27, 28)}, (30, 40, 50))
     seen = deep.inputs["image"].model_copy(update={"dimensions": 3})
-    with pytest.raises(DataRefused, match="flat images only"):
-        TASK.choices(deep.model_copy(update={"inputs": {"image": seen}}), TARGET)
+    chosen = TASK.choices(deep.model_copy(update={"inputs": {"image": seen}}), TARGET)
+    assert (chosen["whole"].value, chosen["foreground"].value) == (False, 0.5)
+    assert chosen["levels"].value == [0, 1, 2, 3]
+    assert "longest_side" not in chosen
+    assert all(choice.reason for choice in chosen.values())
+
+
+DEEP = (32, 32, 32)
+
+
+def a_deep_plan(**fields: Any) -> Plan:
+    options = {"width": 8, "depth": [1, 1, 1, 1], "strides": [[2, 2, 2]] * 5}
+    plain: dict[str, Any] = {
+        "model_options": options, "patch": list(DEEP), "levels": [0, 1, 2, 3], "whole": False, "overlap": 0.5,
+        "suppression": 0.1, "mirror_axes": [2], "slices": 0, **fields,
+    }  # fmt: skip
+    return a_plan(**plain)
+
+
+def deep_said(*candidates: tuple[tuple[float, ...], tuple[float, float]]) -> Output:
+    return Output(np.array([[*box, *scores] for box, scores in candidates], np.float32).reshape(-1, 8))
+
+
+def test_the_loss_falls_in_three_dimensions() -> None:
+    torch.manual_seed(0)
+    network = build_network(a_deep_plan())
+    (phase,) = TASK.phases(a_deep_plan())
+    optimiser = torch.optim.AdamW(phase.parameters(network), lr=3e-3)
+    image, boxes = torch.zeros(2, 1, *DEEP), torch.full((2, 1, 8), torch.nan)
+    image[0, 0, 8:16, 4:14, 10:20] = 2
+    boxes[0, 0] = torch.tensor([8.0, 4, 10, 16, 14, 20, 1, 0])
+    losses = []
+    for _ in range(12):
+        optimiser.zero_grad()
+        loss = phase.loss(network, Batch({"image": image}, {"boxes": boxes}, ()))
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert np.isfinite(losses).all()
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_volume_is_read_by_windows() -> None:
+    torch.manual_seed(0)
+    plan = a_deep_plan()
+    reader = Reader([build_network(plan).eval()], plan, "torch", "fp32")
+    shape = (32, 48, 64)
+    example = Example(a_case(), {"image": np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)}, {})
+    assert reader.windowed
+    assert reader.together(example) == 1
+    values = reader.read(example).values
+    assert len(values) >= np.prod(grids(shape, reader.networks[0].strides)[0])
+    assert np.isfinite(values).all()
+    patch = Example(a_case(), {"image": example.inputs["image"][:, :, :32, :32]}, {})
+    assert reader.read(patch).values.shape == (len(reader.networks[0].places), 8)
+
+
+def test_in_volumes_a_box_hits_from_a_tenth_on_or_by_its_middle() -> None:
+    plan, grid = a_deep_plan(), (40, 40, 40)
+    place = Geometry.from_spacing((2.0, 1.0, 1.0))
+    example = Example(a_case(), {}, {}, place, (place, grid))
+    true = {"boxes": np.array([[10, 10, 10, 14, 14, 14, 0, 0]], np.float32)}
+    # Overlap .125 and a middle within; overlap .125 and a middle outside; far away.
+    near = deep_said(((8, 8, 8, 16, 16, 16), (0.9, 0)))
+    beside = deep_said(((10, 10, 12.2, 14, 14, 20.2), (0.9, 0)))
+    rows = [TASK.observe(one, example, true, plan) for one in (near, beside)]
+    done, decision = decided(rows, plan)
+    found = {one.name: one for one in TASK.score(done, plan).statistics}
+    assert [found[name].of(np.array([0])) for name in ("map10", "map50", "froc", "froc_centre")] == [1, 0, 1, 1]
+    assert [found[name].of(np.array([1])) for name in ("map10", "map50", "froc", "froc_centre")] == [1, 0, 1, 0]
+    assert found["map10_50"].of(np.array([0])) == pytest.approx(1 / 9)
+    assert TASK.score(done, plan).headline[0] == "map10"
+    titles = [figure.title for figure in TASK.figures(done, plan, decision)]
+    assert titles[:2] == ["FROC: sensitivity against false positives", "FROC by where the middle of a box lies"]
+    prediction = TASK.decode(near, example, decision, plan)
+    (finding,) = [one for one in prediction.findings if one.status == "present"]
+    assert finding.measures["depth"].value == 16
+    assert finding.measures["depth"].unit == "mm"
+    assert finding.place is not None
+    assert finding.place.centre_mm == (11.5, 11.5, 23.0)
+
+
+def test_boxes_in_volumes_are_not_learnt_slice_by_slice() -> None:
+    with pytest.raises(BadUsage, match="three dimensions"):
+        build_network(a_deep_plan(slices=3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ Counts = npt.NDArray[np.intp]
 
 OVERLAPS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """From which overlap on a box hits: .50, .55, ..., .95 (COCO)."""
+IN_VOLUMES = tuple(round(0.1 + 0.05 * step, 2) for step in range(9))
+"""The same in three dimensions, where a voxel more on each side halves the overlap of a small lesion: .10, .15, ...,
+.50 (nnDetection, Baumgartner 2021)."""
 MOST = 100
 """Boxes of one label in one image that are counted (COCO's `maxDets`)."""
 
@@ -105,6 +108,36 @@ def matched(said: Floats, scores: Floats, truth: Floats, ignored: Bools, least: 
     return Matches(scores[order], hits, passed, int((~ignored).sum()))
 
 
+def by_centre(said: Floats, scores: Floats, truth: Floats, ignored: Bools) -> Matches:
+    """Match the boxes of one label in one image by where their middle lies, as LUNA16 does (Setio 2017).
+
+    A box hits where its middle lies in the ellipsoid inside a true box: of a sphere nearer to its middle than its
+    radius. Further boxes in one that is already found count neither as hit nor as false, nor do those in what is to be
+    ignored.
+
+    Args:
+        said: (N, 6).
+        scores: (N,).
+        truth: (M, 6).
+        ignored: (M,) whether a box of the truth is to be ignored.
+
+    Returns:
+        One level of hits.
+    """
+    order = np.argsort(-scores, kind="stable")[:MOST]
+    middles, half = (truth[:, :3] + truth[:, 3:]) / 2, np.maximum((truth[:, 3:] - truth[:, :3]) / 2, 1e-9)
+    mine = (said[order, :3] + said[order, 3:]) / 2
+    inside = (((mine[:, None] - middles) / half) ** 2).sum(axis=2) < 1
+    hits, passed, free = np.zeros((1, len(order)), bool), np.zeros((1, len(order)), bool), ~ignored
+    for place, within in enumerate(inside):
+        left = np.flatnonzero(within & free)
+        if len(left):
+            free[left[0]], hits[0, place] = False, True
+        else:
+            passed[0, place] = within.any()
+    return Matches(scores[order], hits, passed, int((~ignored).sum()))
+
+
 def pooled(images: Sequence[Matches]) -> Pooled:
     """The matches of one label in many images, together."""
     levels = images[0].hits.shape[0] if images else len(OVERLAPS)
@@ -120,12 +153,19 @@ def pooled(images: Sequence[Matches]) -> Pooled:
     )
 
 
-def from_rows(truth: npt.NDArray[np.float64], said: npt.NDArray[np.float64]) -> tuple[Pooled, Counts]:
+Match = Callable[[Floats, Floats, Floats, Bools], Matches]
+"""`matched` or `by_centre`."""
+
+
+def from_rows(
+    truth: npt.NDArray[np.float64], said: npt.NDArray[np.float64], match: Match = matched
+) -> tuple[Pooled, Counts]:
     """One label in many images, from tables.
 
     Args:
         truth: (M, 8) number of the image, start and stop (z, y, x), 1 where the box is to be ignored.
         said: (N, 8) number of the image, start and stop, score.
+        match: What makes a box hit.
 
     Returns:
         The matches, and the images that occur in either table.
@@ -135,5 +175,5 @@ def from_rows(truth: npt.NDArray[np.float64], said: npt.NDArray[np.float64]) -> 
     found = []
     for image in images:
         real, mine = truth[truth[:, 0] == image], said[said[:, 0] == image]
-        found.append(matched(mine[:, 1:7], mine[:, 7], real[:, 1:7], real[:, 7] != 0))
+        found.append(match(mine[:, 1:7], mine[:, 7], real[:, 1:7], real[:, 7] != 0))
     return pooled(found), np.arange(len(images))

@@ -90,10 +90,15 @@ def case_of(name: str, path: str, boxes: Boxes | None, split: Split | None = Non
         id=name,
         patient=name,
         patient_known=False,
-        inputs={"image": FileRef(format="dicom", paths=(path,)) if is_dicom(path) else file_ref(path)},
+        inputs={"image": image_ref(path)},
         targets={TARGET_NAME: boxes},
         split=split,
     )
+
+
+def image_ref(path: str) -> FileRef:
+    """The image of a case, by its path."""
+    return FileRef(format="dicom", paths=(path,)) if is_dicom(path) else file_ref(path)
 
 
 class Images:

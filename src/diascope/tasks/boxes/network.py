@@ -82,7 +82,7 @@ class BoxNetwork(nn.Module):
         encoder: With `channels` and `strides` of its maps, fine to coarse.
         labels: K.
         levels: Places of the maps that are read.
-        shape: (Z, Y, X) of the images that are read whole.
+        shape: (Z, Y, X) of the images, or windows of them, that are read at once.
     """
 
     output: OutputShape = "boxes"
@@ -109,6 +109,11 @@ class BoxNetwork(nn.Module):
         """(B, P, 6 + K) candidates: box in voxels of the input, then the score of each label (0 to 1)."""
         logits, boxes = self.said(inputs["image"])
         return torch.cat([boxes, logits.sigmoid()], dim=-1)
+
+    @property
+    def places(self) -> Tensor:
+        """(P, 3): where each position lies in an image of `shape`, in voxels (z, y, x)."""
+        return positions(self.shape, self.strides)[0]
 
     def mirrored(self, candidates: Tensor, axis: int) -> Tensor:
         """What was said about an image mirrored along an axis (0 = z), in places and positions of the image itself."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,11 +14,8 @@ from diascope.core.case import Label
 from diascope.engine.batch import Row
 from diascope.engine.task import Scores, Statistic
 from diascope.evidence.boxes.curves import FALSE_POSITIVES, average_precision, sensitivity_at
-from diascope.evidence.boxes.matching import Counts, Floats, Matches, Pooled, matched, pooled
-
-AT_HALF = 0
-"""Place of the overlap .5 among those that are asked for."""
-HEADLINE = ("map50", "map50_95", "froc", "sensitivity", "false_positives")
+from diascope.evidence.boxes.matching import Counts, Floats, Matches, Pooled, pooled
+from diascope.tasks.boxes.hits import FIRST, Hits
 
 
 @dataclass(frozen=True)
@@ -28,12 +25,6 @@ class Called:
     hits: Floats
     false: Floats
     truths: Floats
-
-
-def matches_of(row: Mapping[str, Any], number: int) -> Matches:
-    """The boxes of one label in the image of a row against its truth."""
-    mine, truth = row["labels"] == number, row["truth"][row["truth"][:, 6] == number]
-    return matched(row["corners"][mine], row["scores"][mine], truth[:, :6].astype(np.float64), truth[:, 7] != 0)
 
 
 def pooled_of(rows: Sequence[Row], number: int) -> Pooled:
@@ -47,12 +38,12 @@ def called_of(rows: Sequence[Row], number: int) -> Called:
     for place, row in enumerate(rows):
         one: Matches = row["matches"][number]
         said = row["said"][number]
-        hits, ignored = one.hits[AT_HALF], one.ignored[AT_HALF]
+        hits, ignored = one.hits[FIRST], one.ignored[FIRST]
         counts[:, place] = np.count_nonzero(hits & said), np.count_nonzero(said & ~hits & ~ignored), one.truths
     return Called(counts[0], counts[1], counts[2])
 
 
-def scores_of(rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
+def scores_of(rows: Sequence[Row], labels: Sequence[Label], hits: Hits) -> Scores:
     """Every metric; of several labels each by itself, and the mean over those that there is a truth of.
 
     False positives are what a reader sees in an image: their sum over all labels.
@@ -65,7 +56,7 @@ def scores_of(rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
     there = [number for number, pool in enumerate(pools) if pool.truths.sum()]
     curve = _Curves(pools)
     found: list[Statistic] = []
-    for name, of, better in (*_curves(curve), *_calls(calls)):
+    for name, of, better in (*_curves(curve, hits), *_calls(calls)):
         false_ones = name == "false_positives"
         unit = "{/image}" if false_ones else "1"
         whole = partial(_sum, of, range(len(labels))) if false_ones else partial(_mean, of, there)
@@ -76,11 +67,11 @@ def scores_of(rows: Sequence[Row], labels: Sequence[Label]) -> Scores:
                 Statistic(f"{name}/{label}", partial(of, number), unit, better, counts=present[number])
                 for number, label in enumerate(names)
             ]
-    hits, false, truths = (sum(getattr(one, part) for one in calls) for part in ("hits", "false", "truths"))
-    f1 = _share(2 * hits, hits + false + truths)
+    found_ones, false, truths = (sum(getattr(one, part) for one in calls) for part in ("hits", "false", "truths"))
+    f1 = _share(2 * found_ones, found_ones + false + truths)
     # An image in which nothing is, and nothing is said, is right.
-    each = np.where(hits + false + truths > 0, f1, 1.0) if len(every) else np.zeros(0)
-    return Scores(tuple(found), HEADLINE, np.asarray(each, np.float64))
+    each = np.where(found_ones + false + truths > 0, f1, 1.0) if len(every) else np.zeros(0)
+    return Scores(tuple(found), hits.headline, np.asarray(each, np.float64))
 
 
 class _Curves:
@@ -89,33 +80,38 @@ class _Curves:
     def __init__(self, pools: Sequence[Pooled]) -> None:
         self.pools = pools
         self._key: bytes = b""
-        self._known: dict[tuple[str, int], Floats] = {}
+        self._known: dict[tuple[int | None, int], Floats] = {}
 
-    def of(self, what: str, number: int, images: Counts) -> Floats:
+    def of(self, level: int | None, number: int, images: Counts) -> Floats:
+        """Sensitivities at a level of hits; average precisions at all of them where it is None."""
         key = images.tobytes()
         if key != self._key:  # all statistics see the same resample before the next one is drawn
             self._key, self._known = key, {}
-        if (what, number) not in self._known:
-            compute = average_precision if what == "precision" else sensitivity_at
-            self._known[what, number] = compute(self.pools[number], images)
-        return self._known[what, number]
+        if (level, number) not in self._known:
+            pool = self.pools[number]
+            found = average_precision(pool, images) if level is None else sensitivity_at(pool, images, level)
+            self._known[level, number] = found
+        return self._known[level, number]
 
 
-def _curves(curve: _Curves) -> list[tuple[str, Any, Any]]:
-    def precision(pick: Any, number: int, images: Counts) -> float:
-        return float(pick(curve.of("precision", number, images)))
+def _curves(curve: _Curves, hits: Hits) -> list[tuple[str, Any, Any]]:
+    def precision(levels: slice, number: int, images: Counts) -> float:
+        return float(curve.of(None, number, images)[levels].mean())
 
-    def sensitivity(pick: Any, number: int, images: Counts) -> float:
-        return float(pick(curve.of("sensitivity", number, images)))
+    def sensitivity(pick: Any, level: int, number: int, images: Counts) -> float:
+        return float(pick(curve.of(level, number, images)))
 
     read = [
-        (f"sensitivity_at_{rate:g}_false_positives", partial(sensitivity, lambda one, at=place: one[at]), "higher")
+        (
+            f"sensitivity_at_{rate:g}_false_positives",
+            partial(sensitivity, lambda one, at=place: one[at], FIRST),
+            "higher",
+        )
         for place, rate in enumerate(FALSE_POSITIVES)
     ]
     return [
-        ("map50", partial(precision, lambda one: one[AT_HALF]), "higher"),
-        ("map50_95", partial(precision, np.mean), "higher"),
-        ("froc", partial(sensitivity, np.mean), "higher"),
+        *((name, partial(precision, levels), "higher") for name, levels in hits.precision.items()),
+        *((name, partial(sensitivity, np.mean, level), "higher") for name, level in hits.free.items()),
         *read,
     ]
 
