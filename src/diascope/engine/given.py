@@ -1,0 +1,86 @@
+"""What is said of a network that was made elsewhere: where it comes from, and what recalibration changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from diascope.core import registry
+from diascope.core.case import Case
+from diascope.core.figure import Figure, Grid
+from diascope.core.finding import Measure
+from diascope.core.plan import Plan
+from diascope.engine.batch import Row
+from diascope.evidence.comparison import compare
+from diascope.evidence.intervals import measures
+
+UNKNOWN_TRAINING = (
+    "the network was made elsewhere: whether it has learnt from patients of this data is not known here, and nothing was "
+    "trained"
+)
+RESAMPLES = 500
+
+
+def given_figures(
+    rows: Sequence[Row], cases: Sequence[Case], plan: Plan, decision: Mapping[str, Any]
+) -> tuple[Figure, ...]:
+    """Tables for a report: the network's papers, and every overall metric before and after recalibration.
+
+    Args:
+        rows: Decided, each by a decision that its own truth took no part in.
+        cases: Of the rows.
+        plan: Its `origin` says where the network comes from.
+        decision: Of the release.
+    """
+    papers = tuple((name, _said(value)) for name, value in plan["origin"].items() if value)
+    origin = Grid(title="A network that was made elsewhere", columns=("field", "value"), rows=papers)
+    return (origin, *_before_and_after(rows, cases, plan, decision))
+
+
+def _before_and_after(
+    rows: Sequence[Row], cases: Sequence[Case], plan: Plan, decision: Mapping[str, Any]
+) -> tuple[Grid, ...]:
+    task = registry.get("tasks", plan.task)
+    as_said = getattr(task, "as_said", None)
+    if as_said is None:
+        return ()
+    patients = [case.patient for case in cases]
+    plain = [task.decide(row, as_said(plan), plan) for row in rows]
+    before, after = (
+        [one for one in task.score(some, plan).statistics if "/" not in one.name] for some in (plain, rows)
+    )
+    first, last = (measures(some, patients, resamples=RESAMPLES, seed=plan.seed) for some in (before, after))
+    changed = compare(after, before, patients, resamples=RESAMPLES, seed=plan.seed)
+    lines = [
+        (name, *_cells(measure), *_cells(last[name]), *_cells(changed[name].difference))
+        for name, measure in first.items()
+        if name in last
+    ]
+    count, people = decision.get("cases", len(rows)), len(set(patients))
+    return (
+        Grid(
+            title="Before and after recalibration",
+            columns=(
+                "metric",
+                "as it was made",
+                "95 % interval",
+                "recalibrated here",
+                "95 % interval of that",
+                "difference",
+                "95 % interval of the difference",
+            ),
+            rows=tuple(lines),
+            note=f"{len(rows)} cases of {people} patients; {count} cases recalibrate the release; no case of this table was "
+            "recalibrated by itself",
+        ),
+    )
+
+
+def _cells(measure: Measure) -> tuple[float | None, str]:
+    value = None if measure.value is None else round(measure.value, 3)
+    known = measure.low is not None and measure.high is not None
+    return value, f"{measure.low:.3f} to {measure.high:.3f}" if known else measure.note
+
+
+def _said(value: Any) -> str:
+    return ", ".join("null" if one is None else str(one) for one in value) if isinstance(value, list) else str(value)
