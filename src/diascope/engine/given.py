@@ -15,10 +15,12 @@ from diascope.evidence.comparison import compare
 from diascope.evidence.intervals import measures
 
 UNKNOWN_TRAINING = (
-    "the network was made elsewhere: whether it has learnt from patients of this data is not known here, and nothing was "
-    "trained"
+    "the network was made elsewhere, and nothing was trained here: whether it has learnt from patients of this data is not "
+    "known"
 )
 RESAMPLES = 500
+PAPERS = ("name", "source", "licence", "file", "format", "sha256", "outputs", "activation")
+"""Fields of `origin`, in the order of the table."""
 
 
 def given_figures(
@@ -32,7 +34,8 @@ def given_figures(
         plan: Its `origin` says where the network comes from.
         decision: Of the release.
     """
-    papers = tuple((name, _said(value)) for name, value in plan["origin"].items() if value)
+    known = plan["origin"]
+    papers = tuple((name, _said(known[name])) for name in PAPERS if known.get(name))
     origin = Grid(title="A network that was made elsewhere", columns=("field", "value"), rows=papers)
     return (origin, *_before_and_after(rows, cases, plan, decision))
 
@@ -70,8 +73,8 @@ def _before_and_after(
                 "95 % interval of the difference",
             ),
             rows=tuple(lines),
-            note=f"{len(rows)} cases of {people} patients; {count} cases recalibrate the release; no case of this table was "
-            "recalibrated by itself",
+            note=f"{len(rows)} cases of {people} patients, none recalibrated by itself; {count} cases recalibrate the "
+            "release; folds have recalibrations of their own, which moves ranks such as the AUROC a little",
         ),
     )
 

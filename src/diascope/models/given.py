@@ -16,7 +16,7 @@ from diascope.core.errors import BadUsage, DataRefused, DiascopeError, Tampered,
 from diascope.core.presence import LABELS
 from diascope.models import Cost, FittedAtOnce, Gives, InputSpec
 from diascope.models.files.arranging import arranged
-from diascope.models.files.opening import Opened, opened
+from diascope.models.files.opening import Opened, opened, refuse_missing
 from diascope.models.files.scores import scores
 from diascope.models.files.trust import refuse_untrusted
 
@@ -115,12 +115,17 @@ def _refuse_shape(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> Non
         )
 
 
+def _refuse_unnamed(options: Mapping[str, Any]) -> None:
+    if not options.get("sha256"):
+        raise BadUsage("the model given is a file with a manifest", todo="Use diascope adopt MANIFEST SOURCE")
+
+
 class GivenModel:
     """Options, all from the manifest of `diascope adopt`: `file`, `sha256`, `bytes` and `format` of the network.
 
     `axes` and `channels_last` say how it orders an image; `output` which of its outputs is meant, `answers` how many
-    numbers that is, `picks` which of them is that of each label, `labels` whether any label may be present; `activation`
-    (`softmax`, `sigmoid`) makes probabilities of them, and is `applied` by the file itself or not.
+    numbers that is, `picks` which of them is that of each label, `labels` whether any label may be present.
+    `activation` (`softmax`, `sigmoid`) makes probabilities of them, and is `applied` by the file itself or not.
     """
 
     takes = frozenset({"image"})
@@ -134,9 +139,10 @@ class GivenModel:
         return {}
 
     def build(self, spec: InputSpec, options: Mapping[str, Any]) -> nn.Module:
-        if not options.get("sha256"):
-            raise BadUsage("the model given is a file with a manifest", todo="Use diascope adopt MANIFEST SOURCE")
-        if options["format"] != "onnx":
+        _refuse_unnamed(options)
+        if options["format"] == "onnx":
+            refuse_missing()
+        else:
             refuse_untrusted(options["sha256"])
         return Given(options)
 
@@ -145,7 +151,8 @@ class GivenModel:
 
     def cost(self, spec: InputSpec, options: Mapping[str, Any]) -> Cost:
         # The file is held twice: as bytes, and opened.
-        size = int(options.get("bytes", 0))
+        _refuse_unnamed(options)
+        size = int(options["bytes"])
         return Cost(parameters=size // 4, gflop=0.0, activation_bytes=2 * size)
 
     def fit(

@@ -21,8 +21,8 @@ from diascope.engine.ablation import ablation
 from diascope.engine.batch import Example, Output, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
-from diascope.engine.given import UNKNOWN_TRAINING, given_figures
 from diascope.engine.gate import FEWEST, described, features, fit_gate
+from diascope.engine.given import UNKNOWN_TRAINING, given_figures
 from diascope.engine.importance import Asked, importance
 from diascope.engine.measuring import audited, measured
 from diascope.engine.preparing import prepared

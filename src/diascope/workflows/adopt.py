@@ -108,5 +108,3 @@ def _budget(dataset: Dataset, facts: Fingerprint, spent: float) -> Budget:
     reads = len(dataset.cases) * facts.seconds_per_case
     minutes = max(DEFAULT_MINUTES, math.ceil(ROOM * (spent + reads) / 60))
     return Budget(minutes=minutes, spent_seconds=spent)
-
-

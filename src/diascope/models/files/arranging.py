@@ -52,5 +52,7 @@ def arranged(images: npt.NDArray[Any], axes: str, channels_last: bool) -> npt.ND
         images = images[:, :, 0]
         order = tuple(place - 1 for place in order)
     turned = images.transpose(0, 1, *(2 + place for place in order))
-    turned = turned[(slice(None), slice(None), *(slice(None, None, -1) if flip else slice(None) for flip in flipped(axes)))]
+    turned = turned[
+        (slice(None), slice(None), *(slice(None, None, -1) if flip else slice(None) for flip in flipped(axes)))
+    ]
     return np.ascontiguousarray(np.moveaxis(turned, 1, -1) if channels_last else turned)

@@ -65,9 +65,18 @@ def opened(content: bytes, kind: Kind, output: str = "") -> Opened:
     return _onnx(content, output) if kind == "onnx" else _torchscript(content)
 
 
-def _onnx(content: bytes, output: str) -> Opened:
+def refuse_missing() -> None:
+    """Refuse an ONNX file where nothing runs it.
+
+    Raises:
+        MissingPackage: Without onnxruntime.
+    """
     if find_spec("onnxruntime") is None:
         raise MissingPackage("onnxruntime", "export", "running an ONNX file")
+
+
+def _onnx(content: bytes, output: str) -> Opened:
+    refuse_missing()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -32,15 +32,14 @@ def scores(answers: npt.NDArray[Any], options: Mapping[str, Any]) -> Floats:
     values = checked(np.asarray(answers, np.float64), options)
     picks: Sequence[int | None] = options["picks"]
     if options["activation"] == "softmax":
-        logs = np.log(values.clip(FLOOR)) if options["applied"] else log_softmax(values, axis=1)
-        return logs[:, list(picks)]
-    odds = logit(values.clip(FLOOR, 1 - FLOOR)) if options["applied"] else values
-    if options["labels"]:
-        return odds[:, list(picks)]
-    if None in picks:
-        return np.stack([np.zeros(len(odds)) if pick is None else odds[:, pick] for pick in picks], axis=1)
-    # Each class for itself: that they add up to 1 is for the softmax that calibration ends in.
-    return np.asarray(log_expit(odds)[:, list(picks)])
+        found = np.log(values.clip(FLOOR)) if options["applied"] else log_softmax(values, axis=1)
+    else:
+        found = logit(values.clip(FLOOR, 1 - FLOOR)) if options["applied"] else values
+        if not options["labels"] and None not in picks:
+            # Each class for itself: that they add up to 1 is for the softmax that calibration ends in.
+            found = log_expit(found)
+    # Of two classes of which one has log odds, the other has 0.
+    return np.stack([np.zeros(len(found)) if pick is None else found[:, pick] for pick in picks], axis=1)
 
 
 def checked(values: Floats, options: Mapping[str, Any]) -> Floats:

@@ -136,7 +136,7 @@ def _channels(manifest: Manifest, facts: Fingerprint, shape: list[int]) -> dict[
     images = {name: facts.inputs[name] for name in order if facts.inputs[name].kind == "image"}
     if not images:
         raise DataRefused("a model that is adopted reads images, and there are none", given=", ".join(order))
-    dimensions = 2 if len(manifest.shape) == 2 else 3
+    dimensions = 2 if shape[0] == 1 else 3
     wrong = [f"{name} is {one.dimensions}-D" for name, one in images.items() if one.dimensions != dimensions]
     if wrong:
         raise DataRefused(f"the model reads {dimensions}-D images of {shape}", given="; ".join(wrong))
