@@ -15,8 +15,8 @@ from diascope.evidence.comparison import compare
 from diascope.evidence.intervals import measures
 
 UNKNOWN_TRAINING = (
-    "the network was made elsewhere, and nothing was trained here: whether it has learnt from patients of this data is not "
-    "known"
+    "the network was made elsewhere, and nothing was trained here: whether it has learnt from patients of this data is "
+    "not known"
 )
 RESAMPLES = 500
 PAPERS = ("name", "source", "licence", "file", "format", "sha256", "outputs", "activation")

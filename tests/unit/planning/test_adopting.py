@@ -72,7 +72,7 @@ def test_another_file_than_the_one_that_was_meant_is_refused(tmp_path: Path) -> 
         read_manifest(written(tmp_path, sha256="0" * 64))
     path = written(tmp_path)
     (tmp_path / "model.onnx").unlink()
-    with pytest.raises(DataRefused, match="no file 'model.onnx'"):
+    with pytest.raises(DataRefused, match="there is no file"):
         read_manifest(path)
 
 
@@ -180,8 +180,8 @@ def test_targets_that_no_answer_is_about_are_refused() -> None:
         picks(softmax, target(kind="number"))
     with pytest.raises(BadUsage, match="a probability of its own"):
         picks(softmax, target("benign", "malignant", kind=LABELS))
+    single = Manifest.from_json({**SAID, "axes": "YX", "outputs": ["nodule"], "activation": "sigmoid"})
     with pytest.raises(BadUsage, match="not about the same"):
-        single = Manifest.from_json({**SAID, "axes": "YX", "outputs": ["nodule"], "activation": "sigmoid"})
         picks(single, target("nodule", "effusion", kind=LABELS))
 
 

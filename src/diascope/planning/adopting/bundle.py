@@ -12,6 +12,8 @@ from diascope.core.errors import BadUsage
 METADATA = "configs/metadata.json"
 FILES = ("models/model.onnx", "models/model.ts")
 """The file without code first."""
+WHOLE = ("classes", "label", "labels")
+"""What metadata calls answers for a whole image."""
 LICENCES = ("LICENSE", "docs/LICENSE", "LICENSE.txt")
 ADDED = "diascope.json"
 """Beside `configs/`: what the metadata does not say, as a manifest says it."""
@@ -34,7 +36,7 @@ def said_by_bundle(folder: Path) -> dict[str, Any]:
         ) from error
     data = _mapping(_mapping(content).get("network_data_format"))
     image, answer = (_first(data.get(name)) for name in ("inputs", "outputs"))
-    if image.get("is_patch_data") or answer.get("format") == "segmentation":
+    if image.get("is_patch_data") or answer.get("format", WHOLE[0]) not in WHOLE:
         raise BadUsage(
             "this bundle reads patches, or marks voxels; what is adopted answers for whole images", given=folder
         )
