@@ -19,6 +19,8 @@ UNKNOWN_TRAINING = (
     "not known"
 )
 RESAMPLES = 500
+OF_CALIBRATION = ("calibration_slope", "ece", "brier")
+"""Metrics that come first: what a recalibration is for."""
 PAPERS = ("name", "source", "licence", "file", "format", "sha256", "outputs", "activation")
 """Fields of `origin`, in the order of the table."""
 
@@ -56,7 +58,7 @@ def _before_and_after(
     changed = compare(after, before, patients, resamples=RESAMPLES, seed=plan.seed)
     lines = [
         (name, *_cells(measure), *_cells(last[name]), *_cells(changed[name].difference))
-        for name, measure in first.items()
+        for name, measure in sorted(first.items(), key=lambda one: one[0] not in OF_CALIBRATION)
         if name in last
     ]
     count, people = decision.get("cases", len(rows)), len(set(patients))
