@@ -25,6 +25,11 @@ PAPERS = ("name", "source", "licence", "file", "format", "sha256", "outputs", "a
 """Fields of `origin`, in the order of the table."""
 
 
+def is_given(plan: Plan) -> bool:
+    """Whether the network was made elsewhere, and learnt nothing here."""
+    return "origin" in plan.choices
+
+
 def given_figures(
     rows: Sequence[Row], cases: Sequence[Case], plan: Plan, decision: Mapping[str, Any]
 ) -> tuple[Figure, ...]:

@@ -22,7 +22,7 @@ from diascope.engine.batch import Example, Output, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import FEWEST, described, features, fit_gate
-from diascope.engine.given import UNKNOWN_TRAINING, given_figures
+from diascope.engine.given import UNKNOWN_TRAINING, given_figures, is_given
 from diascope.engine.importance import Asked, importance
 from diascope.engine.measuring import audited, measured
 from diascope.engine.preparing import prepared
@@ -30,7 +30,6 @@ from diascope.engine.progress import Tell, silent
 from diascope.engine.proving import reference
 from diascope.engine.reading import Reader, buffer_bytes
 from diascope.engine.scoring import Decision, Observed, cross_decided, fitted_on, is_fitted, observe
-from diascope.models import learns
 from diascope.planning.folding import unit
 from diascope.reports.galleries import worst_and_best
 from diascope.store.workspace import Workspace, free_name
@@ -74,7 +73,7 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
     dataset = Dataset.read(dataset_folder / "dataset.json")
     facts = Fingerprint.read(dataset_folder / "fingerprint.json")
     networks = [load_weights(plan, run_folder / member.weights) for member in run.members]
-    learnt = learns(registry.get("models", plan["model"]))
+    learnt = not is_given(plan)
     some = [prepared(case, Path(dataset.root), plan)[0] for case in _spread(_validation(dataset, 0), REFERENCE)]
     reading = Reading(**choose_backend(networks, plan, some))
     watch = Watch(plan, dataset, reading, tell)
@@ -205,7 +204,7 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
     held = _held_out(watch, networks) if dataset.folds else [watch.read(networks, dataset.part("val"), "validation")]
     inside = [one for fold in held for one in fold]
     cases = [one.example.case for one in inside]
-    words = fitted_on(cases, len(dataset.folds), bool(test), learns(registry.get("models", plan["model"])))
+    words = fitted_on(cases, len(dataset.folds), bool(test), not is_given(plan))
     decision = task.fit_decision([one.row for one in inside], plan)
     decision |= {"fitted_on": words} if is_fitted(decision) else {}
     if test:
