@@ -202,3 +202,39 @@ def pretrain(
     with place.locked():
         made, folder = run_pretrain(place, request, budget, parse_settings(settings or []), console.tell)
     console.finish({"encoder": str(folder), **made.to_json()}, lambda: console.show_encoder(made, folder))
+
+
+@app.command(epilog="Example: diascope adopt model.json ../films --target diagnosis")
+def adopt(
+    manifest: Annotated[
+        Path,
+        typer.Argument(metavar="MANIFEST", help="JSON file about a network, or a MONAI bundle.", exists=True),
+    ],
+    source_folder: SourceArgument,
+    workspace: WorkspaceOption = Here,
+    source: SourceOption = None,
+    task: TaskOption = "auto",
+    target: TargetOption = None,
+    patient: PatientOption = None,
+    site: SiteOption = None,
+    without: WithoutOption = None,
+    inputs: InputsOption = None,
+    folds: FoldsOption = None,
+    settings: SetOption = None,
+    accept: AcceptOption = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Let a TorchScript file run its code.")] = False,
+    lang: LangOption = "en",
+    as_json: JsonOption = False,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Take a network that others made: measure it on local cases, recalibrate it, and pack a candidate release."""
+    from diascope.planning.settings import parse_settings
+    from diascope.workflows.adopt import adopt as run_adopt
+
+    console, place = Console(quiet, as_json), workspace_of(workspace)
+    columns = (target, patient, site, without, None, inputs)
+    request = requested(source_folder, source, task, columns, folds, seed, accept)
+    with place.locked():
+        made = run_adopt(place, manifest, request, (trust, parse_settings(settings or [])), console.tell, lang)
+    console.finish(made.to_json(), lambda: console.show_fitted(made))

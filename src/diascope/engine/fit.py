@@ -36,6 +36,7 @@ from diascope.engine.reading import Reader
 from diascope.engine.starting import begun_network
 from diascope.engine.state import Training
 from diascope.engine.task import Task
+from diascope.models import learns
 from diascope.store.releases import safe_bytes
 
 WATCHED = 48
@@ -128,6 +129,10 @@ def _fit_once(plan: Plan, part: Part, folder: Path, fabric: Fabric, show: Show) 
     network = build_network(plan)
     if not isinstance(network, AnswerNetwork):
         raise DiascopeError(f"the model {plan['model']!r} is fitted at once but gives no answer")
+    model = registry.get("models", plan["model"])
+    if not learns(model):
+        model.fit(network.estimator, np.zeros(0, np.float32), {}, plan["model_options"])
+        return network.eval()
     part = replace(part, train=(*part.train, *part.val)) if part.spare else part
     stored = _pack(part, folder, plan, fabric, show)
     inputs = np.stack([one.arrays[f"input/{network.name}"] for one in stored])
@@ -135,7 +140,7 @@ def _fit_once(plan: Plan, part: Part, folder: Path, fabric: Fabric, show: Show) 
     target = {key[7:]: np.stack([one.arrays[key] for one in stored]) for key in keys}
     # Inner folds of an estimator keep a patient on one side.
     target["patient"] = np.unique([case.group or case.patient for case in part.train], return_inverse=True)[1]
-    registry.get("models", plan["model"]).fit(network.estimator, inputs, target, plan["model_options"])
+    model.fit(network.estimator, inputs, target, plan["model_options"])
     return network.eval()
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from diascope.core import registry
 from diascope.core.errors import BadUsage, DiascopeError, DoesNotFit
+from diascope.core.plan import Plan
 from diascope.engine.choosing import usable
 from diascope.engine.fit import load_weights
 from diascope.engine.proving import unproven
@@ -49,7 +50,7 @@ def ready(opened: OpenRelease, backend: str | None = None, memory_gb: float | No
     networks = [load_weights(plan, opened.folder / member) for member in release.members]
     memory = buffer_bytes(memory_gb or plan["memory_gb"])
     reasons: list[str] = []
-    for name, precision in dict.fromkeys(_ways(own, backend, bool(plan["readings"]))):
+    for name, precision in dict.fromkeys(_ways(own, backend, _torch_only(plan))):
         reader, why = _tried(opened, networks, (name, precision), memory)
         if reader is not None:
             notes = [f"read with {name} {precision}: {reason}" for reason in reasons]
@@ -61,12 +62,17 @@ def ready(opened: OpenRelease, backend: str | None = None, memory_gb: float | No
     )
 
 
-def _ways(own: tuple[str, str], wanted: str | None, tables: bool) -> list[tuple[str, str]]:
+def _torch_only(plan: Plan) -> bool:
+    """Whether there is one way to read: inputs that are no images, and what was not made of torch's layers."""
+    return bool(plan["readings"]) or registry.get("models", plan["model"]).fitted == "once"
+
+
+def _ways(own: tuple[str, str], wanted: str | None, torch_only: bool) -> list[tuple[str, str]]:
     """Back ends and precisions to try, best first."""
     if wanted is None:
         return [own, PLAIN]
-    if tables and wanted != "torch":
-        raise BadUsage("inputs that are no images are read by torch only", given=f"--backend {wanted}")
+    if torch_only and wanted != "torch":
+        raise BadUsage("this release is read by torch only", given=f"--backend {wanted}")
     if not registry.get("backends", wanted).is_available():
         raise BadUsage(f"the back end {wanted!r} is not installed here", todo="pip install 'diascope[fast]'")
     return [own, (wanted, "fp32")] if wanted == own[0] else [(wanted, "fp32")]

@@ -78,15 +78,22 @@ def is_fitted(decision: Mapping[str, Any]) -> bool:
     return bool(set(decision) - {"rule"})
 
 
-def fitted_on(cases: Sequence[Case], networks: int, tested: bool) -> dict[str, str]:
+def fitted_on(cases: Sequence[Case], networks: int, tested: bool, learnt: bool = True) -> dict[str, str]:
     """On whose readings a decision was fitted, in words by language.
 
     Args:
         cases: That it was fitted on.
         networks: How many networks took turns (folds); 0 where all cases were read as `predict` reads.
         tested: Whether a test part outside of the folds was measured.
+        learnt: Whether the networks learnt from cases here; False for one that was made elsewhere.
     """
     patients, number = len({case.patient for case in cases}), len(cases)
+    if not learnt:
+        return {
+            "en": f"{number} local cases of {patients} patients, read as predict reads: the network was made elsewhere "
+            "and learnt nothing here",
+            "zh-CN": f"{patients} 位患者的 {number} 个本地病例，读取方式与 predict 相同：网络来自他处，未在此学习",
+        }
     if not networks:
         return {
             "en": f"{number} validation cases of {patients} patients, read as predict reads",

@@ -119,7 +119,8 @@ class Task(Protocol):
     """What a file in `tasks/` provides as `TASK`.
 
     It may also have `several`: True where several networks answer by rule, each fitted without one fold of the training
-    cases, as for rows of tables.
+    cases, as for rows of tables; and `as_said(plan)`: a decision that no case took part in (probabilities as they are,
+    the most probable class), so that a recalibration can be held against it.
     """
 
     summary: str

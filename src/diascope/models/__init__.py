@@ -92,7 +92,11 @@ class Model(Protocol):
 
 
 class FittedAtOnce(Model, Protocol):
-    """A model whose state is computed from all training cases in one call (`fitted == "once"`)."""
+    """A model whose state is computed from all training cases in one call (`fitted == "once"`).
+
+    It may also have `learns`: False where it was made elsewhere and comes as it is. `fit` is then given no case, and
+    the one network that it makes is measured on every fold (decision 0014).
+    """
 
     target_kinds: frozenset[str]
     """Kinds of target that it can answer (`category`, `time_to_event`, ...)."""
@@ -106,6 +110,11 @@ class FittedAtOnce(Model, Protocol):
     ) -> None:
         """Fill the built module's buffers from (N, D) inputs (nan is missing) and the encoded target."""
         ...
+
+
+def learns(model: Model) -> bool:
+    """Whether a model learns from cases; False for one that was made elsewhere and comes as it is."""
+    return bool(getattr(model, "learns", True))
 
 
 @dataclass(frozen=True)

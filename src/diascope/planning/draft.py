@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from diascope.core.case import Dataset
-from diascope.core.plan import Choice, Fingerprint
+from diascope.core.plan import Choice, Fingerprint, Plan
 from diascope.engine.devices import Capabilities
 from diascope.planning.budget import Budget
 from diascope.planning.settings import checked
@@ -44,6 +44,17 @@ class Draft:
         else:
             self.choices[field] = Choice(value=value, kind=kind, reason=reason)
         return self.choices[field].value
+
+
+def plan_of(draft: Draft, dataset: Dataset, seed: int) -> Plan:
+    """The plan, as far as it is made."""
+    return Plan(
+        dataset=f"{dataset.name}@{dataset.content_hash()[:12]}",
+        task=dataset.task,
+        target=dataset.target,
+        seed=seed,
+        choices=dict(draft.choices),
+    )
 
 
 @dataclass(frozen=True)

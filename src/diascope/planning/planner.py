@@ -22,17 +22,18 @@ from diascope.engine.devices import Capabilities, candidates, capabilities, prep
 from diascope.engine.preparing import stored_cases
 from diascope.engine.starting import begun_network
 from diascope.kinds import kind_of
-from diascope.models import InputSpec
+from diascope.models import InputSpec, learns
+from diascope.planning.at_once import draft_at_once
 from diascope.planning.budget import Budget
 from diascope.planning.contest import SHARE as CONTEST_SHARE
 from diascope.planning.contest import compare, entrants, without_slow
-from diascope.planning.draft import Draft, Setting
+from diascope.planning.draft import Draft, Setting, plan_of
 from diascope.planning.grid import LARGEST_SIDE, Grid, patch_grid, whole_grid
 from diascope.planning.preprocessing import end_with_slices, preprocessed, working
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
 from diascope.planning.sizing import Size, sized
-from diascope.planning.starting import begin_draft, refuse_start
+from diascope.planning.starting import begin_draft
 from diascope.planning.timing import timed
 
 PROBE_CASES = 12
@@ -40,8 +41,6 @@ OVER = 1.1
 """Times the budget that a plan may be predicted to take: below that, the loop shortens what it overruns."""
 ONE_FIT = 2.0
 """Seconds that a model takes that is fitted at once, where nothing was measured."""
-REPORT = 10.0
-"""Seconds for evaluation, importance of columns and the report of a table."""
 VIEWS = 3
 """Display windows that a whole image without a mask is shown in."""
 
@@ -92,7 +91,7 @@ def _models(draft: Draft, setting: Setting) -> tuple[str, ...]:
     encoders = draft.choices["encoders"].value if "encoders" in draft.choices else {}
     if encoders and not draft.choices["image_inputs"].value:
         draft.put("model", next(iter(encoders.values()))["model"], "rule", "of the first input; see `encoders`")
-    plan = _plan(draft, setting.dataset, setting.seed)
+    plan = plan_of(draft, setting.dataset, setting.seed)
     try:
         refuse_misfit(plan)
     except BadUsage:
@@ -108,7 +107,8 @@ def _planned(draft: Draft, model: str, grid: Grid, setting: Setting, each: float
     if draft.choices["model"].value != model:
         draft.choices["model"] = Choice(value=model, kind="rule", reason="reads the input, and answers for this target")
     if registry.get("models", model).fitted == "once":
-        return _at_once(draft, setting, each)
+        draft_at_once(draft, grid, setting, each)
+        return plan_of(draft, setting.dataset, setting.seed)
     return _by_gradient(draft, grid, setting)
 
 
@@ -149,7 +149,7 @@ def preparation(dataset: Dataset, facts: Fingerprint) -> Plan:
     draft = _begun(dataset, facts, {})
     preprocessed(draft, dataset, facts)
     _grid(draft, facts)
-    return _plan(draft, dataset, 0)
+    return plan_of(draft, dataset, 0)
 
 
 def _begun(dataset: Dataset, facts: Fingerprint, by_hand: Mapping[str, Any]) -> Draft:
@@ -160,16 +160,6 @@ def _begun(dataset: Dataset, facts: Fingerprint, by_hand: Mapping[str, Any]) -> 
     draft.of_task = frozenset(draft.choices)
     _inputs(draft, facts)
     return draft
-
-
-def _plan(draft: Draft, dataset: Dataset, seed: int) -> Plan:
-    return Plan(
-        dataset=f"{dataset.name}@{dataset.content_hash()[:12]}",
-        task=dataset.task,
-        target=dataset.target,
-        seed=seed,
-        choices=dict(draft.choices),
-    )
 
 
 def _inputs(draft: Draft, facts: Fingerprint) -> None:
@@ -243,6 +233,8 @@ def _folds(draft: Draft, dataset: Dataset, budget: Budget) -> None:
         reason = "several networks answer, and every training case calibrates, out of fold; the test part is outside"
     elif count:
         reason = "few patients: every case is tested once, out of fold"
+        if not learns(registry.get("models", draft.choices["model"].value)):
+            reason = "every case is tested once, recalibrated by the cases of the other folds"
     draft.put("folds", count, "by hand" if budget.folds else "rule", reason)
 
 
@@ -307,15 +299,15 @@ def _by_gradient(draft: Draft, grid: Grid, setting: Setting) -> Plan:
         draft.put("mirror_axes", [], "fixed", "no image input")
     size = sized(draft, facts, grid, budget, machine)
     _augmentation(draft, facts)
-    begin_draft(draft, _plan(draft, dataset, setting.seed), setting.say)
+    begin_draft(draft, plan_of(draft, dataset, setting.seed), setting.say)
     cases = dataset.part("train")
     rng_cases = cases[:: max(1, len(cases) // PROBE_CASES)][:PROBE_CASES]
-    plan = _plan(draft, dataset, setting.seed)
+    plan = plan_of(draft, dataset, setting.seed)
     setting.say("measuring a training step on this machine")
     found = _probe(plan, Path(dataset.root), rng_cases, machine, budget)
     _arithmetic(draft, found, machine, budget, size)
     timed(draft, dataset, facts, found, setting.later(time.monotonic() - began).budget)
-    return _plan(draft, dataset, setting.seed)
+    return plan_of(draft, dataset, setting.seed)
 
 
 def _augmentation(draft: Draft, facts: Fingerprint) -> None:
@@ -357,27 +349,6 @@ def _arithmetic(draft: Draft, found: Probe, machine: Capabilities, budget: Budge
         "torch.compile pays for volumes, more than 5 minutes, where a compiler is present",
     )
     draft.put("seconds_per_step", round(found.seconds_per_step, 4), "measured", "the fastest of the probe's steps")
-
-
-def _at_once(draft: Draft, setting: Setting, each: float) -> Plan:
-    refuse_start(draft)
-    dataset, facts = setting.dataset, setting.facts
-    reads = len(dataset.cases) * facts.seconds_per_case * max(1, len(dataset.folds))
-    model = registry.get("models", draft.choices["model"].value)
-    spec = next(iter(input_specs(_plan(draft, dataset, setting.seed)).values()))
-    asked = dict(draft.choices["answer"].value) if "answer" in draft.choices else {}
-    asked |= {name: draft.choices[name].value for name in asked if name in draft.choices}
-    draft.put("model_options", {**model.options(spec), **asked}, "rule", "the estimator's own, and what the task asks")
-    if "loss" in draft.choices:
-        draft.choices["loss"] = Choice(value=None, kind="fixed", reason="fitted at once, by the estimator's own loss")
-    draft.put("steps", 0, "fixed", "fitted at once")
-    draft.put("precision", "fp32", "fixed", "an estimator's arithmetic")
-    draft.put("mirror_axes", [], "fixed", "no image")
-    fits = each * max(1, len(dataset.folds))
-    minutes = round((setting.budget.spent_seconds + reads + fits + REPORT) / 60, 2)
-    draft.put("predicted_minutes", minutes, "rule", "looking, reading, fitting and the report")
-    draft.put("predicted_gb", 1.5, "rule", "libraries and one table")
-    return _plan(draft, dataset, setting.seed)
 
 
 def _checked(plan: Plan, by_hand: Mapping[str, Any]) -> Plan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from diascope.core.case import Dataset
 from diascope.core.evaluation import Evaluation, Release
 from diascope.core.finding import Measure
@@ -9,6 +11,7 @@ from diascope.core.plan import Plan
 
 MADE, LICENCE = "- Made: ", "- Licence of the weights: "
 NOT_STATED = "not stated by the data's source"
+NOT_GIVEN = "not given: ask those who made it before you use it"
 
 
 def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Dataset) -> str:
@@ -28,8 +31,9 @@ def model_card(release: Release, evaluation: Evaluation, plan: Plan, dataset: Da
         f"**Not a medical device.** {release.intended_use}",
         "",
         f"- Task: {release.task}; target `{release.target.name}`: {labels}",
-        f"- Trained on `{release.dataset}`: {len(dataset.cases)} cases of {patients} patients",
+        f"- {_taught(plan)} `{release.dataset}`: {len(dataset.cases)} cases of {patients} patients",
         f"- Network: `{plan['model']}`, {len(release.members)} member(s)",
+        *_origin(plan),
         *_asked(plan),
         f"- Read with: {release.backend} {release.precision}",
         _made(release),
@@ -70,13 +74,20 @@ def signed_card(card: str, release: Release) -> str:
     )
 
 
-def licence_text(release: Release, dataset: str) -> str:
+def licence_text(release: Release, dataset: str, elsewhere: bool = False) -> str:
     """What stands in the file `LICENCE`: what the weights may be used for, as far as anybody said it.
 
     Args:
         release: The index.
         dataset: What the source of the data states; empty where it states nothing.
+        elsewhere: Whether the network was made elsewhere, and learnt nothing from the data.
     """
+    if elsewhere:
+        return (
+            f"Licence of the model in {release.label}, as who adopted it says: {release.licence or NOT_GIVEN}\n\n"
+            f"It was made elsewhere, and measured and recalibrated on the data set {release.dataset}.\n"
+            f"Licence of the data: {dataset or NOT_STATED}\n\n{release.intended_use}\n"
+        )
     return (
         f"Licence of the weights of {release.label}: {release.licence or NOT_STATED}\n\n"
         f"They were learnt from the data set {release.dataset}.\n"
@@ -88,6 +99,26 @@ def licence_text(release: Release, dataset: str) -> str:
 
 def _blocked(evaluation: Evaluation) -> list[str]:
     return ["## Must not be used", "", *(f"- {why}" for why in evaluation.blocks), ""] if evaluation.blocks else []
+
+
+def origin_of(plan: Plan) -> dict[str, Any]:
+    """Where a network that was made elsewhere comes from; empty where it was trained here."""
+    found: dict[str, Any] = plan["origin"] if "origin" in plan.choices else {}
+    return found
+
+
+def _taught(plan: Plan) -> str:
+    return "Nothing was trained here; measured and recalibrated on" if origin_of(plan) else "Trained on"
+
+
+def _origin(plan: Plan) -> list[str]:
+    """Of a network that was made elsewhere: which, by whom, the hash of its file."""
+    origin = origin_of(plan)
+    if not origin:
+        return []
+    source = f", {origin['source']}" if origin["source"] else ""
+    code = [] if origin["format"] == "onnx" else ["- **It is TorchScript: opening it runs code of whoever made it**"]
+    return [f"- Made elsewhere: {origin['name']}{source} (`{origin['file']}`, SHA-256 {origin['sha256']})", *code]
 
 
 def _asked(plan: Plan) -> list[str]:

@@ -74,7 +74,7 @@ def _cell(value: str | float | int | None, digits: int, words: Words) -> str:
     if value is None:
         return UNDEFINED
     if isinstance(value, str):
-        return words.phrase(value)
+        return words.label(value)
     return number(value, digits) if value == 0 or abs(value) >= 10**-digits / 2 else plain(value)
 
 

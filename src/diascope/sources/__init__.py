@@ -48,6 +48,8 @@ class Request(Record):
     seed: int = 0
     accept: tuple[str, ...] = ()
     """Checks whose refusal a person accepts."""
+    adopted: str = ""
+    """Manifest of a model that was made elsewhere: nothing is learnt from the data, and every case is tested."""
 
 
 @dataclass(frozen=True)

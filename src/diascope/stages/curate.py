@@ -136,8 +136,9 @@ def _dealt(
     given = any(case.split in ("val", "test") for case in cases)
     if not given:
         cases = [case.model_copy(update={"split": None}) for case in cases]
-    everywhere = not given and folds_by_rule(cases, stratum, {label.name for label in target.labels})
-    count = request.folds if request.folds is not None else _folds(cases, everywhere, task)
+    few = bool(request.adopted) or folds_by_rule(cases, stratum, {label.name for label in target.labels})
+    everywhere = not given and few
+    count = request.folds if request.folds is not None else _folds(cases, everywhere, task, bool(request.adopted))
     if everywhere and count > 1:
         cases = [case.model_copy(update={"split": "train"}) for case in cases]
         return cases, folds(cases, stratum, count, request.seed), given
@@ -148,13 +149,16 @@ def _dealt(
     return cases, folds([case for case in cases if case.split == "train"], stratum, count, request.seed), given
 
 
-def _folds(cases: Sequence[Case], everywhere: bool, task: str) -> int:
+def _folds(cases: Sequence[Case], everywhere: bool, task: str, adopted: bool) -> int:
     """Folds by rule: where patients are few, for rows of tables, and for tasks that say so.
 
-    Rows are read in no time: every training case can calibrate, and several networks answer.
+    Rows are read in no time: every training case can calibrate, and several networks answer. Of a model that is adopted
+    every case that does not test recalibrates.
     """
     if everywhere:
         return folds_of_few(cases)
+    if adopted:
+        return FOLDS
     rows = all(isinstance(ref, TableRef) for case in cases for ref in case.inputs.values())
     several = rows or getattr(registry.get("tasks", task), "several", False)
     return FOLDS if several and not any(case.split == "val" for case in cases) else 0

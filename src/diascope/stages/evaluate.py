@@ -22,6 +22,7 @@ from diascope.engine.batch import Example, Output, Row
 from diascope.engine.choosing import choose_backend
 from diascope.engine.fit import load_weights
 from diascope.engine.gate import FEWEST, described, features, fit_gate
+from diascope.engine.given import UNKNOWN_TRAINING, given_figures, is_given
 from diascope.engine.importance import Asked, importance
 from diascope.engine.measuring import audited, measured
 from diascope.engine.preparing import prepared
@@ -72,6 +73,7 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
     dataset = Dataset.read(dataset_folder / "dataset.json")
     facts = Fingerprint.read(dataset_folder / "fingerprint.json")
     networks = [load_weights(plan, run_folder / member.weights) for member in run.members]
+    learnt = not is_given(plan)
     some = [prepared(case, Path(dataset.root), plan)[0] for case in _spread(_validation(dataset, 0), REFERENCE)]
     reading = Reading(**choose_backend(networks, plan, some))
     watch = Watch(plan, dataset, reading, tell)
@@ -87,9 +89,14 @@ def evaluate_run(workspace: Workspace, run_folder: Path, tell: Tell = silent) ->
         update={
             "decisions_by_fold": scored.by_fold,
             "dataset": run.dataset,
-            "figures": (*evaluation.figures, *_importance(watch, scored, networks), *pictures),
+            "figures": (
+                *(() if learnt else given_figures(scored.rows, scored.cases, plan, scored.decision)),
+                *evaluation.figures,
+                *_importance(watch, scored, networks),
+                *pictures,
+            ),
             "accepted": dataset.accepted,
-            "warnings": _warnings(dataset, previous),
+            "warnings": (*(() if learnt else (UNKNOWN_TRAINING,)), *_warnings(dataset, previous)),
             "backend": f"{reading.backend} {reading.precision}",
         }
     )
@@ -197,7 +204,7 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
     held = _held_out(watch, networks) if dataset.folds else [watch.read(networks, dataset.part("val"), "validation")]
     inside = [one for fold in held for one in fold]
     cases = [one.example.case for one in inside]
-    words = fitted_on(cases, len(dataset.folds), bool(test))
+    words = fitted_on(cases, len(dataset.folds), bool(test), not is_given(plan))
     decision = task.fit_decision([one.row for one in inside], plan)
     decision |= {"fitted_on": words} if is_fitted(decision) else {}
     if test:
@@ -205,7 +212,7 @@ def _scored(watch: Watch, networks: Sequence[Any]) -> Scored:
         return Scored(inside, decision, test, [task.decide(one.row, decision, plan) for one in seen])
     rows, by_fold = cross_decided([[one.row for one in fold] for fold in held], plan)
     by_case: dict[str, tuple[Reader, Decision]] = {}
-    for network, fold, said in zip(networks, held, by_fold, strict=True):
+    for network, fold, said in zip(_of_folds(watch, networks), held, by_fold, strict=True):
         reader = watch.reader([network])
         by_case |= {one.example.case.id: (reader, said) for one in fold}
     shown = by_fold if is_fitted(decision) else ()
@@ -248,11 +255,17 @@ def _importance(watch: Watch, scored: Scored, networks: Sequence[Any]) -> tuple[
 def _held_out(watch: Watch, networks: Sequence[Any]) -> list[list[Observed]]:
     """The cases of each fold, read by the network that had not seen them."""
     found = []
-    for fold, network in enumerate(networks):
+    readers = _of_folds(watch, networks)
+    for fold, network in enumerate(readers):
         members = set(watch.dataset.folds[fold])
         cases = [case for case in watch.dataset.part("train") if unit(case) in members]
-        found.append(watch.read([network], cases, f"fold {fold + 1} of {len(networks)}, held out"))
+        found.append(watch.read([network], cases, f"fold {fold + 1} of {len(readers)}, held out"))
     return found
+
+
+def _of_folds(watch: Watch, networks: Sequence[Any]) -> list[Any]:
+    """The network that has not seen the cases of each fold; one that learnt nothing has seen none."""
+    return list(networks) * len(watch.dataset.folds) if len(networks) == 1 else list(networks)
 
 
 def _validation(dataset: Dataset, fold: int) -> tuple[Case, ...]:

@@ -13,9 +13,11 @@ from diascope.backends import Runner
 from diascope.backends.exchange.onnx import write_onnx
 from diascope.backends.onnxruntime import open_onnx
 from diascope.backends.openvino import open_openvino, write_openvino
+from diascope.core import registry
 from diascope.core.errors import DiascopeError, UnknownName
 from diascope.engine.fit import load_weights
 from diascope.engine.reading import Flat
+from diascope.models import learns
 from diascope.store.releases import open_usable
 from diascope.store.workspace import Workspace
 
@@ -61,6 +63,11 @@ def export(workspace: Workspace, release: Path, to: str, out: Path | None = None
     if to not in TARGETS:
         raise UnknownName("export format", to, TARGETS)
     opened = open_usable(release)
+    if not learns(registry.get("models", opened.plan["model"])):
+        raise DiascopeError(
+            f"{opened.release.label} holds a network that was made elsewhere, as a file that is run as it is",
+            todo="Use that file itself; calibration and operating point are in release.json",
+        )
     members: list[nn.Module] = [
         Flat(load_weights(opened.plan, opened.folder / name)) for name in opened.release.members
     ]

@@ -13,7 +13,7 @@ from diascope.core.plan import Plan
 from diascope.core.record import canonical_json
 from diascope.core.run import Run
 from diascope.engine.progress import Tell, silent
-from diascope.reports.card import licence_text, model_card, signed_card
+from diascope.reports.card import licence_text, model_card, origin_of, signed_card
 from diascope.store.releases import open_usable, replace_release, write_release
 from diascope.store.workspace import Workspace
 
@@ -54,7 +54,7 @@ def candidate(
         gate=gate,
         members=members,
         hashes={},
-        licence=dataset.licence,
+        licence=origin["licence"] if (origin := origin_of(plan)) else dataset.licence,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=run.environment,
     )
@@ -73,7 +73,7 @@ def _papers(release: Release, evaluation: Evaluation, plan: Plan, dataset: Datas
         "plan.json": (canonical_json(plan.to_json(), indent=1) + "\n").encode(),
         "evaluation.json": (canonical_json(evaluation.to_json(), indent=1) + "\n").encode(),
         CARD: model_card(release, evaluation, plan, dataset).encode(),
-        LICENCE: licence_text(release, dataset.licence).encode(),
+        LICENCE: licence_text(release, dataset.licence, bool(origin_of(plan))).encode(),
     }
 
 
@@ -108,7 +108,7 @@ def sign(workspace: Workspace, name: str, by: str, licence: str | None = None) -
     card = (opened.folder / CARD).read_text(encoding="utf-8")
     files = {
         CARD: signed_card(card, signed).encode(),
-        LICENCE: licence_text(signed, opened.release.licence).encode(),
+        LICENCE: licence_text(signed, opened.release.licence, bool(origin_of(opened.plan))).encode(),
     }
     return replace_release(opened, signed, files)
 

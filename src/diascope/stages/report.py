@@ -22,6 +22,9 @@ from diascope.reports.html import render_report
 from diascope.sources import Request, SourceOptions
 from diascope.store.releases import open_release
 
+OF_MANIFEST = ("model", "model_options", "patch", "prepare", "channels", "intensity", "read_batch", "origin", "spacing")
+"""Plan fields that the manifest of an adopted model says."""
+
 
 def report(
     release_folder: Path,
@@ -118,17 +121,23 @@ def commands(plan: Plan, request: Request, run_folder: Path, release_folder: Pat
         "--target": options.target,
         "--patient": options.patient,
         "--site": options.site,
-        "--minutes": f"{plan['minutes']:g}",
+        "--minutes": None if request.adopted else f"{plan['minutes']:g}",
         "--memory": f"{plan['memory_gb']:g}" if plan.choices["memory_gb"].kind == "by hand" else None,
         "--folds": request.folds,
         "--seed": plan.seed,
     }
-    fit = ["diascope", "fit", request.location]
+    adopted = [request.adopted, *_trust(plan)] if request.adopted else []
+    fit = ["diascope", "adopt" if adopted else "fit", *adopted, request.location]
     fit += [word for name, value in said.items() if value is not None for word in (name, str(value))]
     fit += [word for column in options.without for word in ("--without", column)]
     fit += [word for finding in request.accept for word in ("--accept", finding)]
     for name, choice in plan.choices.items():
-        if choice.kind == "by hand" and name not in ("minutes", "memory_gb", "folds"):
+        if choice.kind == "by hand" and name not in (
+            "minutes",
+            "memory_gb",
+            "folds",
+            *(OF_MANIFEST if adopted else ()),
+        ):
             fit += ["--set", f"{name}={_setting(choice.value)}"]
     workspace = run_folder.parent.parent.resolve()
     release = str(release_folder.resolve())
@@ -138,6 +147,11 @@ def commands(plan: Plan, request: Request, run_folder: Path, release_folder: Pat
         f"{shlex.join(['diascope', 'evaluate', release])} FOLDER",
         f"{shlex.join(['diascope', 'predict', release])} STUDY --out DIR",
     )
+
+
+def _trust(plan: Plan) -> list[str]:
+    """What lets a file run its code."""
+    return [] if plan["origin"].get("format") == "onnx" else ["--trust"]
 
 
 def _setting(value: Any) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from diascope.core import registry
 from diascope.core.case import Case, Dataset, FileRef
 from diascope.core.errors import Stopped
 from diascope.core.plan import Plan
@@ -18,6 +19,7 @@ from diascope.engine.fit import Packed, Part, fit_network, make_fabric, pack_fil
 from diascope.engine.log import read_log
 from diascope.engine.preparing import unchanged
 from diascope.engine.progress import Tell, silent
+from diascope.models import learns
 from diascope.planning.folding import unit
 from diascope.store.files import file_sha256
 from diascope.store.workspace import Workspace, free_name
@@ -101,7 +103,9 @@ def _members(
     plan: Plan, dataset: Dataset, place: tuple[Path, Packed], options: dict[str, Any], tell: Tell
 ) -> list[Member]:
     found = []
-    for number, fold in enumerate(range(len(dataset.folds)) if dataset.folds else [None]):
+    # What learns nothing is the same for every fold.
+    several = bool(dataset.folds) and learns(registry.get("models", plan["model"]))
+    for number, fold in enumerate(range(len(dataset.folds)) if several else [None]):
         given = {**options, "schedule": _schedule(plan, number), "compiled": _compiled(plan, number)}
         found.append(_member(plan, dataset, place, fold, given, tell))
     return found

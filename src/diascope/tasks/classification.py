@@ -148,6 +148,9 @@ class Classification:
         point = choose(truth == positive, said, Rule.from_json(plan["operating_point"]))
         return {**decision, "point": point.to_json(), "rule": point.words}
 
+    def as_said(self, plan: Plan) -> dict[str, Any]:
+        return {"temperature": 1.0}
+
     def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:
         said = probabilities(np.array([row["logits"]]) + decision.get("offsets", 0.0), decision["temperature"])[0]
         call = int(np.argmax(said * decision.get("weights", 1.0)))

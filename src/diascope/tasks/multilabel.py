@@ -156,6 +156,10 @@ class Multilabel:
         }
         return {LABELS: decided, "cases": len(rows), "rule": OWN_RULES}
 
+    def as_said(self, plan: Plan) -> dict[str, Any]:
+        plain = {"offset": 0.0, "temperature": 1.0, "point": {"threshold": 0.5}}
+        return {LABELS: {label.name: plain for label in plan.target.labels}}
+
     def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:
         probability, call = said_of(row["logits"], in_order(decision, plan))
         return {**row, "probability": probability, "call": call}

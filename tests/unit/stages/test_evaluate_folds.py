@@ -141,3 +141,14 @@ def test_an_audit_sees_the_first_network_beside_what_it_was_trained_on(
     assert watch.read_by[-1][0] == ["first"]
     assert found.metrics["seen"].value == len(held)
     assert found.headline == ("seen",)
+
+
+def test_a_network_that_was_made_elsewhere_reads_every_fold_and_is_recalibrated_by_the_others() -> None:
+    watch = Heard(a_dataset())
+    watch.plan = watch.plan.with_choice("origin", {"name": "theirs"}, "by hand", "made elsewhere")
+    found = _scored(cast(Watch, watch), ["theirs"])
+    assert [networks for networks, _ in watch.read_by] == [["theirs"]] * 3
+    assert sorted(case for _, cases in watch.read_by for case in cases) == sorted(case.id for case in found.cases)
+    assert len(found.by_fold) == 3
+    assert "learnt nothing here" in found.decision["fitted_on"]["en"]
+    assert {reader for reader, _ in found.by_case.values()} == {"reader of theirs"}
