@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diascope.api import (
+        adopt,
         check,
         compare,
         evaluate,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Workspace",
+    "adopt",
     "check",
     "compare",
     "evaluate",

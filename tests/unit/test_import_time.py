@@ -16,7 +16,7 @@ LIMIT = 0.5
 HEAVY = ("torch", "pydicom", "nibabel", "SimpleITK", "highdicom", "pandas", "sklearn", "scipy", "lightning_fabric")
 VERBS = (
     *("check", "fit", "pretrain", "plan", "train", "evaluate", "predict", "synthesize", "explain", "compare", "search"),
-    *("release", "export", "radiomics", "longitudinal"),
+    *("release", "export", "radiomics", "longitudinal", "adopt"),
 )
 
 MEASURE = """
@@ -53,7 +53,7 @@ def test_it_is_quick_and_imports_nothing_heavy(what):
 
 
 def test_the_package_exports_few_names_and_every_verb():
-    assert len(diascope.__all__) <= 18
+    assert len(diascope.__all__) <= 20
     assert set(VERBS) <= set(diascope.__all__)
     assert dir(diascope) == sorted(diascope.__all__)
 

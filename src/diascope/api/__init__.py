@@ -5,7 +5,7 @@ records that it made. Errors are those of `core/errors.py`. What may be said abo
 everywhere, so it is written down once, in `DataOptions` and `FitOptions`.
 """
 
-from diascope.api.learning import check, fit, plan, pretrain, train
+from diascope.api.learning import adopt, check, fit, plan, pretrain, train
 from diascope.api.measuring import longitudinal, radiomics, search
 from diascope.api.places import WORKSPACE
 from diascope.api.reading import Opened, compare, evaluate, explain, open_release, predict, synthesize
@@ -16,6 +16,7 @@ __all__ = [
     "WORKSPACE",
     "Opened",
     "Workspace",
+    "adopt",
     "check",
     "compare",
     "evaluate",

@@ -67,6 +67,37 @@ def fit(
         return run(place, request(location, options), budget(options), settings, tell, lang, start)
 
 
+def adopt(
+    manifest: Location,
+    data: Location,
+    workspace: Location = WORKSPACE,
+    trust: bool = False,
+    tell: Tell = silent,
+    lang: str = "en",
+    **options: Unpack[FitOptions],
+) -> Fitted:
+    """Take a network that others made: measure it on local cases, recalibrate it, and pack a candidate release.
+
+    Args:
+        manifest: JSON file about the network, or the folder of a MONAI bundle.
+        data: Folder, file or address of local labelled cases.
+        workspace: Everything is written there; held for this process while it works.
+        trust: Whether a TorchScript file may run its code.
+        tell: Told about progress.
+        lang: Language of the report: `en` or `zh-CN`.
+        **options: See `FitOptions`; minutes and memory are not asked.
+
+    Raises:
+        BadUsage: When the manifest makes no sense, its outputs are not the local labels, or code is not trusted.
+        DataRefused: When the data must not be used, is too little, or is not what the model reads.
+    """
+    from diascope.workflows.adopt import adopt as run
+
+    place, setting = Workspace(Path(workspace)), (trust, options.get("settings", {}))
+    with place.locked():
+        return run(place, Path(manifest), request(data, options), setting, tell, lang)
+
+
 def pretrain(
     location: Location, workspace: Location = WORKSPACE, tell: Tell = silent, **options: Unpack[FitOptions]
 ) -> tuple[Encoder, Path]:
