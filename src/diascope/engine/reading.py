@@ -17,12 +17,15 @@ from diascope.engine.arms import Arms, arms_of
 from diascope.engine.batch import Example, Output
 from diascope.engine.network import Reduce
 from diascope.engine.orienting import Turn
-from diascope.engine.sliding import predict_labels
+from diascope.engine.sliding import predict_labels, predict_values
 from diascope.engine.stretches import long_input, read_whole
 from diascope.engine.windows import Placement, WindowPlan
 
 BUFFER_SHARE = 0.4
 """Of the memory that may be used: the rest is for the network, the image and the program."""
+
+WINDOWED = ("dense", "values")
+"""What is said of every voxel: images of any size are read window by window, one after the other."""
 
 
 def buffer_bytes(memory_gb: float) -> int:
@@ -45,6 +48,7 @@ class Reader:
         self, networks: Sequence[nn.Module], plan: Plan, backend: str, precision: str, memory_bytes: int | None = None
     ) -> None:
         self.output = str(networks[0].output)
+        self.windowed = self.output in WINDOWED
         # The mean of two made pictures is a blurred one that no generator would make.
         self.networks = tuple(networks[:1] if self.output == "image" else networks)
         self.plan, self.backend, self.precision, self.memory_bytes = plan, backend, precision, memory_bytes
@@ -66,7 +70,7 @@ class Reader:
             examples: Prepared cases.
             under: Whether rows are also read under each treatment, where the plan names one.
         """
-        if self.output == "dense":
+        if self.windowed:
             yield from (self._dense(example) for example in examples)
             return
         waiting: list[Example] = []
@@ -84,7 +88,7 @@ class Reader:
         A batch of images is filled up to `read_batch` in any case; flat ones are small enough to wait for each other.
         """
         flat = set(example.inputs) == {"image"} and example.inputs["image"].shape[1] == 1
-        return int(self.plan["read_batch"]) if flat and self.output != "dense" else 1
+        return int(self.plan["read_batch"]) if flat and not self.windowed else 1
 
     def _vectors(self, examples: Sequence[Example], under: bool) -> list[Output]:
         """The batch is filled up to one fixed size: every back end runs one shape, and batch size changes nothing."""
@@ -145,9 +149,12 @@ class Reader:
             memory_bytes=self.memory_bytes,
         )
         runner = self._runner(torch.zeros((1, volume.shape[0], *patch)))
+        turn = Turn.of(*example.original) if example.original else Turn()
+        if self.output == "values":
+            made = predict_values(volume, runner, window, _placed(example, volume))
+            return Output(turn.back(made.values), spread=None if made.spread is None else turn.back(made.spread))
         reduce: Reduce = self.networks[0].reduce  # type: ignore[assignment]
         result = predict_labels(volume, runner, reduce, window, _placed(example, volume))
-        turn = Turn.of(*example.original) if example.original else Turn()
         return Output(turn.back(np.asarray(result.labels)), dict(result.confidence))
 
     def _runner(self, example: Tensor) -> Runner:

@@ -39,7 +39,7 @@ def observe(
         each: Told how many of how many are done.
     """
     task = registry.get("tasks", plan.task)
-    size = 1 if reader.output == "dense" else plan["read_batch"]
+    size = 1 if reader.windowed else plan["read_batch"]
     for start in range(0, len(cases), size):
         some = [prepared(case, root, plan) for case in cases[start : start + size]]
         outputs = reader.read_all([example for example, _ in some])

@@ -15,7 +15,7 @@ SIDES = ("left", "right", "links", "rechts", "左", "右")
 ONE_SIDED = 0.05
 """Of the image's width: a structure that lies by so much on the same side in nearly all masks has a side."""
 
-Strength = Literal["none", "mirrored", "light", "scaled", "strong"]
+Strength = Literal["none", "mirror_only", "mirrored", "light", "scaled", "strong"]
 
 
 Places = Mapping[str, tuple[float, float, float]]
@@ -49,9 +49,11 @@ def recipe(facts: InputFacts, strength: Strength, axes: tuple[int, ...], spacing
     """Names and parameters of the batch transforms, spatial ones first."""
     if strength == "none":
         return []
+    mirrored: list[list[Any]] = [["mirror", {"axes": list(axes)}]] if axes else []
+    if strength == "mirror_only":
+        return mirrored
     if strength == "mirrored":
         # No interpolation: it would blur the fine texture of a coarse grid, and takes a third of a step's time.
-        mirrored = [["mirror", {"axes": list(axes)}]] if axes else []
         return [*mirrored, ["brightness_contrast", {"probability": 0.3}]]
     if strength == "scaled":
         return _scaled(axes, spacing)

@@ -91,7 +91,7 @@ class Predictor:
         extents = {name: size for name, ref in refs.items() if (size := formats.extent(ref, one.root)) is not None}
         if not names or len(extents) < len(names):
             return None
-        needs = need(self.opened.plan, extents, self.ready.reader.output == "dense")
+        needs = need(self.opened.plan, extents, self.ready.reader.windowed)
         if self.own + needs.most > self.memory:
             z, y, x = extents[names[0]].shape[1:]
             raise DoesNotFit(
