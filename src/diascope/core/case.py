@@ -116,8 +116,8 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, `image` (values with a unit, on the grid of the first image), `boxes`, `spans`, or a kind that
-    an out-of-tree task brings (`time_to_event`, ...)."""
+    """`category`, `mask`, `image` (values with a unit, on the grid of the first image), `boxes`, `spans`, or a kind
+    that an out-of-tree task brings (`time_to_event`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()

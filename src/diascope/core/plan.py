@@ -108,7 +108,8 @@ class Fingerprint(Record):
     target_values: tuple[float, ...] = ()
     """Of a target that is a number: mean and standard deviation over the training part; empty for others."""
     target_image: InputFacts | None = None
-    """Of a target that is an image: its facts over the training part; None for others."""
+    """Of a target that is an image: its facts over the training part, with `range` in `details` (medians of the 0.5 and
+    99.5 percentiles of whole images); None for others."""
     pair_difference: tuple[float, ...] = ()
     """Of a target that is an image: medians, over the training part, of the mean absolute difference of input and
     target, and of the target from its own median; empty where inputs have other channels."""

@@ -27,7 +27,8 @@ class Example:
     Args:
         case: The manifest row.
         inputs: `image`: (C, Z, Y, X) float32 on the working grid; `table`: (D,) with nan for missing.
-        target: What the task encoded: `class` (), `mask` (Z, Y, X), `image` (Z, Y, X), `boxes` (N, 8), ...; empty at reading time.
+        target: What the task encoded: `class` (), `mask` or `image` (Z, Y, X), `boxes` (N, 8), ...; empty at reading
+            time.
         geometry: Of the working grid; None for inputs without space.
         original: Geometry and (Z, Y, X) of the image as it was read, to which masks are taken back.
         seen: Of plans whose target is an image: the first image input as it was read, to lie beside what is made of it.

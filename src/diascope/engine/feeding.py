@@ -203,10 +203,7 @@ class Feed:
         rng = generator(self.plan.seed, 2, step, place)
         corner = self._corner(stored, rng)
         patch = tuple(self.plan["patch"])
-        part = {
-            key: crop(array, corner, patch) if key in ON_GRID else array
-            for key, array in stored.arrays.items()
-        }
+        part = {key: crop(array, corner, patch) if key in ON_GRID else array for key, array in stored.arrays.items()}
         if "target/boxes" in part:
             part["target/boxes"] = part["target/boxes"] - np.array([*corner, *corner, 0, 0], np.float32)
         return part

@@ -25,10 +25,10 @@ STATUS = {"present": 1, "absent": 0}
 def reference(
     networks: Sequence[nn.Module], reader: Reader, decision: Mapping[str, Any], cases: Sequence[Example]
 ) -> Arrays:
-    """What a release keeps: `N/image`, `N/calls` (labels or statuses; none of values), of vectors, boxes and values also `N/answer` of torch.
+    """What a release keeps: `N/image`, `N/calls` (labels or statuses), of vectors and boxes also `N/answer` of torch.
 
     The calls are those of the release's own back end. A case that plain torch calls otherwise lies so near the
-    operating point that it tells no back ends apart: its calls are not kept.
+    operating point that it tells no back ends apart: its calls are not kept. Of values there is the answer, and no call.
 
     Args:
         networks: The members.

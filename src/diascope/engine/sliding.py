@@ -12,7 +12,7 @@ every voxel and no map of counts is needed (one is kept only where empty windows
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from diascope.backends import Runner
-from diascope.core.errors import DiascopeError, DoesNotFit
+from diascope.core.errors import DoesNotFit
 from diascope.engine.gathering import Labels, Reduce, Values
 from diascope.engine.windows import Placement, Rows, Shape, WindowPlan, axis_weights, window_starts
 

@@ -132,8 +132,8 @@ class Task(Protocol):
     needs: Gives
     """What its network needs from an encoder (`answer` models need no network at all)."""
     writes: tuple[str, ...]
-    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`, `made`; `encoder` where it learns from images alone, so
-    that other tasks start from its encoder (`diascope pretrain`)."""
+    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`, `made`; `encoder` where it learns from
+    images alone, so that other tasks start from its encoder (`diascope pretrain`)."""
 
     def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Those of the possible targets that it can learn (an empty target for tasks that need none)."""
@@ -168,7 +168,8 @@ class Task(Protocol):
 
         Args:
             case: Holds the scalar targets, and boxes on the same grid as the masks.
-            masks: Target column to (Z, Y, X) label map (of a target image its values) on the working grid (or the original one, for scoring).
+            masks: Target column to (Z, Y, X) label map (of a target image its values) on the working grid (or the
+                original one, for scoring).
             target: What is learnt.
         """
         ...
@@ -180,9 +181,9 @@ class Task(Protocol):
         `boxes` (B, P, 6 + K): a candidate at each of P fixed positions, start and stop (z, y, x) in voxels of the
         working grid, then the score of each label, 0 to 1. A network of boxes also has `mirrored(candidates, axis)`,
         which brings what was said about a mirrored image back. A dense network also has `reduce(logits (K, Z, Y, X))
-        -> (labels uint8, probability of the label)`. `values` is (B, 1, Z, Y, X): a number for every voxel, read window by window
-        as `dense` is. `tokens` is (B, K, L + any number of columns): K scores of each
-        place of an input in order, then columns that belong to no place.
+        -> (labels uint8, probability of the label)`. `values` is (B, 1, Z, Y, X): a number for every voxel,
+        read window by window as `dense` is. `tokens` is (B, K, L + any number of columns): K scores of each place of an
+        input in order, then columns that belong to no place.
         """
         ...
 

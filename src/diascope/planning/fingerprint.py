@@ -96,7 +96,10 @@ def _target_image(dataset: Dataset, facts: Sequence[CaseFacts]) -> InputFacts | 
     if dataset.target.kind != "image":
         return None
     seen = [pair.image for one in facts if (pair := one.pairs.get(dataset.target.columns[0])) is not None]
-    return _facts_of_images(seen) if seen else None
+    if not seen:
+        return None
+    ends = [float(np.median([getattr(one, end) for one in seen])) for end in ("low", "high")]
+    return _facts_of_images(seen).model_copy(update={"details": {"range": ends}})
 
 
 def _pair_difference(dataset: Dataset, facts: Sequence[CaseFacts]) -> tuple[float, ...]:

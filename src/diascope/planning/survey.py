@@ -110,4 +110,13 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-__all__ = ["CaseFacts", "InputFactsOfCase", "MaskFacts", "PairFacts", "Progress", "Survey", "file_digest", "take_survey"]
+__all__ = [
+    "CaseFacts",
+    "InputFactsOfCase",
+    "MaskFacts",
+    "PairFacts",
+    "Progress",
+    "Survey",
+    "file_digest",
+    "take_survey",
+]

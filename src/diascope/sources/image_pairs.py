@@ -75,9 +75,7 @@ def _below(root: Path, prefix: str, split: Split | None) -> list[Pair]:
     return [(part or split, path, made[part]) for part, path in images.items() if part in made]
 
 
-def _parts(
-    root: Path, prefix: str, names: list[str], known: Mapping[str, Split | None]
-) -> dict[Split | None, str]:
+def _parts(root: Path, prefix: str, names: list[str], known: Mapping[str, Split | None]) -> dict[Split | None, str]:
     """Part to the folder that holds its files; a folder may hold folders of splits (`images/train/`)."""
     found: dict[Split | None, str] = {}
     for name in names:

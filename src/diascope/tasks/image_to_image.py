@@ -25,6 +25,8 @@ from diascope.tasks.pairs.charts import charts
 from diascope.tasks.pairs.errors import COVERED, METRICS, OF_THE_UNIT, expected, fitted, measured, spread_sums
 from diascope.tasks.pairs.network import MakingNetwork
 
+GREY = 255.0
+"""Peak of images of 8 bits."""
 UNCLIPPED = 1e6
 """Beyond any value of an image."""
 INPUT, GAIN = "input as it is", "made minus input"
@@ -67,9 +69,12 @@ class ImageToImage:
         first, made = _pair_of(fingerprint)
         one_unit = (first.unit, first.modality, first.channels) == (made.unit, made.modality, 1)
         apart, varies = (*fingerprint.pair_difference, 0.0, 0.0)[:2]
-        mean, std = made.intensity["mean"][0], made.intensity["std"][0]
-        scale = [0.0, apart] if one_unit and apart else [mean, std]
-        told = f"input and target are in {made.unit}" if one_unit else f"the target is in {made.unit}"
+        scale = [0.0, apart] if one_unit and apart else _whole_scale(made)
+        told = (
+            f"input and target are in {made.unit}: the network learns what to add to the input"
+            if one_unit
+            else f"the target is in {made.unit}, the input is not: its values are made anew"
+        )
         return {
             "whole": Choice(value=False, kind="fixed", reason="learns from patches"),
             "prepare": Choice(value=[], kind="fixed", reason="voxels stay where they are: resampling would blur them"),
@@ -79,7 +84,7 @@ class ImageToImage:
             "difference": Choice(
                 value=one_unit,
                 kind="rule",
-                reason=f"{told}: {'the network learns what to add to the input' if one_unit else 'the values are made anew'}",
+                reason=told,
             ),
             "intensity": _intensity(fingerprint, one_unit),
             "target_scale": Choice(
@@ -127,7 +132,8 @@ class ImageToImage:
         true, said = truth["image"], output.values
         if true.shape != said.shape:
             raise UnsoundGeometry(
-                f"the target of {example.case.id} is {true.shape}, what was made {said.shape}", todo="Run diascope check"
+                f"the target of {example.case.id} is {true.shape}, what was made {said.shape}",
+                todo="Run diascope check",
             )
         row: Row = {"case": example.case.id, **measured(true, said, plan["data_range"])}
         row |= spread_sums(true, said, output.spread)
@@ -177,7 +183,9 @@ class ImageToImage:
         usual = decision["mae_median"] if told is None else float(np.mean(told))
         bound = decision["mae_bound"]
         note = "mean over voxels; "
-        note += "too few validation cases for a bound" if bound is None else f"{COVERED:.0%} of cases stay below the end"
+        note += (
+            "too few validation cases for a bound" if bound is None else f"{COVERED:.0%} of cases stay below the end"
+        )
         measure = Measure(
             value=None if usual is None else round(usual, 6),
             unit=_unit(plan),
@@ -186,7 +194,10 @@ class ImageToImage:
             note=note,
         )
         finding = Finding(
-            concept=plan.target.name, status="measured", measures={"absolute error": measure}, rule=str(decision["rule"])
+            concept=plan.target.name,
+            status="measured",
+            measures={"absolute error": measure},
+            rule=str(decision["rule"]),
         )
         return Prediction((finding,), made=made, error=error)
 
@@ -204,17 +215,23 @@ def _intensity(fingerprint: Fingerprint, one_unit: bool) -> Choice:
     if not one_unit:
         return Choice(value={}, kind="rule", reason="by modality")
     name = next(name for name in fingerprint.order if fingerprint.inputs[name].kind == "image")
-    facts = fingerprint.inputs[name].intensity
-    rule = {"rule": "window", "low": [-UNCLIPPED], "high": [UNCLIPPED]}
-    rule |= {"mean": [facts["mean"][0]], "std": [facts["std"][0] or 1.0]}
+    mean, std = _whole_scale(fingerprint.inputs[name])
+    rule = {"rule": "window", "low": [-UNCLIPPED], "high": [UNCLIPPED], "mean": [mean], "std": [std]}
     reason = f"{name}: one scale for all images, nothing clipped, so that the answer can be added to it"
     return Choice(value={name: rule}, kind="rule", reason=reason)
 
 
+def _whole_scale(facts: InputFacts) -> list[float]:
+    """Mean and standard deviation of all voxels of all images, air as well: it is made like everything else."""
+    (mean, between), (within, _) = facts.per_case["mean"], facts.per_case["std"]
+    return [float(mean), float(np.hypot(within, between)) or 1.0]
+
+
 def _data_range(facts: InputFacts) -> float:
-    if facts.unit == "grey" and facts.integer and max(facts.intensity["high"]) <= 255:
-        return 255.0
-    return float(max(facts.intensity["high"]) - min(facts.intensity["low"])) or 1.0
+    low, high = facts.details["range"]
+    if facts.unit == "grey" and facts.integer and high <= GREY:
+        return GREY
+    return float(high - low) or 1.0
 
 
 def _unit(plan: Plan) -> str:

@@ -102,8 +102,10 @@ class PairFacts:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What was seen of one case; `seconds` is what reading and measuring it took, `looks` are inputs without space, and
-    `pairs` are targets that are images."""
+    """What was seen of one case.
+
+    `seconds` is what reading and measuring it took, `looks` are inputs without space, `pairs` targets that are images.
+    """
 
     inputs: Mapping[str, InputFactsOfCase]
     masks: Mapping[str, MaskFacts]

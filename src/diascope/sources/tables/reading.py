@@ -62,9 +62,7 @@ def only(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
 
 
 def without_images(cases: Sequence[Case], targets: Sequence[Target], learnt: Target | None) -> list[Case]:
-    """Cases without the target images that are not what is learnt: whoever reads a target's file would take them for
-    masks.
-    """
+    """Cases without the target images that are not what is learnt: a survey would take their files for masks."""
     images = {name for one in targets if one.kind == "image" and one != learnt for name in one.columns}
     if not images:
         return list(cases)
