@@ -28,7 +28,7 @@ def reference(
     """What a release keeps: `N/image`, `N/calls` (labels or statuses), of vectors and boxes also `N/answer` of torch.
 
     The calls are those of the release's own back end. A case that plain torch calls otherwise lies so near the
-    operating point that it tells no back ends apart: its calls are not kept. Of values there is the answer, and no call.
+    operating point that it tells no back ends apart: its calls are not kept. Of values there is the answer alone.
 
     Args:
         networks: The members.

@@ -87,7 +87,7 @@ class ImageToImage:
                 reason=told,
             ),
             "intensity": _intensity(fingerprint, one_unit),
-            "target_scale": Choice(
+            "made_scale": Choice(
                 value=scale, kind="measured", reason="start and step of the answer, in the unit of the target"
             ),
             "target_unit": Choice(value=made.unit, kind="measured", reason="as most target files say"),
@@ -123,7 +123,7 @@ class ImageToImage:
         if plan["difference"]:
             rule = plan["intensity"][plan["image_inputs"][0]]
             undo = (rule["mean"][0], rule["std"][0])
-        return MakingNetwork(encoders["image"], plan["target_scale"], undo)
+        return MakingNetwork(encoders["image"], plan["made_scale"], undo)
 
     def phases(self, plan: Plan) -> tuple[Phase, ...]:
         return (Phase("network", _parameters, partial(_loss, plan=plan)),)
@@ -164,10 +164,10 @@ class ImageToImage:
             values |= columns
         inside = np.array([np.nan if row["inside"] is None else float(row["inside"]) for row in rows])
         wrong, told = _column(rows, "mae"), _column(rows, "expected")
-        statistics.append(Statistic("covered", partial(_mean, inside), better="nearer"))
+        statistics.append(Statistic("below_bound", partial(_mean, inside), better="nearer"))
         statistics.append(Statistic("error_ratio", partial(_ratio, wrong, told), better="nearer"))
         gain = (f"{OF_THE_UNIT}/{GAIN}",) if plan["beside_input"] else ()
-        return Scores(tuple(statistics), (*METRICS, *gain, "covered"), -wrong, values)
+        return Scores(tuple(statistics), (*METRICS, *gain, "below_bound"), -wrong, values)
 
     def figures(self, rows: Sequence[Row], plan: Plan, decision: Mapping[str, Any]) -> tuple[Figure, ...]:
         columns = {name: _column(rows, name) for name in ("mae", f"mae/{INPUT}", "expected")}
@@ -243,7 +243,7 @@ def _parameters(network: nn.Module) -> Iterable[nn.Parameter]:
 
 
 def _loss(network: nn.Module, batch: Batch, plan: Plan) -> Tensor:
-    start, step = plan["target_scale"][0], plan["target_scale"][1] or 1.0
+    start, step = plan["made_scale"][0], plan["made_scale"][1] or 1.0
     made, true = network(batch.inputs), batch.target["image"].float()
     options = {"gradient": plan["loss_gradient"]}
     loss: Tensor = registry.get("losses", plan["loss"])((made - start) / step, (true - start) / step, options)

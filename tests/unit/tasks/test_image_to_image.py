@@ -95,8 +95,9 @@ def test_the_plan_learns_the_difference_where_there_is_one_unit(tmp_path: Path) 
     assert found.target_image.unit == found.inputs["image"].unit == "HU"
     assert found.pair_difference[0] == pytest.approx(42, abs=3)
     plan = a_plan(found, listing.targets[0])
-    assert plan["difference"] and plan["beside_input"]
-    assert plan["target_scale"] == [0.0, found.pair_difference[0]]
+    assert plan["difference"]
+    assert plan["beside_input"]
+    assert plan["made_scale"] == [0.0, found.pair_difference[0]]
     assert plan["intensity"]["image"]["rule"] == "window"
     example, masks = prepared(listing.cases[0], listing.root, plan)
     network = build_network(plan).eval()
@@ -111,13 +112,14 @@ def test_another_unit_is_made_anew_and_has_nothing_to_lie_beside(tmp_path: Path)
     listing = pairs(tmp_path, unit="a.u.")
     found = facts(listing)
     plan = a_plan(found, listing.targets[0])
-    assert not plan["difference"] and not plan["beside_input"]
+    assert not plan["difference"]
+    assert not plan["beside_input"]
     assert found.target_image is not None
     targets = np.stack([formats.read(case.targets["target_image"], tmp_path).array for case in listing.cases])
-    assert plan["target_scale"] == pytest.approx([targets.mean(), targets.std()], rel=0.01)
+    assert plan["made_scale"] == pytest.approx([targets.mean(), targets.std()], rel=0.01)
     assert plan["data_range"] == 1060
     row = {"case": "a", "mae": 1.0, "psnr": 20.0, "ssim": 0.9, "inside": None, "expected": None}
-    assert {one.name for one in TASK.score([row], plan).statistics} == {"mae", "psnr", "ssim", "covered", "error_ratio"}
+    assert {one.name for one in TASK.score([row], plan).statistics} == {"mae", "psnr", "ssim", "below_bound", "error_ratio"}
 
 
 def test_it_learns_and_what_is_said_is_in_the_unit(tmp_path: Path) -> None:
@@ -143,7 +145,8 @@ def test_it_learns_and_what_is_said_is_in_the_unit(tmp_path: Path) -> None:
     assert values["error_ratio"] == pytest.approx(1, abs=0.01)  # on the cases that the line was fitted on
     assert [figure.kind for figure in TASK.figures(decided, plan, decision)] == ["bars", "chart", "chart"]
     said = TASK.decode(output, example, decision, plan)
-    assert said.made is not None and said.error is not None
+    assert said.made is not None
+    assert said.error is not None
     assert (said.made.unit, said.made.shape) == ("HU", SHAPE)
     assert said.made.geometry.is_close(GRID)
     measure = said.findings[0].measures["absolute error"]
