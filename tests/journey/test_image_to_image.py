@@ -77,5 +77,5 @@ def test_pairs_that_are_none_are_refused(tmp_path: Path, capsys: pytest.CaptureF
     for path in (source / "targets").iterdir():
         moved = formats.read(FileRef(format="nifti", paths=(path.name,)), path.parent)
         registry.get("formats", "nifti").write(moved.with_array(moved.array, GRID.moved((0, 2, 0))), path)
-    found = run(capsys, "check", source, "--workspace", tmp_path / "space", code=0)
+    found = run(capsys, "check", source, "--workspace", tmp_path / "space", code=3)
     assert "target_images" in found["refused"]

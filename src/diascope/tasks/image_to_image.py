@@ -104,7 +104,7 @@ class ImageToImage:
                 else "input and target have no unit in common",
             ),
             "foreground": Choice(value=0.0, kind="fixed", reason="no mask says where to look"),
-            "learning_rate": Choice(value=1e-3, kind="rule", reason="AdamW with cosine decay on a U-Net"),
+            "learning_rate": Choice(value=3e-3, kind="rule", reason="AdamW with cosine decay on a U-Net"),
             "augment": Choice(value="mirror_only", kind="fixed", reason="what changes values would break the pair"),
             "mixup": Choice(value=0.0, kind="fixed", reason="mixing two anatomies is not used for images"),
         }
