@@ -12,7 +12,7 @@ from diascope.core.figure import Picture
 from diascope.core.image import Image
 from diascope.reports.display import View, display_range, grey_or_colour, mark_orientation, pixel_size, view_of
 from diascope.reports.numbers import plain
-from diascope.reports.pictures import png_of
+from diascope.reports.pictures import png_of, telling_slice
 
 GAP = 4
 """Pixels between panels."""
@@ -26,7 +26,7 @@ Bytes = npt.NDArray[np.uint8]
 def panels(pair: tuple[Image, Image], target: Image | None, case: str) -> Picture:
     """Input, target, what was made, and the difference of the last two, in one window; without a target input and made.
 
-    The slice is the one in which made and target differ most, else the middle one.
+    The slice is the one in which made and target differ most inside of the body, else the middle one.
 
     Args:
         pair: The input and what was made of it, on one grid.
@@ -35,7 +35,8 @@ def panels(pair: tuple[Image, Image], target: Image | None, case: str) -> Pictur
     """
     image, made = pair
     wrong = None if target is None else made.array[0].astype(np.float64) - target.array[0]
-    at = made.shape[0] // 2 if wrong is None else int(np.abs(np.nan_to_num(wrong)).mean(axis=(1, 2)).argmax())
+    heat = None if wrong is None else np.abs(np.nan_to_num(wrong))
+    at = telling_slice(made if target is None else target, None, None, heat)
     view = view_of(made)
     ends = display_range(made if target is None else target)
     alike = image.unit == made.unit and image.channels == 1

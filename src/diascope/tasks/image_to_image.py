@@ -106,6 +106,9 @@ class ImageToImage:
             "foreground": Choice(value=0.0, kind="fixed", reason="no mask says where to look"),
             "learning_rate": Choice(value=3e-3, kind="rule", reason="AdamW with cosine decay on a U-Net"),
             "augment": Choice(value="mirror_only", kind="fixed", reason="what changes values would break the pair"),
+            "mirror_axes": Choice(
+                value=[2], kind="rule", reason="a mirrored pair is a pair: values are learnt, and not sides"
+            ),
             "mixup": Choice(value=0.0, kind="fixed", reason="mixing two anatomies is not used for images"),
         }
 
