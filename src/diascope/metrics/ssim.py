@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from skimage.metrics import structural_similarity
 
@@ -21,8 +23,8 @@ def ssim(truth: Array, said: Array) -> float:
 
 
 def _of_slice(truth: Array, said: Array) -> float:
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    return float(structural_similarity(truth, said, data_range=1.0, **options))
+    index: Any = structural_similarity
+    return float(index(truth, said, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False))
 
 
 METRIC: Metric = Definition(

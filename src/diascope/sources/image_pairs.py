@@ -117,7 +117,7 @@ def _cases(root: Path, one: Pair) -> tuple[list[Case], list[str]]:
         )
     notes = []
     if len(paired.masks) < len(names):
-        notes.append(f"{len(names) - len(paired.masks)} of {len(names)} images in {images} have no target image")
+        notes.append(f"{len(names) - len(paired.masks)} of {len(names)} images in {images} have no {TARGET_NAME}")
     if paired.alone:
         notes.append(f"{len(paired.alone)} images in {made} belong to no input, such as {paired.alone[0]}: left out")
     return cases, notes

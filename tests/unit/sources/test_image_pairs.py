@@ -37,7 +37,7 @@ def test_they_are_matched_by_stem(tmp_path: Path) -> None:
     assert paired(listing) == {"images/1": "targets/1.png", "images/2": "targets/2.png", "images/3": None}
     assert listing.targets == (Target(name=TARGET_NAME, kind="image", columns=(TARGET_NAME,)),)
     assert listing.notes[:2] == (
-        "1 of 3 images in images/ have no target image",
+        "1 of 3 images in images/ have no target_image",
         "1 images in targets/ belong to no input, such as 9.png: left out",
     )
 
