@@ -48,12 +48,16 @@ class Reader:
         self, networks: Sequence[nn.Module], plan: Plan, backend: str, precision: str, memory_bytes: int | None = None
     ) -> None:
         self.output = str(networks[0].output)
-        self.windowed = self.output in WINDOWED
         # The mean of two made pictures is a blurred one that no generator would make.
         self.networks = tuple(networks[:1] if self.output == "image" else networks)
         self.plan, self.backend, self.precision, self.memory_bytes = plan, backend, precision, memory_bytes
         self.arms = arms_of(plan) if self.output == "vector" else None
         self._runners: dict[tuple[int, ...], Runner] = {}
+
+    @property
+    def windowed(self) -> bool:
+        """Whether something is said of every voxel, window by window."""
+        return self.output in WINDOWED
 
     def answer(self, images: Tensor) -> Tensor:
         """The raw output for images (B, C, Z, Y, X): outputs and features side by side."""
