@@ -119,7 +119,13 @@ def test_another_unit_is_made_anew_and_has_nothing_to_lie_beside(tmp_path: Path)
     assert plan["made_scale"] == pytest.approx([targets.mean(), targets.std()], rel=0.01)
     assert plan["data_range"] == 1060
     row = {"case": "a", "mae": 1.0, "psnr": 20.0, "ssim": 0.9, "inside": None, "expected": None}
-    assert {one.name for one in TASK.score([row], plan).statistics} == {"mae", "psnr", "ssim", "below_bound", "error_ratio"}
+    assert {one.name for one in TASK.score([row], plan).statistics} == {
+        "mae",
+        "psnr",
+        "ssim",
+        "below_bound",
+        "error_ratio",
+    }
 
 
 def test_it_learns_and_what_is_said_is_in_the_unit(tmp_path: Path) -> None:
