@@ -37,7 +37,7 @@ def of_kind(kind: str) -> list[str]:
 
 OF_CLASSES = [*of_kind("category"), *of_kind("mask")]
 OF_LABELS = of_kind("labels")
-OTHERS = [*of_kind("number"), *of_kind("hazards"), *OF_LABELS]
+OTHERS = [*of_kind("number"), *of_kind("image"), *of_kind("hazards"), *OF_LABELS]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,11 +54,14 @@ def test_of_numbers_hazards_and_labels_the_loss_falls_to_its_least_where_right(n
     elif of(name).kind == "number":
         target = torch.randn(8, generator=generator)
         logits = torch.zeros((8, 1), requires_grad=True)
+    elif of(name).kind == "image":
+        target = torch.randn((2, 3, 4, 5), generator=generator)
+        logits = torch.zeros((2, 1, 3, 4, 5), requires_grad=True)
     else:
         target = torch.tensor([[0.0, 1.0, torch.nan], [0.0, 0.0, 0.0], [1.0, torch.nan, torch.nan]])
         logits = torch.zeros((3, 3), requires_grad=True)
     first = float(loss(logits, target, {}).detach())
-    optimiser = torch.optim.Adam([logits], lr=0.5)
+    optimiser = torch.optim.Adam([logits], lr=0.05 if of(name).kind == "image" else 0.5)
     for _ in range(80):
         optimiser.zero_grad()
         value = loss(logits, target, {})

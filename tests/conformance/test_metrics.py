@@ -16,6 +16,10 @@ PAIRS = {
     "call": (np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1])),
     "value": (np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 1.0, 3.5, 3.0])),
     "boxes": (np.array([[0, 0, 1, 2, 1, 5, 7, 0.0]]), np.array([[0, 0, 1, 2, 1, 2, 3, 0.9]])),
+    "image": (
+        np.linspace(0, 1, 2 * 12 * 13).reshape(2, 12, 13),
+        np.linspace(0, 1, 2 * 12 * 13).reshape(2, 13, 12).swapaxes(1, 2),
+    ),
     "mask": (np.eye(6, dtype=bool)[None], np.roll(np.eye(6, dtype=bool), 1, axis=0)[None]),
 }
 SOLID = np.pad(np.ones((3, 4, 5), bool), 2)

@@ -23,6 +23,7 @@ OWN = {
     "detection": "test_boxes.py",
     "entities": "test_entities.py",
     "synthesis": "test_synthesis.py",
+    "image_to_image": "test_image_to_image.py",
     "masked_images": "test_pretraining.py",
     "contrastive_images": "test_pretraining.py",
 }

@@ -47,7 +47,7 @@ class FileRef(Record):
 
 
 Truth = FileRef | Boxes | Spans | Scalar
-"""What a target column holds: a file of a mask, boxes, spans of a text, or a value."""
+"""What a target column holds: a file of a mask or an image, boxes, spans of a text, or a value."""
 
 
 class TableRef(Record):
@@ -84,7 +84,7 @@ class Case(Record):
     """False where the source gives no patient and each case counts as its own."""
     inputs: dict[str, FileRef | TableRef]
     targets: dict[str, Truth] = Field(default_factory=dict)
-    """Target column to a scalar (class, time, event, value), boxes, spans of a text, or a mask file."""
+    """Target column to a scalar (class, time, event, value), boxes, spans of a text, or the file of a mask or image."""
     split: Split | None = None
     """The split that the source gives, None where it gives none."""
     group: str | None = None
@@ -116,7 +116,8 @@ class Target(Record):
 
     name: str
     kind: str
-    """`category`, `mask`, `boxes`, `spans`, or a kind that an out-of-tree task brings (`time_to_event`, ...)."""
+    """`category`, `mask`, `image` (values with a unit, on the grid of the first image), `boxes`, `spans`, or a kind
+    that an out-of-tree task brings (`time_to_event`, ...)."""
     columns: tuple[str, ...]
     """Keys of `Case.targets` that it is read from."""
     labels: tuple[Label, ...] = ()

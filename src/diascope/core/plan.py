@@ -44,6 +44,8 @@ class InputFacts(Record):
     """`mean`, `std`, `low` (0.5 %), `high` (99.5 %) per channel; over foreground voxels where there is a mask."""
     per_case: dict[str, tuple[float, float]]
     """`mean` and `std` of the case means and of the case standard deviations over the cases."""
+    unit: str = ""
+    """Of an image: the unit that most files have."""
     integer: bool = False
     columns: tuple[str, ...] = ()
     """Names of the columns of a table input."""
@@ -105,6 +107,12 @@ class Fingerprint(Record):
     of the area, of a volume the cube root) in voxels of the image as it was read."""
     target_values: tuple[float, ...] = ()
     """Of a target that is a number: mean and standard deviation over the training part; empty for others."""
+    target_image: InputFacts | None = None
+    """Of a target that is an image: its facts over the training part, with `range` in `details` (medians of the 0.5 and
+    99.5 percentiles of whole images); None for others."""
+    pair_difference: tuple[float, ...] = ()
+    """Of a target that is an image: medians, over the training part, of the mean absolute difference of input and
+    target, and of the target from its own median; empty where inputs have other channels."""
     event_times: tuple[float, ...] = ()
     """Of a target that is a time to an event: 21 quantiles (0, 5, ..., 100 %) of the times at which events were seen in
     the training part; empty for others, and where none was seen."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from diascope.core.case import Case
 from diascope.core.geometry import Geometry
+from diascope.core.image import Image
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Row = dict[str, Any]
@@ -26,9 +27,11 @@ class Example:
     Args:
         case: The manifest row.
         inputs: `image`: (C, Z, Y, X) float32 on the working grid; `table`: (D,) with nan for missing.
-        target: What the task encoded: `class` (), `mask` (Z, Y, X), `boxes` (N, 8), ...; empty at reading time.
+        target: What the task encoded: `class` (), `mask` or `image` (Z, Y, X), `boxes` (N, 8), ...; empty at reading
+            time.
         geometry: Of the working grid; None for inputs without space.
         original: Geometry and (Z, Y, X) of the image as it was read, to which masks are taken back.
+        seen: Of plans whose target is an image: the first image input as it was read, to lie beside what is made of it.
     """
 
     case: Case
@@ -36,6 +39,7 @@ class Example:
     target: Arrays
     geometry: Geometry | None = None
     original: tuple[Geometry, tuple[int, int, int]] | None = None
+    seen: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,12 @@ class Output:
     """What a network said about one case, before any decision.
 
     Args:
-        values: (K,) float32 for a vector; (Z, Y, X) uint8 labels on the *original* grid for dense outputs; an image
-            (C, Z, Y, X) for generators; candidates (P, 6 + K) on the *working* grid for boxes.
+        values: (K,) float32 for a vector; (Z, Y, X) uint8 labels on the *original* grid for dense outputs, float32
+            numbers for values; an image (C, Z, Y, X) for generators; candidates (P, 6 + K) on the *working* grid for
+            boxes.
         confidence: For dense outputs: label to the mean probability of its voxels.
         features: (D,) float32 encoder features for the input gate; empty where there are none.
+        spread: Of values, how much the answers to the mirrored image differ (Z, Y, X); None where there are none.
         under: Of a plan that names a treatment: each of its values, and the `values` that the case would get with it.
     """
 
@@ -72,3 +78,4 @@ class Output:
     confidence: Mapping[int, float] = field(default_factory=dict)
     features: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     under: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    spread: npt.NDArray[np.float32] | None = None

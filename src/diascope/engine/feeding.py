@@ -26,6 +26,8 @@ from diascope.engine import boxes as of_boxes
 from diascope.engine.batch import Batch, Example
 from diascope.engine.stretches import Piece, cut, long_input, moved, pieces_of
 
+ON_GRID = ("input/image", "target/mask", "target/image")
+"""What lies on the working grid, and is cut where a patch is."""
 PLACES = 4096
 """Voxels of each label of a case that a patch may be cut around."""
 
@@ -201,10 +203,7 @@ class Feed:
         rng = generator(self.plan.seed, 2, step, place)
         corner = self._corner(stored, rng)
         patch = tuple(self.plan["patch"])
-        part = {
-            key: crop(array, corner, patch) if key in ("input/image", "target/mask") else array
-            for key, array in stored.arrays.items()
-        }
+        part = {key: crop(array, corner, patch) if key in ON_GRID else array for key, array in stored.arrays.items()}
         if "target/boxes" in part:
             part["target/boxes"] = part["target/boxes"] - np.array([*corner, *corner, 0, 0], np.float32)
         return part
@@ -247,12 +246,13 @@ class Feed:
     def _augmented(
         self, images: Tensor, target: Mapping[str, Tensor], step: int, mine: range
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Images, and the targets that lie on them, `mask` and `boxes`.
+        """Images, and the targets that lie on them, `mask`, `image` and `boxes`.
 
         Draws for the whole global batch, then applies this rank's rows: any number of ranks sees the same batch.
         """
         z, y, x = images.shape[2:]
-        masks = target["mask"][:, None] if "mask" in target else None
+        lying = next((name for name in ("mask", "image") if name in target), None)
+        masks = target[lying][:, None] if lying else None
         boxes = target["boxes"].numpy() if "boxes" in target else None
         for number, (name, params) in enumerate(self.plan["recipe"]):
             transform = registry.get("transforms", name)
@@ -262,7 +262,7 @@ class Feed:
             }
             images, masks = transform.apply(images, masks, rows)
             boxes = None if boxes is None else of_boxes.moved(boxes, transform, rows, (z, y, x))
-        found = {} if masks is None else {"mask": masks[:, 0]}
+        found = {lying: masks[:, 0]} if lying and masks is not None else {}
         if boxes is not None:
             found["boxes"] = torch.from_numpy(of_boxes.seen(boxes, (z, y, x)))
         return images, found

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from diascope.models import Gives
 
-OutputShape = Literal["vector", "dense", "image", "boxes", "tokens"]
+OutputShape = Literal["vector", "dense", "values", "image", "boxes", "tokens"]
 Reduce = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,24 @@ def frames_apart(one: Image, other: Image) -> str:
     if ours and theirs and ours != theirs:
         return f"different frames of reference, {ours} and {theirs}: their millimetres do not correspond"
     return ""
+
+
+def matched(target: Image, image: Image) -> tuple[Image, str]:
+    """A target image on the grid of its input, voxel for voxel: only order and direction of its axes may differ.
+
+    Values are never interpolated to make a pair: what is learnt and measured would be the interpolation.
+
+    Returns:
+        The target on the input's grid and an empty text; or the target as it is and why the two are no pair.
+    """
+    if apart := frames_apart(target, image):
+        return target, apart
+    if target.channels != 1:
+        return target, f"the target image has {target.channels} channels, and one can be made"
+    # Without a frame of reference `placed` moves no voxel: it says how the grids differ.
+    grid = replace(target.geometry, frame_of_reference=None)
+    found, apart = placed(target.with_array(target.array, grid), image)
+    return found, apart.replace("the mask", "the target image")
 
 
 def placed(mask: Image, image: Image) -> tuple[Image, str]:

@@ -12,7 +12,7 @@ import torch
 
 from diascope import formats
 from diascope.core import registry
-from diascope.core.case import Case, FileRef
+from diascope.core.case import Case, FileRef, Target
 from diascope.core.errors import DataRefused, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
@@ -24,13 +24,17 @@ from diascope.engine.feeding import Stored
 from diascope.engine.filtering import Steps, filtered, filters_of, with_history
 from diascope.engine.network import PRESENT
 from diascope.engine.orienting import Turn
-from diascope.engine.placing import frames_apart, placed
+from diascope.engine.placing import frames_apart, matched, placed
 from diascope.formats.dicomio.placing import place_on
 from diascope.kinds import arrays_of, is_missing
 from diascope.store.files import changed_file
 from diascope.transforms.intensity import POINTWISE
 from diascope.transforms.resampling.volume import onto
 
+IMAGE = "image"
+"""Kind of a target whose files hold values with a unit, and no labels."""
+IN_SPACE = ("resample", "crop_pad")
+"""Steps of `prepare` that a target image goes through as well: they change where voxels are."""
 SLAB = 1 << 24
 """Voxels that are scaled at once."""
 
@@ -66,16 +70,25 @@ def unchanged(case: Case, ref: FileRef, root: Path) -> None:
         )
 
 
-def read_masks(case: Case, root: Path, columns: tuple[str, ...], like: Image | None) -> dict[str, npt.NDArray[Any]]:
-    """The masks of a case as (Z, Y, X) label maps on the grid of its first image."""
+def read_masks(case: Case, root: Path, target: Target, like: Image | None) -> dict[str, npt.NDArray[Any]]:
+    """The masks of a case as (Z, Y, X) label maps on the grid of its first image; of a target image its values.
+
+    Raises:
+        UnsoundGeometry: When a target image does not lie on the first image, voxel for voxel.
+    """
     masks = {}
-    for column in columns:
+    for column in target.columns:
         ref = case.targets.get(column)
         if not isinstance(ref, FileRef):
             continue
         unchanged(case, ref, root)
         mask = formats.read(ref, root)
-        if like is not None:
+        if like is not None and target.kind == IMAGE:
+            mask, apart = matched(mask, like)
+            if apart:
+                raise UnsoundGeometry(f"case {case.id} is no pair: {apart}", todo="See diascope check")
+            mask = mask.with_array(mask.array.astype(np.float32))
+        elif like is not None:
             mask, apart = placed(mask, like)
             # The data check has seen each mask on its own image; the first input of a release may be another one.
             mask = place_on(mask, like.geometry, like.shape) if apart else mask
@@ -151,7 +164,8 @@ def prepare(case: Case, images: Mapping[str, Image], plan: Plan, root: Path) -> 
     if len(inputs) > 1:
         has = [bool(images) if name == "image" else not is_missing(inputs[name]) for name in sorted(inputs)]
         inputs[PRESENT] = np.array(has, np.float32)
-    return Example(with_history(case, plan), inputs, {}, geometry, original)
+    seen = images[names[0]] if images and plan.target.kind == IMAGE else None
+    return Example(with_history(case, plan), inputs, {}, geometry, original, seen)
 
 
 def prepared(case: Case, root: Path, plan: Plan) -> tuple[Example, dict[str, npt.NDArray[Any]]]:
@@ -159,7 +173,7 @@ def prepared(case: Case, root: Path, plan: Plan) -> tuple[Example, dict[str, npt
     names = tuple(plan["image_inputs"])
     images = read_images(case, root, names)
     first = images[names[0]] if images else None
-    masks = read_masks(case, root, plan.target.columns, first)
+    masks = read_masks(case, root, plan.target, first)
     return prepare(case, images, plan, root), masks
 
 
@@ -179,10 +193,12 @@ def with_target(example: Example, masks: Mapping[str, npt.NDArray[Any]], plan: P
     """The example with its target on the working grid, as the task encodes it."""
     moved = {}
     for column, mask in masks.items():
-        volume = torch.from_numpy(np.ascontiguousarray(mask[None], dtype=_narrow(mask)))
+        labels = plan.target.kind != IMAGE
+        volume = torch.from_numpy(np.ascontiguousarray(mask[None], dtype=_narrow(mask) if labels else np.float32))
         volume, geometry = _upright(volume, example.original or (Geometry.unknown(), mask.shape))
         for name, params in plan["prepare"]:
-            volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, True)
+            if labels or name in IN_SPACE:
+                volume, geometry = registry.get("transforms", name).apply(volume, geometry, params, labels)
         moved[column] = volume[0].numpy()
     case = example.case
     if example.original is not None and example.geometry is not None:

@@ -14,7 +14,7 @@ from diascope.core import registry
 from diascope.core.case import Case
 from diascope.core.plan import Plan
 from diascope.engine.batch import Example, Output
-from diascope.engine.choosing import agreement, reference_image, same_labels
+from diascope.engine.choosing import agreement, reference_image, same_labels, same_values
 from diascope.engine.reading import Reader
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -28,7 +28,7 @@ def reference(
     """What a release keeps: `N/image`, `N/calls` (labels or statuses), of vectors and boxes also `N/answer` of torch.
 
     The calls are those of the release's own back end. A case that plain torch calls otherwise lies so near the
-    operating point that it tells no back ends apart: its calls are not kept.
+    operating point that it tells no back ends apart: its calls are not kept. Of values there is the answer alone.
 
     Args:
         networks: The members.
@@ -46,9 +46,9 @@ def reference(
     for number, (image, output, said) in enumerate(outputs):
         calls = _calls(said, decision, plan)
         found[f"{number}/image"] = image
-        if reader.output in ("vector", "boxes"):
+        if reader.output in ("vector", "boxes", "values"):
             found[f"{number}/answer"] = output.values[None]
-        if not _unlike(_calls(output, decision, plan), calls):
+        if reader.output != "values" and not _unlike(_calls(output, decision, plan), calls):
             found[f"{number}/calls"] = calls
     return found
 
@@ -64,7 +64,11 @@ def unproven(reader: Reader, decision: Mapping[str, Any], stored: Mapping[str, n
     keys = sorted(key for key in stored if key.endswith("/image"))
     for key, output in zip(keys, _read(reader, [stored[key] for key in keys]), strict=True):
         answer, calls = (stored.get(key.replace("/image", f"/{name}")) for name in ("answer", "calls"))
-        if reader.output in ("vector", "boxes") and answer is not None:
+        if reader.output == "values" and answer is not None:
+            agrees, words = same_values(answer[0], output.values)
+            if not agrees:
+                return f"its {words}"
+        elif reader.output in ("vector", "boxes") and answer is not None:
             agrees, words = agreement(torch.from_numpy(answer), torch.from_numpy(output.values)[None])
             if not agrees:
                 return f"its {words}"

@@ -17,13 +17,16 @@ from diascope.engine.arms import Arms, arms_of
 from diascope.engine.batch import Example, Output
 from diascope.engine.network import Reduce
 from diascope.engine.orienting import Turn
-from diascope.engine.sliding import predict_labels
+from diascope.engine.sliding import predict_labels, predict_values
 from diascope.engine.stretches import long_input, read_whole
 from diascope.engine.tiling import tiled
 from diascope.engine.windows import Placement, WindowPlan
 
 BUFFER_SHARE = 0.4
 """Of the memory that may be used: the rest is for the network, the image and the program."""
+
+WINDOWED = ("dense", "values")
+"""What is said of every voxel: images of any size are read window by window, one after the other."""
 
 
 def buffer_bytes(memory_gb: float) -> int:
@@ -55,7 +58,7 @@ class Reader:
     @property
     def windowed(self) -> bool:
         """Whether an image is read window by window, and not whole."""
-        return self.output == "dense" or (self.output == "boxes" and not self.plan["whole"])
+        return self.output in WINDOWED or (self.output == "boxes" and not self.plan["whole"])
 
     def answer(self, images: Tensor) -> Tensor:
         """The raw output for images (B, C, Z, Y, X): outputs and features side by side."""
@@ -73,7 +76,7 @@ class Reader:
             under: Whether rows are also read under each treatment, where the plan names one.
         """
         if self.windowed:
-            read = self._dense if self.output == "dense" else self._tiled
+            read = self._dense if self.output in WINDOWED else self._tiled
             yield from (read(example) for example in examples)
             return
         waiting: list[Example] = []
@@ -166,9 +169,12 @@ class Reader:
             memory_bytes=self.memory_bytes,
         )
         runner = self._runner(torch.zeros((1, volume.shape[0], *patch)))
+        turn = Turn.of(*example.original) if example.original else Turn()
+        if self.output == "values":
+            made = predict_values(volume, runner, window, _placed(example, volume))
+            return Output(turn.back(made.values), spread=None if made.spread is None else turn.back(made.spread))
         reduce: Reduce = self.networks[0].reduce  # type: ignore[assignment]
         result = predict_labels(volume, runner, reduce, window, _placed(example, volume))
-        turn = Turn.of(*example.original) if example.original else Turn()
         return Output(turn.back(np.asarray(result.labels)), dict(result.confidence))
 
     def _runner(self, example: Tensor) -> Runner:

@@ -41,6 +41,8 @@ FILTERED = 56
 non-local means, 26 of plain equalisation, 21 of N4, 8 to 12 of the others."""
 WRITTEN = 4
 """Bytes a voxel of a mask while it is written; a SEG has besides three copies of one bit a voxel and segment."""
+MADE = 24
+"""Bytes a voxel of an image that is made: value and spread, each twice while it is turned, and once to be written."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,10 @@ def need(plan: Plan, extents: Mapping[str, Extent], windowed: bool) -> Need:
     patch = prod(max(have, wanted) for have, wanted in zip(shape, plan["patch"], strict=True))
     padded = 0 if patch == prod(shape) else FLOAT * total * patch
     scores = FLOAT * (2 + len(plan.target.labels)) * prod(plan["patch"])
+    kept = MADE if plan.target.kind == "image" else 2
     return Need(
-        held=files + working + padded + 2 * first.voxels,
-        peak=max(peak, files + (WRITTEN + 3 * len(plan.target.labels) // 8) * first.voxels),
+        held=files + working + padded + kept * first.voxels,
+        peak=max(peak, files + (kept - 2 + WRITTEN + 3 * len(plan.target.labels) // 8) * first.voxels),
         least=int(FRAGMENTED * scores * (4 if plan["mirror_reading"] and plan["mirror_axes"] else 2)),
     )
 

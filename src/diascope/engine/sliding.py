@@ -12,8 +12,8 @@ every voxel and no map of counts is needed (one is kept only where empty windows
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,20 @@ import torch
 from torch import Tensor
 
 from diascope.backends import Runner
-from diascope.core.errors import DiascopeError, DoesNotFit
+from diascope.core.errors import DoesNotFit
+from diascope.engine.gathering import Labels, Reduce, Values
 from diascope.engine.windows import Placement, Rows, Shape, WindowPlan, axis_weights, window_starts
 
-__all__ = ["DenseResult", "Placement", "Reduce", "WindowPlan", "argmax_labels", "predict_labels"]
-
-Reduce = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Scores (K, z, y, x) float32, not to be changed, to labels (z, y, x) uint8 and the probability of each."""
+__all__ = [
+    "DenseResult",
+    "DenseValues",
+    "Placement",
+    "Reduce",
+    "WindowPlan",
+    "argmax_labels",
+    "predict_labels",
+    "predict_values",
+]
 
 TINY = 1e-20
 """Far below the smallest product of blending weights (about 1e-11): keeps voxels that no window covers finite."""
@@ -72,8 +79,52 @@ def predict_labels(
     z, y, x = volume.shape[1:]
     place = original if isinstance(original, Placement) else Placement.same_box((z, y, x), original)
     with torch.inference_mode():
-        sweep = _Sweep(_Windows(volume, runner, plan), reduce, plan, place)
-        return sweep.run()
+        windows, kept = _Windows(volume, runner, plan), Labels(place.shape, reduce)
+        held = _Sweep(windows, kept, place).run()
+    found = np.flatnonzero(kept.counts)
+    return DenseResult(
+        labels=kept.found,
+        confidence={int(label): float(kept.sums[label] / kept.counts[label]) for label in found},
+        windows=windows.run_count,
+        skipped=windows.skip_count,
+        peak_bytes=windows.volume.nbytes + kept.found.nbytes + held,
+    )
+
+
+@dataclass(frozen=True)
+class DenseValues:
+    """What was found where every voxel gets a number.
+
+    Args:
+        values: (Z, Y, X) float32 on the original grid; nan where no window was run.
+        spread: (Z, Y, X) float32, how much the answers to the mirrored views differ; None without mirrored views.
+    """
+
+    values: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32] | None
+
+
+def predict_values(volume: Tensor, runner: Runner, plan: WindowPlan, original: Placement | Shape) -> DenseValues:
+    """A number for every voxel of the original grid, blended over the windows.
+
+    Args:
+        volume: (C, Z, Y, X) float32 on the working grid.
+        runner: (B, C, *patch) to numbers (B, 1, *patch).
+        plan: Windows, blending, memory; no window is skipped.
+        original: As in `predict_labels`.
+
+    Raises:
+        DoesNotFit: When not even a strip of one row fits `plan.memory_bytes`.
+    """
+    z, y, x = volume.shape[1:]
+    place = original if isinstance(original, Placement) else Placement.same_box((z, y, x), original)
+    mirrored = bool(plan.mirror_axes)
+    kept = Values(place.shape, 2 if mirrored else 1)
+    windows = _Windows(volume, runner, replace(plan, skip_empty=False), with_spread=mirrored)
+    with torch.inference_mode():
+        _Sweep(windows, kept, place).run()
+    variance = kept.found[1] if mirrored else None
+    return DenseValues(kept.found[0], None if variance is None else np.sqrt(variance, out=variance))
 
 
 def argmax_labels(scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,8 +137,9 @@ def argmax_labels(scores: Tensor) -> tuple[Tensor, Tensor]:
 class _Windows:
     """The windows of a volume, and what the network says of them."""
 
-    def __init__(self, volume: Tensor, runner: Runner, plan: WindowPlan) -> None:
+    def __init__(self, volume: Tensor, runner: Runner, plan: WindowPlan, with_spread: bool = False) -> None:
         z, y, x = volume.shape[1:]
+        self.with_spread = with_spread
         self.size, self.patch, self.runner, self.plan = (z, y, x), plan.patch, runner, plan
         self.margin = [max(0, p - n) // 2 for p, n in zip(plan.patch, self.size, strict=True)]
         self.volume = _padded(volume, self.margin, plan.patch)
@@ -135,13 +187,16 @@ class _Windows:
         return self.plan.skip_empty and not bool((self._patch(start)[0] > self.floor).any())
 
     def _run(self, starts: Sequence[Shape]) -> Tensor:
-        """Scores (B, K, *patch), averaged over the mirrored views."""
+        """Scores (B, K, *patch), averaged over the mirrored views; then, where asked, their variance over these."""
         self.run_count += len(starts)
         batch = torch.stack([self._patch(start) for start in starts])
         axes = [axis + 2 for axis in self.plan.mirror_axes]
         views = [view for count in range(len(axes) + 1) for view in itertools.combinations(axes, count)]
         if len(views) == 1:
             return self.runner(batch)
+        if self.with_spread:
+            answers = torch.stack([self.runner(batch.flip(view)).flip(view) for view in views])
+            return torch.cat([answers.mean(dim=0), answers.var(dim=0, correction=0)], dim=1)
         total = self.runner(batch)
         for view in views[1:]:
             total = total + self.runner(batch.flip(view)).flip(view)
@@ -203,14 +258,13 @@ class _Buffer:
 class _Sweep:
     """One prediction: regions, layers, rows."""
 
-    def __init__(self, windows: _Windows, reduce: Reduce, plan: WindowPlan, place: Placement) -> None:
-        self.windows, self.reduce, self.plan, self.place = windows, reduce, plan, place
+    def __init__(self, windows: _Windows, kept: Labels | Values, place: Placement) -> None:
+        self.windows, self.kept, self.plan, self.place = windows, kept, windows.plan, place
         self.size = windows.size
         self.axis = max(range(3), key=lambda axis: self.size[axis])
-        self.labels = np.zeros(place.shape, dtype=np.uint8)
-        self.counts, self.sums = np.zeros(256, dtype=np.int64), np.zeros(256)
 
-    def run(self) -> DenseResult:
+    def run(self) -> int:
+        """Fill `kept`; the bytes that were held for it."""
         rows = [self.place.rows_inside(axis, self.size[axis]) for axis in range(3)]
         classes = self.windows.classes() if all(first < stop for first, stop in rows) else None
         held = 0
@@ -218,14 +272,7 @@ class _Sweep:
             regions, held = self._regions(rows, classes)
             for region in regions:
                 self._sweep(region, classes)
-        found = np.flatnonzero(self.counts)
-        return DenseResult(
-            labels=self.labels,
-            confidence={int(label): float(self.sums[label] / self.counts[label]) for label in found},
-            windows=self.windows.run_count,
-            skipped=self.windows.skip_count,
-            peak_bytes=self.windows.volume.nbytes + self.labels.nbytes + held,
-        )
+        return held
 
     def _regions(self, rows: list[Rows], classes: int) -> tuple[list[list[Rows]], int]:
         """Original rows (z, y, x) of the whole, or of strips that fit the allowed memory; and the bytes for one."""
@@ -310,20 +357,7 @@ class _Sweep:
             if self.plan.skip_empty:
                 covered = scores[-1]
                 uncovered, scores = covered <= 0, scores[:-1] / covered.clamp(min=TINY)
-            self._keep(*self.reduce(scores), uncovered, part)
-
-    def _keep(self, labels: Tensor, probability: Tensor, uncovered: Tensor | None, part: list[Rows]) -> None:
-        if uncovered is not None:
-            labels = labels.masked_fill(uncovered, 0)
-        self.labels[*(slice(*rows) for rows in part)] = labels.numpy()
-        if not torch.isfinite(probability).all():
-            raise DiascopeError(
-                "the network gave scores that are not finite", given=f"original rows {part}", todo="Train it again"
-            )
-        said = slice(None) if uncovered is None else ~uncovered.flatten()
-        flat, sure = labels.flatten()[said].to(torch.int64), probability.flatten()[said]
-        self.counts += torch.bincount(flat, minlength=256).numpy()
-        self.sums += torch.bincount(flat, sure.double(), minlength=256).numpy()
+            self.kept.take(scores, uncovered, part)
 
 
 def _padded(volume: Tensor, margin: list[int], patch: Shape) -> Tensor:

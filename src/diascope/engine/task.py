@@ -107,12 +107,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What leaves: findings, a mask or boxes on the grid of the input as it was read, or images."""
+    """What leaves: findings; a mask, boxes or an image that was made, on the grid of the input as it was read; images.
+
+    `made` is the image that a program made of the input, in its unit, and `error` what it is expected to be wrong by.
+    """
 
     findings: tuple[Finding, ...]
     mask: Image | None = None
     images: tuple[Image, ...] = ()
     boxes: Boxes | None = None
+    made: Image | None = None
+    error: Image | None = None
 
 
 class Task(Protocol):
@@ -128,8 +133,8 @@ class Task(Protocol):
     needs: Gives
     """What its network needs from an encoder (`answer` models need no network at all)."""
     writes: tuple[str, ...]
-    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`; `encoder` where it learns from images alone, so
-    that other tasks start from its encoder (`diascope pretrain`)."""
+    """What can leave: `findings`, `picture`, `mask`, `images`, `boxes`, `made`; `encoder` where it learns from
+    images alone, so that other tasks start from its encoder (`diascope pretrain`)."""
 
     def claim(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Those of the possible targets that it can learn (an empty target for tasks that need none)."""
@@ -164,7 +169,8 @@ class Task(Protocol):
 
         Args:
             case: Holds the scalar targets, and boxes on the same grid as the masks.
-            masks: Target column to (Z, Y, X) label map on the working grid (or the original one, for scoring).
+            masks: Target column to (Z, Y, X) label map (of a target image its values) on the working grid (or the
+                original one, for scoring).
             target: What is learnt.
         """
         ...
@@ -177,8 +183,9 @@ class Task(Protocol):
         working grid, then the score of each label, 0 to 1. A network of boxes also has `mirrored(candidates, axis)`,
         which brings what was said about a mirrored image back, and, where patches are learnt from, `places` (P, 3): the
         positions, by which windows are put together (`engine/tiling.py`). A dense network also has
-        `reduce(logits (K, Z, Y, X)) -> (labels uint8, probability of the label)`. `tokens` is (B, K, L + any number of
-        columns): K scores of each place of an input in order, then columns that belong to no place.
+        `reduce(logits (K, Z, Y, X)) -> (labels uint8, probability of the label)`. `values` is (B, 1, Z, Y, X): a number
+        for every voxel, read window by window as `dense` is. `tokens` is (B, K, L + any number of columns): K scores of
+        each place of an input in order, then columns that belong to no place.
         """
         ...
 

@@ -21,6 +21,7 @@ from diascope.core.image import Image
 from diascope.core.record import write_durably
 from diascope.formats import Extent, Format
 from diascope.formats.files.reading import ends_with, foreign, numbered, only
+from diascope.formats.picture import SYNTHETIC
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 TO_MM = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
@@ -30,6 +31,8 @@ LABEL = 1002
 """NIFTI_INTENT_LABEL: the values are indices of structures."""
 NO_MILLIMETRES = "no-mm"
 """Written into `descrip` for an image whose geometry is not physical: NIfTI itself has no way to say so."""
+MADE_BY = "made-by="
+"""Written into `descrip` of an image that no scanner recorded: which release made it."""
 
 
 class Nifti:
@@ -102,7 +105,11 @@ def _read(path: Path, item: str | None) -> Image:
     unit = next((word.removeprefix("unit=") for word in said if word.startswith("unit=")), "a.u.")
     if int(file.header["intent_code"]) == LABEL:
         unit = "label"
-    return Image(_values(array, file), geometry, unit=unit, attributes=_times(file, array.shape[0]), history=history)
+    attributes = _times(file, array.shape[0])
+    if made := next((word.removeprefix(MADE_BY) for word in said if word.startswith(MADE_BY)), ""):
+        attributes["synthetic"] = made
+        history = (*history, f"{SYNTHETIC} {made}")
+    return Image(_values(array, file), geometry, unit=unit, attributes=attributes, history=history)
 
 
 def _times(file: Any, frames: int) -> dict[str, Any]:
@@ -194,6 +201,8 @@ def _encode(image: Image) -> Any:
     file: Any = _NEW(array, affine, dtype=array.dtype)
     file.header.set_xyzt_units("mm")
     said = [f"unit={image.unit}"] + ([] if image.geometry.physical else [NO_MILLIMETRES])
+    if "synthetic" in image.attributes:
+        said.append(MADE_BY + "-".join(str(image.attributes["synthetic"]).split()))
     file.header["descrip"] = " ".join(said).encode("latin-1", "replace")[:79]
     if image.unit == "label":
         file.header.set_intent(LABEL, allow_unknown=True)

@@ -15,11 +15,12 @@ import numpy.typing as npt
 class Metric(Protocol):
     """What a file in this folder provides as `METRIC`."""
 
-    kind: Literal["probability", "call", "value", "mask", "boxes"]
+    kind: Literal["probability", "call", "value", "mask", "image", "boxes"]
     """`probability`: truth (N,) bool, probability (N,) float. `call`: truth (N,) int class, said (N,) int class.
     `value`: truth (N,) float, said (N,) float, in one unit. `mask`: truth and said (Z, Y, X) bool, with `spacing` in
-    mm. `boxes` of one label: truth (M, 8) number of the image, start and stop (z, y, x), 1 where it is to be ignored;
-    said (N, 8) the same with the score in its last column."""
+    mm. `image`: truth and said (Z, Y, X) float, both divided by the data range. `boxes` of one label: truth (M, 8)
+    number of the image, start and stop (z, y, x), 1 where it is to be ignored; said (N, 8) the same with the score in
+    its last column."""
     better: Literal["higher", "lower", "nearer"]
     perfect: float
     """Its best value."""

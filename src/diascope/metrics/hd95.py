@@ -18,7 +18,7 @@ class HausdorffDistance95:
     nan would hide a structure that was missed, infinity would swallow every other case in the mean.
     """
 
-    kind: Literal["probability", "call", "value", "mask", "boxes"] = "mask"
+    kind: Literal["probability", "call", "value", "mask", "image", "boxes"] = "mask"
     better: Literal["higher", "lower", "nearer"] = "lower"
     perfect = 0.0
     unit = "mm"

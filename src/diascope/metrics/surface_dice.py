@@ -28,7 +28,7 @@ class SurfaceDice:
     """
 
     tolerance: float = 1.0
-    kind: Literal["probability", "call", "value", "mask", "boxes"] = "mask"
+    kind: Literal["probability", "call", "value", "mask", "image", "boxes"] = "mask"
     better: Literal["higher", "lower", "nearer"] = "higher"
     perfect: float = 1.0
     unit: str = "1"

@@ -59,6 +59,8 @@ def fingerprint(dataset: Dataset, survey: Survey, stratum: Callable[[Case], Stra
         label_places=_label_places(dataset, facts),
         box_sides=_box_sides(dataset, training, facts),
         target_values=_target_values(dataset, training),
+        target_image=_target_image(dataset, facts),
+        pair_difference=_pair_difference(dataset, facts),
         event_times=_event_times(dataset, training),
         label_counts=_label_counts(dataset, training),
         bytes_decoded=4 * voxels,
@@ -87,7 +89,28 @@ def _facts_of_kind(name: str, kind: str, cases: Sequence[Case], facts: Sequence[
 
 
 def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
-    seen = [one.inputs[name] for one in facts if name in one.inputs]
+    return _facts_of_images([one.inputs[name] for one in facts if name in one.inputs])
+
+
+def _target_image(dataset: Dataset, facts: Sequence[CaseFacts]) -> InputFacts | None:
+    if dataset.target.kind != "image":
+        return None
+    seen = [pair.image for one in facts if (pair := one.pairs.get(dataset.target.columns[0])) is not None]
+    if not seen:
+        return None
+    ends = [float(np.median([getattr(one, end) for one in seen])) for end in ("low", "high")]
+    return _facts_of_images(seen).model_copy(update={"details": {"range": ends}})
+
+
+def _pair_difference(dataset: Dataset, facts: Sequence[CaseFacts]) -> tuple[float, ...]:
+    column = dataset.target.columns[0] if dataset.target.kind == "image" else ""
+    pairs = [pair for one in facts if (pair := one.pairs.get(column)) is not None and np.isfinite(pair.differs)]
+    if not pairs:
+        return ()
+    return float(np.median([one.differs for one in pairs])), float(np.median([one.varies for one in pairs]))
+
+
+def _facts_of_images(seen: Sequence[InputFactsOfCase]) -> InputFacts:
     flat = {one.shape[0] == 1 for one in seen}
     dimensions: Literal[2, 3] = 2 if flat == {True} else 3
     modality, reason = _modality(seen, dimensions)
@@ -106,6 +129,7 @@ def _image_facts(name: str, facts: Sequence[CaseFacts]) -> InputFacts:
         intensity=_intensity([one for one in seen if one.channels == channels], channels),
         per_case={"mean": (float(means.mean()), float(means.std())), "std": (float(stds.mean()), float(stds.std()))},
         modality_reason=reason,
+        unit=Counter(one.unit for one in seen).most_common(1)[0][0],
         details={"over_time": True} if all(one.attributes.get("over_time") for one in seen) else {},
         extents=tuple(_triple(np.quantile(shapes * steps, q, axis=0)) for q in QUANTILES),
         integer=all(np.dtype(one.dtype).kind in "iu" for one in seen),

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -32,6 +31,7 @@ from diascope.planning.grid import LARGEST_SIDE, Grid, patch_grid, whole_grid
 from diascope.planning.preprocessing import end_with_slices, preprocessed, working
 from diascope.planning.probe import MOST_SECONDS, MOST_SHARE, Probe, probe
 from diascope.planning.recipe import mirror_axes, recipe
+from diascope.planning.scaling import scale
 from diascope.planning.sizing import Size, sized
 from diascope.planning.starting import begin_draft
 from diascope.planning.timing import timed
@@ -41,8 +41,6 @@ OVER = 1.1
 """Times the budget that a plan may be predicted to take: below that, the loop shortens what it overruns."""
 ONE_FIT = 2.0
 """Seconds that a model takes that is fitted at once, where nothing was measured."""
-VIEWS = 3
-"""Display windows that a whole image without a mask is shown in."""
 
 
 def make_plan(
@@ -170,9 +168,7 @@ def _inputs(draft: Draft, facts: Fingerprint) -> None:
     draft.put(
         "channels", {name: facts.inputs[name].channels for name in images}, "rule", "channels that most images have"
     )
-    rules = {name: _intensity(facts.inputs[name], bool(facts.label_volumes)) for name in images}
-    words = "; ".join(f"{name}: {rule['rule']} ({_what(facts.inputs[name])})" for name, rule in rules.items())
-    draft.put("intensity", rules, "rule", words or "no image input")
+    scale(draft, {name: facts.inputs[name] for name in images}, bool(facts.label_volumes))
 
 
 def _readings(draft: Draft, others: Mapping[str, InputFacts]) -> None:
@@ -189,35 +185,6 @@ def _readings(draft: Draft, others: Mapping[str, InputFacts]) -> None:
 
 def _encoder(name: str, spec: InputSpec) -> dict[str, Any]:
     return {"model": name, "options": registry.get("models", name).options(spec)}
-
-
-def _what(facts: InputFacts) -> str:
-    return f"{facts.modality}: {facts.modality_reason}" if facts.modality_reason else facts.modality
-
-
-def _intensity(facts: InputFacts, masked: bool) -> dict[str, Any]:
-    modality = registry.get("modalities", facts.modality)
-    rule = modality.intensity
-    if facts.details.get("over_time"):
-        # One scale for all frames: a scale of its own would take from each what it shows beside the others.
-        if rule != "window":
-            return {"rule": "series"}
-        ends = {"low": [min(facts.intensity["low"])], "high": [max(facts.intensity["high"])]}
-        return {"rule": rule, **ends, **{key: [float(np.mean(facts.intensity[key]))] for key in ("mean", "std")}}
-    if rule == "window" and not masked and modality.windows:
-        # Without a mask nobody says which tissue matters, and air would set the scale: see it as a reader does.
-        return {"rule": "windows", "windows": [[one.centre, one.width] for one in modality.windows[:VIEWS]]}
-    if rule == "window":
-        return {"rule": rule, **{key: list(facts.intensity[key]) for key in ("low", "high", "mean", "std")}}
-    if rule in ("grey", "rgb") and facts.integer:
-        # 16-bit films reach beyond 255: the range is then that of the training set.
-        top = 255.0 if max(facts.intensity["high"]) <= 255 else max(facts.intensity["high"])
-        mean, std = (
-            [round(v / top, 4) for v in facts.intensity["mean"]],
-            [round(max(v / top, 0.05), 4) for v in facts.intensity["std"]],
-        )
-        return {"rule": rule, "low": 0.0, "high": top, "mean": mean, "std": std}
-    return {"rule": "z-score" if rule in ("grey", "rgb") else rule}
 
 
 def _folds(draft: Draft, dataset: Dataset, budget: Budget) -> None:

@@ -17,7 +17,7 @@ ONE_SIDED = 0.05
 
 IMAGE_MOVED, PATCH_MOVED = 32, 4
 """Voxels that a whole image, and a patch, which is cut anywhere as it is, may be moved."""
-Strength = Literal["none", "mirrored", "light", "scaled", "strong"]
+Strength = Literal["none", "mirror_only", "mirrored", "light", "scaled", "strong"]
 
 
 Places = Mapping[str, tuple[float, float, float]]
@@ -51,9 +51,11 @@ def recipe(facts: InputFacts, strength: Strength, axes: tuple[int, ...], spacing
     """Names and parameters of the batch transforms, spatial ones first."""
     if strength == "none":
         return []
+    mirrored: list[list[Any]] = [["mirror", {"axes": list(axes)}]] if axes else []
+    if strength == "mirror_only":
+        return mirrored
     if strength == "mirrored":
         # No interpolation: it would blur the fine texture of a coarse grid, and takes a third of a step's time.
-        mirrored = [["mirror", {"axes": list(axes)}]] if axes else []
         return [*mirrored, ["brightness_contrast", {"probability": 0.3}]]
     if strength == "scaled":
         return _scaled(axes, spacing, PATCH_MOVED if facts.dimensions == 3 else IMAGE_MOVED)

@@ -129,6 +129,8 @@ def sized(draft: Any, facts: Fingerprint, grid: Grid, budget: Budget, machine: C
         wanted = max(FEWEST_STEPS[whole], draft.choices["steps_an_hour"].value * budget.minutes / 60)
     spec, allowed = _spec(draft, facts, grid), draft.choices["memory_gb"].value
     smallest = _smallest(facts)
+    if "prepare" in draft.of_task:
+        smallest = 0.0  # the task keeps the grid as it is: nothing may be coarser
 
     given = draft.by_hand.get("model_options")
 

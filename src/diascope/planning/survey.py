@@ -9,7 +9,7 @@ from pathlib import Path
 
 from diascope.core.case import Case, FileRef, Target
 from diascope.engine.devices import capabilities
-from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
+from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts, PairFacts
 from diascope.planning.surveying.parallel import facts_in_children
 from diascope.planning.surveying.reading import facts_of
 from diascope.planning.surveying.room import kept_bytes, readers
@@ -110,4 +110,13 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-__all__ = ["CaseFacts", "InputFactsOfCase", "MaskFacts", "Progress", "Survey", "file_digest", "take_survey"]
+__all__ = [
+    "CaseFacts",
+    "InputFactsOfCase",
+    "MaskFacts",
+    "PairFacts",
+    "Progress",
+    "Survey",
+    "file_digest",
+    "take_survey",
+]

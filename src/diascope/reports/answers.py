@@ -19,7 +19,9 @@ from diascope.engine.task import Prediction
 from diascope.formats.dicomio.headers import headers
 from diascope.kinds import kind_of
 from diascope.reports.box_files import box_files
+from diascope.reports.made_files import MADE, NO_SERIES, is_series, made_files
 from diascope.reports.outlines import counted
+from diascope.reports.panels import panels
 from diascope.reports.pictures import PictureParts, slice_picture
 from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease
@@ -79,6 +81,10 @@ class Answers:
             files, history = files | written, history + missing
             for line in missing:
                 self.tell({"event": "warning", "message": f"{asked.case.id}: {line}"})
+        if prediction.made is not None:
+            files |= made_files(self.opened, prediction, asked.case.inputs[plan["image_inputs"][0]], asked.folder)
+            history.append(MADE)
+            history += [NO_SERIES] if any(is_series(ref) for ref in asked.case.inputs.values()) else []
         files |= _pictures(self.opened, prediction, images, asked)
         return self._record(asked, prediction.findings, files, (images, history))
 
@@ -169,7 +175,11 @@ def _pictures(opened: OpenRelease, prediction: Prediction, images: Mapping[str, 
         words = ", ".join(f"{finding.concept}: {finding.status}" for finding in prediction.findings)
         words = words if prediction.boxes is None else counted(prediction.boxes)
         parts: PictureParts = {"caption": words, "case": asked.case.id, "boxes": prediction.boxes}
-        shown = slice_picture(first, prediction.mask, None, opened.release.target.labels, **parts)
+        shown = (
+            panels((first, prediction.made), None, asked.case.id)
+            if prediction.made is not None
+            else slice_picture(first, prediction.mask, None, opened.release.target.labels, **parts)
+        )
         (folder / "picture.png").write_bytes(base64.b64decode(shown.png))
         files["picture"] = "picture.png"
     for number, image in enumerate(prediction.images):

@@ -22,6 +22,7 @@ from diascope.engine.batch import Example, Output
 from diascope.engine.preparing import prepared
 from diascope.engine.reading import Reader
 from diascope.reports.outlines import counted
+from diascope.reports.panels import panels
 from diascope.reports.pictures import PictureParts, slice_picture
 
 MANY, NAMED = 2, 6
@@ -112,6 +113,9 @@ def _picture(seen: Seen, score: float | None, root: Path, answer: Answer) -> Pic
     ref = case.inputs[plan["image_inputs"][0]]
     image = formats.read(ref, root) if isinstance(ref, FileRef) else Image(example.inputs["image"], Geometry.unknown())
     truth = next(iter(masks.values()), None)
+    if prediction.made is not None and truth is not None:
+        target = prediction.made.with_array(truth[None])
+        return panels((image, prediction.made), target, case.id)
     truth_image = None if truth is None else Image(truth[None], image.geometry, unit="label")
     drawn = next((v for k, v in case.targets.items() if k in plan.target.columns and isinstance(v, Boxes)), None)
     true = None if drawn is None else drawn.usable(image.shape)

@@ -92,7 +92,7 @@ def slice_picture(
     legend += more
     finished = mark_orientation(drawn, view)
     return Picture(
-        png=_png(finished), caption=parts.get("caption", ""), case=parts.get("case", ""), legend=tuple(legend)
+        png=png_of(finished), caption=parts.get("caption", ""), case=parts.get("case", ""), legend=tuple(legend)
     )
 
 
@@ -116,7 +116,7 @@ def thumbnail_png(array: npt.NDArray[Any]) -> str:
     height, width = pixels.shape[:2]
     scale = THUMBNAIL / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return _png(Pillow.fromarray(_resized(pixels, size, Pillow.Resampling.BICUBIC)))
+    return png_of(Pillow.fromarray(_resized(pixels, size, Pillow.Resampling.BICUBIC)))
 
 
 def telling_slice(
@@ -243,7 +243,8 @@ def _resized(pixels: Bytes, size: tuple[int, int], method: Pillow.Resampling) ->
     return np.asarray(Pillow.fromarray(pixels).resize(size, method))
 
 
-def _png(picture: Pillow.Image) -> str:
+def png_of(picture: Pillow.Image) -> str:
+    """Base64 of a PNG."""
     stream = io.BytesIO()
     picture.save(stream, format="PNG", optimize=True)
     return base64.b64encode(stream.getvalue()).decode()

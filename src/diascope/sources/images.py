@@ -8,7 +8,7 @@ from diascope.core.case import Case
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.sources import Listing, Source, SourceOptions
 from diascope.sources.folders.files import case_ids, contents, file_ref, images_in, refuse_mixed, without_masks
-from diascope.sources.folders.pairs import MASK_FOLDERS, plain
+from diascope.sources.folders.pairs import MASK_FOLDERS, TARGET_FOLDERS, plain
 
 DEPTH = 6
 """Folders inside folders in which images are looked for."""
@@ -56,7 +56,7 @@ def _paths(root: Path, prefix: str = "", depth: int = DEPTH) -> tuple[list[str],
     found, left_out = [f"{prefix}{name}" for name in images], len(masks)
     for name in contents(root / prefix)[0] if depth else []:
         inner, masked = _paths(root, f"{prefix}{name}/", depth - 1)
-        is_masks = plain(name) in MASK_FOLDERS
+        is_masks = plain(name) in (*MASK_FOLDERS, *TARGET_FOLDERS)
         found += [] if is_masks else inner
         left_out += masked + (len(inner) if is_masks else 0)
     return found, left_out

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from diascope.core import registry
-from diascope.core.case import Case, FileRef
+from diascope.core.case import Case, FileRef, Target
 from diascope.core.errors import DataRefused
 from diascope.formats import format_of
 from diascope.formats.tables.kept import item_of
@@ -29,6 +29,8 @@ from diascope.sources.tables.sheet import Cells, Sheet, read_columns, read_sheet
 from diascope.sources.tables.targets import kind_of
 
 MASK = "mask"
+TARGET_IMAGE = "target_image"
+"""Columns of images that are to be made of the inputs."""
 WHOLE = MappingProxyType({"text": "text", "sequence": "fasta"})
 """Kinds of which a file is read as a whole, and the format that does so."""
 CELLS = MappingProxyType({"text": "text_cell", "sequence": "sequence_cell"})
@@ -51,6 +53,7 @@ class Manifest:
         path = _table(Path(location))
         sheet, root = read_sheet(path), path.parent
         inputs, masks = inputs_named(sheet.columns), named(sheet.columns, MASK)
+        made = named(sheet.columns, TARGET_IMAGE)
         columns = {column for _, column in inputs.values()}
         if not inputs:
             raise DataRefused(
@@ -61,17 +64,18 @@ class Manifest:
         if not sheet.rows:
             raise DataRefused(f"{path} has no rows", todo="Write one row a case")
         regions = {column for column in sheet.columns if plain(column.partition(":")[0]) == REGIONS}
-        masks |= _unsaid_masks(sheet, root, {*columns, *masks.values(), *regions}, options.target)
+        masks |= _unsaid_masks(sheet, root, {*columns, *masks.values(), *made.values(), *regions}, options.target)
         rows = _rows_by_case(sheet, inputs)
-        _refuse_absent(sheet, root, masks)
+        _refuse_absent(sheet, root, masks, "mask")
+        _refuse_absent(sheet, root, made, "target image")
         places = {id(row): number for number, row in enumerate(sheet.rows, start=1)}
-        cases = [_case(sheet, (case, row, places[id(row)]), inputs, masks) for case, row in rows.items()]
+        cases = [_case(sheet, (case, row, places[id(row)]), inputs, masks | made) for case, row in rows.items()]
+        images = [Target(name=name, kind="image", columns=(name,)) for name in made]
         found = [mask_target(name, [case.targets[name] for case in cases], root) for name in masks]
         case_column = first_of(sheet.columns, CASE)
-        used = frozenset({*columns, *masks.values(), *regions, *([case_column] if case_column else [])})
-        described = describe(
-            cases, options, Rows(sheet.columns, rows, used), [target for target, _ in found if target is not None]
-        )
+        used = frozenset({*columns, *masks.values(), *made.values(), *regions, *([case_column] if case_column else [])})
+        targets = [*(target for target, _ in found if target is not None), *images]
+        described = describe(cases, options, Rows(sheet.columns, rows, used), targets)
         notes = (*sheet.notes, *(note for _, note in found), *described.notes)
         return Listing(root=root, cases=described.cases, targets=described.targets, notes=notes)
 
@@ -115,12 +119,12 @@ def _names_again(sheet: Sheet, column: str, used: Collection[str]) -> bool:
     return any(all(row[column] in (None, row[other]) for row in sheet.rows) for other in used)
 
 
-def _refuse_absent(sheet: Sheet, root: Path, masks: Mapping[str, str]) -> None:
+def _refuse_absent(sheet: Sheet, root: Path, masks: Mapping[str, str], what: str) -> None:
     for column in masks.values():
         cells = [cell for row in sheet.rows if (cell := row[column]) is not None]
         if cells and not any((root / posix(cell)).exists() for cell in cells):
             raise DataRefused(
-                f"no mask that the column {column!r} of {sheet.path.name} names is there",
+                f"no {what} that the column {column!r} of {sheet.path.name} names is there",
                 given=root / posix(cells[0]),
                 todo="Write paths relative to the table",
             )

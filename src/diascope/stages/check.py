@@ -26,7 +26,7 @@ from diascope.sources import Listing, Request, recognise
 from diascope.sources.publicsets.locating import located
 from diascope.sources.studies.unlabelled import columns_beside, columns_read
 from diascope.sources.tables.columns import likeliest, plain
-from diascope.sources.tables.reading import INPUT, completed, only, with_columns
+from diascope.sources.tables.reading import INPUT, completed, only, with_columns, without_images
 from diascope.sources.tables.targets import NO_CLASSES
 from diascope.store.workspace import Workspace, free_name
 
@@ -122,9 +122,8 @@ def look(request: Request, tell: Tell = silent, need_target: bool = True, plans:
         if need_target:
             raise
         problems.append(_no_target(error))
-    cases, dropped = _same_inputs(
-        [_without_answer(case, target) for case in _inputs_of(listing, request, plans)], plans
-    )
+    asked = without_images(_inputs_of(listing, request, plans), listing.targets, target)
+    cases, dropped = _same_inputs([_without_answer(case, target) for case in asked], plans)
     problems += dropped
 
     def progress(done: int, total: int) -> None:

@@ -141,7 +141,7 @@ def _read(case: Case, root: Path, target: Target) -> tuple[dict[str, Image], npt
         raise DataRefused(f"case {case.id} has no image")
     images = read_images(case, root, names)
     first = images[names[0]]
-    mask = read_masks(case, root, target.columns[:1], first)[target.columns[0]]
+    mask = read_masks(case, root, target, first)[target.columns[0]]
     turned = upright(Image(mask[None], first.geometry))
     return {name: upright(image) for name, image in images.items()}, np.asarray(turned.array[0])
 

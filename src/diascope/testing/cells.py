@@ -8,7 +8,18 @@ from diascope.core import registry
 from diascope.core.case import Label, Target
 from diascope.core.errors import DiascopeError
 
-TARGETS = ("category", "labels", "number", "time_to_event", "time_to_first_event", "mask", "boxes", "spans", "none")
+TARGETS = (
+    "category",
+    "labels",
+    "number",
+    "time_to_event",
+    "time_to_first_event",
+    "mask",
+    "image",
+    "boxes",
+    "spans",
+    "none",
+)
 """Kinds of target that sources give, beside those that models name."""
 IMAGE = "image"
 NOTHING = "none"

@@ -43,9 +43,9 @@ PARAMS: Mapping[str, Mapping[str, Any]] = {
 def loss(name: str, plugin: Any, folder: Path) -> None:
     """A finite scalar with finite gradients whatever the logits, lowest when right."""
     kept(plugin.kind in get_args(LossKind), f"{name}.kind is one of its family's", plugin.kind)
-    size = (2, 4, 5, 6) if plugin.kind == "mask" else (6,)
+    size = (2, 4, 5, 6) if plugin.kind in ("mask", "image") else (6,)
     target = torch.randint(0, 3, size, generator=torch.Generator().manual_seed(0))
-    if plugin.kind == "number":
+    if plugin.kind in ("number", "image"):
         right = target[:, None].float()
         guess, wrong = right + 1, right - 5
     elif plugin.kind in ("hazards", "labels"):

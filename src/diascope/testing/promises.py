@@ -41,18 +41,23 @@ from diascope.testing.learning import backend, explainer, loss, model, transform
 
 def metric(name: str, plugin: Any, folder: Path) -> None:
     """Perfect is its best value (or undefined), worse is not better, undefined is nan and never an error."""
-    shown = {"mask": np.pad(np.ones((3, 4, 5), bool), 2), "boxes": np.array([[0, 0, 1, 2, 1, 5, 7, 0.0]])}
+    shown = {
+        "mask": np.pad(np.ones((3, 4, 5), bool), 2),
+        "image": np.linspace(0, 1, 2 * 12 * 13).reshape(2, 12, 13),
+        "boxes": np.array([[0, 0, 1, 2, 1, 5, 7, 0.0]]),
+    }
     truth = shown.get(plugin.kind, np.array([0, 1, 1, 0, 1, 0]))
     said = truth.astype(float) if plugin.kind == "probability" else truth
     best = plugin(truth.astype(bool) if plugin.kind == "probability" else truth, said)
-    kinds = ("probability", "call", "value", "mask", "boxes")
+    kinds = ("probability", "call", "value", "mask", "image", "boxes")
     kept(plugin.kind in kinds, f"{name}.kind is one of its family's", plugin.kind)
     kept(plugin.better in ("higher", "lower", "nearer"), f"{name}.better is one of its family's", plugin.better)
     kept(plugin.unit and plugin.title.get("en"), f"{name} has a unit and an English title")
     kept(math.isnan(best) or math.isclose(best, plugin.perfect, abs_tol=1e-9), f"{name} of a perfect answer", best)
     nothing = np.zeros((1, 3, 3), bool) if plugin.kind == "mask" else np.zeros(0)
     kept(math.isnan(plugin(nothing, nothing)), f"{name} of nothing is nan")
-    one_class = np.zeros((1, 3, 3), bool) if plugin.kind == "mask" else np.zeros(8, int)
+    constant = {"mask": np.zeros((1, 3, 3), bool), "image": np.zeros((1, 12, 12))}
+    one_class = constant.get(plugin.kind, np.zeros(8, int))
     kept(isinstance(plugin(one_class, one_class), float), f"{name} of one class is a number or nan")
 
 
@@ -195,7 +200,7 @@ def task(name: str, plugin: Any, folder: Path) -> None:
     """It claims only what it can learn, and says what leaves."""
     strange = Target(name="strange", kind="no such kind", columns=("strange",))
     kept(plugin.summary, f"{name} says what it does")
-    leaves = {"findings", "picture", "mask", "images", "boxes", "encoder"}
+    leaves = {"findings", "picture", "mask", "images", "boxes", "made", "encoder"}
     kept(set(plugin.writes) <= leaves, f"{name} says what leaves", plugin.writes)
     kept(strange not in plugin.claim([strange]), f"{name} claims no target of a kind that it does not know")
     claimed = plugin.claim([CLASSES, LESION, CELLS, SEVERAL])

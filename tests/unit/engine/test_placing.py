@@ -9,7 +9,7 @@ import pytest
 
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.engine.placing import placed
+from diascope.engine.placing import matched, placed
 from diascope.testing.factories import oblique
 
 SHAPE = (6, 5, 7)
@@ -101,3 +101,21 @@ def test_pictures_have_only_a_size() -> None:
     picture = Image(np.zeros((1, 1, 5, 7), np.uint8), Geometry.unknown())
     assert placed(a_mask(np.zeros((1, 5, 7), np.uint8), Geometry.unknown()), picture)[1] == ""
     assert "1 x 5 x 6" in placed(a_mask(np.zeros((1, 5, 6), np.uint8), Geometry.unknown()), picture)[1]
+
+
+def test_a_target_image_is_turned_and_never_interpolated() -> None:
+    values = np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
+    turned_over = Image(values[None, ::-1].copy(), turned().flipped(0, SHAPE[0]), unit="HU")
+    found, apart = matched(turned_over, an_image())
+    assert apart == ""
+    assert np.array_equal(found.array[0], values)
+    assert found.unit == "HU"
+    shifted = Image(values[None], turned().moved((0, 0, 0.5)), unit="HU")  # type: ignore[arg-type]
+    _, apart = matched(shifted, an_image())
+    assert "the target image's origin" in apart
+    _, apart = matched(Image(values[None, 1:], turned()), an_image())
+    assert "the target image is 5 x 5 x 7 voxels" in apart
+    _, apart = matched(Image(values[None], turned("9.9")), an_image())
+    assert "frames of reference" in apart
+    _, apart = matched(Image(np.stack([values] * 3), turned()), an_image())
+    assert "3 channels" in apart

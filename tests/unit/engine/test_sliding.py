@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from diascope.core.errors import DiascopeError, DoesNotFit
-from diascope.engine.sliding import DenseResult, argmax_labels, predict_labels
+from diascope.engine.sliding import DenseResult, argmax_labels, predict_labels, predict_values
 from diascope.engine.windows import Placement, Shape, WindowPlan, window_starts
 from diascope.transforms.resampling.volume import resize
 
@@ -228,3 +228,24 @@ def test_memory_that_is_held_stays_near_the_estimate(monkeypatch: pytest.MonkeyP
     assert largest[0] < everything / 8
     assert max(reduced) <= 1 << 18
     assert found.peak_bytes < everything / 2
+
+
+def test_numbers_are_blended_as_they_are_and_their_spread_is_that_of_the_views() -> None:
+    volume, network = a_volume((5, 12, 14)), a_network(classes=1)
+    plan = WindowPlan((5, 12, 14), overlap=0.5, mirror_axes=(2,))
+    found = predict_values(volume, network, plan, (5, 12, 14))
+    with torch.no_grad():
+        views = torch.stack([network(volume[None])[0, 0], network(volume[None].flip(4)).flip(4)[0, 0]])
+    assert found.values == pytest.approx(views.mean(dim=0).numpy(), abs=1e-5)
+    assert found.spread is not None
+    assert found.spread == pytest.approx(views.std(dim=0, correction=0).numpy(), abs=1e-5)
+    alone = predict_values(volume, network, replace(plan, mirror_axes=()), (5, 12, 14))
+    assert alone.spread is None
+    windows = replace(plan, patch=(5, 8, 8), mirror_axes=(), memory_bytes=60_000)
+    tight = predict_values(volume, lambda patch: patch * 2, windows, (5, 12, 14))
+    assert tight.values == pytest.approx(2 * volume[0].numpy(), abs=1e-4)
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(DiascopeError, match="not finite"):
+        predict_values(a_volume((4, 8, 8)), lambda patch: patch / 0, WindowPlan((4, 8, 8)), (4, 8, 8))

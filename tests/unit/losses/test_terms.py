@@ -98,3 +98,10 @@ def test_label_smoothing_of_a_mask_is_that_of_pytorch():
 def test_regions_need_a_target_with_channels():
     with pytest.raises(BadUsage, match="regions"):
         of("dice_cross_entropy")(torch.zeros(1, 2, 2, 2, 2), torch.zeros(1, 2, 2, 2), {"regions": True})
+
+
+def test_l1_of_images_counts_edges_where_asked():
+    made, true = torch.zeros((1, 1, 1, 4, 4)), torch.zeros((1, 1, 4, 4))
+    true[..., 2:] = 3.0
+    assert float(of("l1")(made, true, {})) == pytest.approx(1.5)
+    assert float(of("l1")(made, true, {"gradient": 0.5})) == pytest.approx(1.5 + 0.25 * 3 * 4 / 12)

@@ -5,7 +5,7 @@ import torch
 
 from diascope.core import registry
 from diascope.core.plan import InputFacts
-from diascope.planning.planner import _intensity
+from diascope.planning.scaling import rule_of
 
 
 def facts(modality="mr", **changes):
@@ -24,9 +24,9 @@ def facts(modality="mr", **changes):
 
 
 def test_one_scale_for_all_frames():
-    assert _intensity(facts(), False)["rule"] == "z-score"
-    assert _intensity(facts(details={"over_time": True}), False) == {"rule": "series"}
-    window = _intensity(facts("ct", details={"over_time": True}), False)
+    assert rule_of(facts(), False)["rule"] == "z-score"
+    assert rule_of(facts(details={"over_time": True}), False) == {"rule": "series"}
+    window = rule_of(facts("ct", details={"over_time": True}), False)
     assert (window["rule"], window["low"], window["high"], window["mean"]) == ("window", [0.0], [7.0], [2.0])
 
 

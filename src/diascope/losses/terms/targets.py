@@ -11,7 +11,7 @@ from torch import Tensor
 from diascope.core.errors import BadUsage, UnknownName
 
 OPTIONS = frozenset(
-    {"class_weights", "positive_weights", "label_smoothing", "ignore", "regions", "batch_dice", "gamma"}
+    {"class_weights", "positive_weights", "label_smoothing", "ignore", "regions", "batch_dice", "gamma", "gradient"}
 )
 """Every option that a plan can give to a loss; each loss reads those that it knows a meaning for."""
 

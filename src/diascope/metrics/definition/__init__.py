@@ -29,7 +29,7 @@ class Definition:
     """
 
     compute: Callable[[Array, Array], float]
-    kind: Literal["probability", "call", "value", "mask", "boxes"]
+    kind: Literal["probability", "call", "value", "mask", "image", "boxes"]
     title: dict[str, str]
     better: Literal["higher", "lower", "nearer"] = "higher"
     perfect: float = 1.0

@@ -84,10 +84,31 @@ class MaskFacts:
 
 
 @dataclass(frozen=True)
+class PairFacts:
+    """Facts of a target image, beside those of the case's first image input.
+
+    Args:
+        image: Of the target image itself, as it lies on the input.
+        apart: Why the two are no pair; empty where they are.
+        differs: Mean absolute difference of input and target; nan where they are no pair, or the input has colour.
+        varies: Mean absolute difference of the target from its own median.
+    """
+
+    image: InputFactsOfCase
+    apart: str
+    differs: float
+    varies: float
+
+
+@dataclass(frozen=True)
 class CaseFacts:
-    """What was seen of one case; `seconds` is what reading and measuring it took, `looks` are inputs without space."""
+    """What was seen of one case.
+
+    `seconds` is what reading and measuring it took, `looks` are inputs without space, `pairs` targets that are images.
+    """
 
     inputs: Mapping[str, InputFactsOfCase]
     masks: Mapping[str, MaskFacts]
     seconds: float
     looks: Mapping[str, Look] = field(default_factory=dict)
+    pairs: Mapping[str, PairFacts] = field(default_factory=dict)

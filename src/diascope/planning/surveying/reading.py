@@ -17,11 +17,14 @@ from diascope.core.case import Case, FileRef, Target
 from diascope.core.errors import DataRefused, DiascopeError
 from diascope.core.image import Image
 from diascope.engine.orienting import upright
-from diascope.engine.placing import frames_apart, placed
+from diascope.engine.placing import frames_apart, matched, placed
 from diascope.kinds import Look
-from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts
+from diascope.planning.surveying.facts import CaseFacts, InputFactsOfCase, MaskFacts, PairFacts
 from diascope.planning.surveying.measuring import measure
 from diascope.store.files import file_digest
+
+IMAGE = "image"
+"""Kind of a target whose files hold values with a unit, and no labels."""
 
 
 def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
@@ -34,7 +37,9 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
     ignore = target.ignore if target is not None else None
     try:
         first = _first_image(case, root)
-        masks = {name: _lying(formats.read(ref, root), first) for name, ref in _files(case.targets)}
+        paired = target.columns if target is not None and target.kind == IMAGE else ()
+        refs = {name: ref for name, ref in _files(case.targets) if name not in paired}
+        masks = {name: _lying(formats.read(ref, root), first) for name, ref in refs.items()}
         # Shapes and spacings are those of the axes that the network sees, whatever order a file stores them in.
         shown = {name: upright(mask) for name, (mask, _) in masks.items()}
         masked = _masked(shown.values(), ignore)
@@ -50,13 +55,14 @@ def facts_of(case: Case, root: Path, target: Target | None) -> CaseFacts | str:
             seen = measure(turned, *_of_bytes(ref, root), inside)
             inputs[name] = seen if first is None else replace(seen, apart=frames_apart(image, first[1]))
         found = {name: _mask_facts(mask, shown[name].array, apart) for name, (mask, apart) in masks.items()}
+        pairs = {name: _pair(ref, root, first) for name, ref in _files(case.targets) if name in paired}
     except (DataRefused, OSError, MemoryError) as error:
         return _reason(error)
     except DiascopeError:
         raise
     except Exception as error:  # a plug-in's fault must name its case, not lose the other thousands
         return f"the reader failed with {type(error).__name__}: {error}"
-    return CaseFacts(inputs, found, time.perf_counter() - start, looks)
+    return CaseFacts(inputs, found, time.perf_counter() - start, looks, pairs)
 
 
 def _of_bytes(ref: FileRef, root: Path) -> tuple[int, str]:
@@ -99,6 +105,19 @@ def _first_image(case: Case, root: Path) -> tuple[str, Image] | None:
 
 def _lying(mask: Image, first: tuple[str, Image] | None) -> tuple[Image, str]:
     return (mask, "") if first is None else placed(mask, first[1])
+
+
+def _pair(ref: FileRef, root: Path, first: tuple[str, Image] | None) -> PairFacts:
+    """A target image as it lies on the first input, and how far the two are from each other."""
+    target, apart = formats.read(ref, root), ""
+    if first is not None:
+        target, apart = matched(target, first[1])
+    seen = measure(upright(target), *_of_bytes(ref, root))
+    values = target.array[0].astype(np.float32)
+    varies = float(np.abs(values - np.median(values)).mean())
+    comparable = first is not None and not apart and first[1].channels == 1
+    differs = float(np.abs(values - first[1].array[0].astype(np.float32)).mean()) if first and comparable else np.nan
+    return PairFacts(seen, apart, differs, varies)
 
 
 def _mask_facts(mask: Image, shown: npt.NDArray[Any], apart: str) -> MaskFacts:

@@ -22,6 +22,9 @@ from diascope.sources.folders.named import LABELS, LARGEST, read_named
 MOST_LABELS = 64
 """A mask with more values is a picture, or was stored with loss."""
 
+NO_MASKS = "images to be made of others lie in a folder targets, or a column target_image"
+"""Where what was taken for masks may belong."""
+
 NEAR = 65536
 """Values that are no further apart are found by marking them in a table, which is ten times faster than sorting."""
 
@@ -70,7 +73,7 @@ def _learnt(name: str, masks: Sequence[FileRef], root: Path) -> tuple[tuple[Labe
                 raise DataRefused(
                     f"the masks {name!r} hold {len(counts)} different values: no labels",
                     given=ref.paths[0],
-                    todo="Store masks without loss (PNG, TIFF, NIfTI), one value a structure",
+                    todo=f"Store masks without loss (PNG, TIFF, NIfTI), one value a structure; {NO_MASKS}",
                 )
     values = sorted(set(counts) - {0})
     if not values:
@@ -106,7 +109,7 @@ def _values(ref: FileRef, root: Path) -> set[int]:
         if len(values) > MOST_LABELS + 1:
             raise DataRefused(
                 f"the mask {ref.paths[0]} holds {len(values)} different values: no labels",
-                todo="Store masks without loss (PNG, TIFF, NIfTI), one whole number a structure",
+                todo=f"Store masks without loss (PNG, TIFF, NIfTI), one whole number a structure; {NO_MASKS}",
             )
     return values
 
@@ -121,7 +124,7 @@ def _whole(plane: npt.NDArray[Any], path: str) -> set[int]:
     if measured and not (np.isfinite(plane).all() and np.array_equal(plane, np.floor(plane))):
         raise DataRefused(
             f"the mask {path} holds values that are no whole numbers: no labels",
-            todo="Store masks without loss (PNG, TIFF, NIfTI), one whole number a structure",
+            todo=f"Store masks without loss (PNG, TIFF, NIfTI), one whole number a structure; {NO_MASKS}",
         )
     low, high = int(plane.min()), int(plane.max())
     if high - low >= NEAR:

@@ -32,6 +32,14 @@ MASK_FOLDERS: Mapping[str, Split | None] = {
 }
 """Folders that hold masks, likewise."""
 
+TARGET_FOLDERS: Mapping[str, Split | None] = {
+    **{name: None for name in ("targets", "target", "target_images", "target_image")},
+    **{"targetstr": "train", "targets_tr": "train", "train_targets": "train", "targets_train": "train"},
+    **{"targetsval": "val", "targets_val": "val", "val_targets": "val"},
+    **{"targetsts": "test", "targets_ts": "test", "test_targets": "test", "targets_test": "test"},
+}
+"""Folders that hold images which are to be made of other images, likewise."""
+
 
 def plain(name: str) -> str:
     """A folder's name as the lists above write it."""

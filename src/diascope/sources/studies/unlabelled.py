@@ -10,7 +10,7 @@ from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.plan import Plan
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import contents, images_in, without_masks
-from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, plain
+from diascope.sources.folders.pairs import IMAGE_FOLDERS, MASK_FOLDERS, TARGET_FOLDERS, plain
 from diascope.sources.studies.channels import of_files
 from diascope.sources.studies.unseen import Incoming
 from diascope.sources.tables.reading import completed
@@ -75,5 +75,5 @@ def _images_alone(root: Path, opened: OpenRelease, why: str) -> Iterator[Incomin
 def _places(root: Path, prefix: str = "", depth: int = DEPTH) -> list[str]:
     """Prefixes of the folder and of those below it, without folders of masks."""
     below = contents(root / prefix)[0] if depth else []
-    inner = [name for name in below if plain(name) not in MASK_FOLDERS]
+    inner = [name for name in below if plain(name) not in (*MASK_FOLDERS, *TARGET_FOLDERS)]
     return [prefix, *(place for name in inner for place in _places(root, f"{prefix}{name}/", depth - 1))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from diascope.core.case import Case, FileRef, TableRef
+from diascope.core.case import Case, FileRef, TableRef, Target
 from diascope.core.errors import DataRefused, UnknownName
 from diascope.sources.tables.files import unit_of
 
@@ -59,3 +59,12 @@ def only(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
         if inputs:
             found.append(case.model_copy(update={"inputs": inputs}))
     return found
+
+
+def without_images(cases: Sequence[Case], targets: Sequence[Target], learnt: Target | None) -> list[Case]:
+    """Cases without the target images that are not what is learnt: a survey would take their files for masks."""
+    images = {name for one in targets if one.kind == "image" and one != learnt for name in one.columns}
+    if not images:
+        return list(cases)
+    kept = [{name: value for name, value in case.targets.items() if name not in images} for case in cases]
+    return [case.model_copy(update={"targets": targets}) for case, targets in zip(cases, kept, strict=True)]
