@@ -113,6 +113,13 @@ def image_masks(root: Path) -> str:
     return str(root)
 
 
+def image_pairs(root: Path) -> str:
+    for name in ("a", "b"):
+        picture(root / "images" / f"{name}.png")
+        picture(root / "targets" / f"{name}.png", 90)
+    return str(root)
+
+
 def dicom_tree(root: Path) -> str:
     slices(root / "one", "1.2.1")
     slices(root / "two", "1.2.2")
@@ -239,6 +246,7 @@ FACTORIES: dict[str, Callable[[Path], str]] = {
         decathlon,
         nnunet,
         image_masks,
+        image_pairs,
         dicom_tree,
         entity_records,
         bio,

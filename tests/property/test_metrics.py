@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from diascope.core import registry
 
 METRICS = dict(registry.each("metrics"))
-SHARES = {name for name, metric in METRICS.items() if metric.kind != "value"} - {
+SHARES = {name for name, metric in METRICS.items() if metric.kind not in ("value", "image")} - {
     *("mcc", "cohen_kappa", "quadratic_kappa", "calibration_slope", "grade_error"),
 }
 
@@ -48,7 +48,7 @@ def test_the_order_of_the_cases_does_not_matter(pair, random):
     truth, probability = pair
     order = np.array(random.sample(range(len(truth)), len(truth)), dtype=int)
     for name, metric in METRICS.items():
-        if metric.kind not in ("mask", "boxes"):
+        if metric.kind not in ("mask", "boxes", "image"):
             said = probability if metric.kind == "probability" else (probability > 0.5).astype(int)
             expected = metric(truth.astype(int), said)
             found = metric(truth[order].astype(int), said[order])
@@ -59,7 +59,7 @@ def test_the_order_of_the_cases_does_not_matter(pair, random):
 def test_shares_lie_in_0_to_1_and_nothing_raises(pair):
     truth, probability = pair
     for name, metric in METRICS.items():
-        if metric.kind not in ("mask", "boxes"):
+        if metric.kind not in ("mask", "boxes", "image"):
             said = probability if metric.kind == "probability" else (probability > 0.5).astype(int)
             value = metric(truth.astype(int), said)
             assert math.isnan(value) or name not in SHARES or -1e-12 <= value <= 1 + 1e-12, name

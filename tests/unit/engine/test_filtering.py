@@ -127,9 +127,9 @@ def test_a_volume_is_classified_by_the_mean_of_its_slices_features() -> None:
 def test_the_memory_of_filters_and_slices_is_counted() -> None:
     extent = {"image": Extent((1, 40, 128, 128), 2, LPS)}
     window = {"image": {"rule": "window", "low": -160, "high": 240, "mean": 40, "std": 60}}
-    plain = need(a_plan(ORGANS, (8, 32, 32), intensity=window), extent, dense=True)
-    sliced = need(a_plan(ORGANS, (1, 32, 32), intensity=window, slices=5), extent, dense=True)
-    even = need(a_plan(ORGANS, (8, 32, 32), intensity=window, preprocess=[["clahe", {}]]), extent, dense=True)
+    plain = need(a_plan(ORGANS, (8, 32, 32), intensity=window), extent, windowed=True)
+    sliced = need(a_plan(ORGANS, (1, 32, 32), intensity=window, slices=5), extent, windowed=True)
+    even = need(a_plan(ORGANS, (8, 32, 32), intensity=window, preprocess=[["clahe", {}]]), extent, windowed=True)
     voxels = 40 * 128 * 128
     assert sliced.held - plain.held == 4 * 4 * voxels
     assert even.peak > plain.peak + 30 * voxels
