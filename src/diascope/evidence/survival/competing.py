@@ -23,8 +23,6 @@ Codes = npt.NDArray[np.intp]
 """0: none seen; from 1 on: which event."""
 WIDEST = 20.0
 """Of a half interval on the scale of log(-log): the whole range."""
-FEWEST_FOR_SLOPE = 20
-"""Events below which hazards are only raised or lowered as a whole."""
 
 
 def told(time: npt.ArrayLike, code: npt.ArrayLike, edges: Sequence[float]) -> npt.NDArray[np.int64]:
@@ -56,7 +54,7 @@ def at(curves: Floats, edges: Sequence[float], when: npt.ArrayLike) -> Floats:
 def recalibration(logits: Floats, time: Floats, code: Codes, edges: Sequence[float]) -> list[float]:
     """Slope of all, and offset of each event's logits, with the least negative log-likelihood; 1 and 0 without events.
 
-    Below `FEWEST_FOR_SLOPE` events the slope stays 1.
+    Below `grid.FEWEST_FOR_SLOPE` events the slope stays 1.
     """
     causes = logits.shape[1]
     wanted = told(time, code, edges)
@@ -64,7 +62,7 @@ def recalibration(logits: Floats, time: Floats, code: Codes, edges: Sequence[flo
     if not (code > 0).any() or not places.size:
         return [1.0, *[0.0] * causes]
     scores, truth = logits[places, :, intervals], wanted[places, intervals]
-    sloped = int((code > 0).sum()) >= FEWEST_FOR_SLOPE
+    sloped = int((code > 0).sum()) >= grid.FEWEST_FOR_SLOPE
 
     def loss(values: Floats) -> float:
         slope, offsets = (values[0], values[1:]) if sloped else (1.0, values)

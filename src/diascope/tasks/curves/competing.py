@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from diascope.core.figure import Chart, Line
 from diascope.evidence.survival.competing import aalen_johansen
-from diascope.tasks.curves.survival import POINTS, until
+from diascope.tasks.curves.survival import line_of, until
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
@@ -25,10 +25,7 @@ def groups_chart(time: Floats, event: Event, group: Codes, names: Sequence[str],
     for number, label in enumerate(names):
         mine = group == number
         if mine.any():
-            curve = aalen_johansen(time[mine], code[mine], cause)
-            thin = np.unique(np.linspace(0, len(curve.time) - 1, min(len(curve.time), POINTS)).round().astype(int))
-            x, y, low, high = (tuple(map(float, one[thin])) for one in (curve.time, curve.share, curve.low, curve.high))
-            lines.append(Line(label=label, x=x, y=y, low=low, high=high, style="step"))
+            lines.append(line_of(label, aalen_johansen(time[mine], code[mine], cause)))
     return Chart(
         title=f"Incidence of the risk groups (Aalen-Johansen): {name}",
         x_label=f"time ({unit})" if unit else "time",

@@ -33,7 +33,7 @@ def groups_chart(
             cells.append((name, 0, 0, None, *(0 for _ in ticks)))
             continue
         curve = kaplan_meier(time[mine], event[mine])
-        lines.append(_line(name, curve))
+        lines.append(line_of(name, curve))
         cells.append((name, int(mine.sum()), int(event[mine].sum()), _median(curve), *at_risk_at(curve, ticks)))
     _, p = log_rank(time, event, group)
     words = "no test: one group, or no event" if np.isnan(p) else f"log-rank p {_p(p)}"
@@ -102,7 +102,8 @@ def brier_chart(
     )
 
 
-def _line(label: str, curve: Curve) -> Line:
+def line_of(label: str, curve: Curve) -> Line:
+    """A curve with its interval, thinned to what can be drawn."""
     thin = np.unique(np.linspace(0, len(curve.time) - 1, min(len(curve.time), POINTS)).round().astype(int))
     x, y, low, high = (tuple(map(float, one[thin])) for one in (curve.time, curve.share, curve.low, curve.high))
     return Line(label=label, x=x, y=y, low=low, high=high, style="step")
