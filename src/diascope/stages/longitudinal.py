@@ -17,7 +17,7 @@ from diascope.engine.progress import Tell, silent
 from diascope.formats import read
 from diascope.formats.files.registering import rigid
 from diascope.sources import SourceOptions
-from diascope.sources.folders.files import image_ref
+from diascope.sources.folders.files import image_ref, posix
 from diascope.sources.tables.columns import CASE, EVENT, IDENTITY, TARGET, TIME, first_of, plain, roles_of
 from diascope.sources.tables.files import read_table
 from diascope.sources.tables.named import inputs_named, named
@@ -155,7 +155,7 @@ def _moved(sheet: Sheet, row: Cells, out: Path) -> dict[str, str]:
 
 
 def _path(sheet: Sheet, cell: str, out: Path) -> str:
-    full = sheet.path.parent / cell.replace("\\", "/")
+    full = sheet.path.parent / posix(cell)
     try:
         there = full.exists() and ("/" in cell or "." in cell)
     except OSError:  # a text that is longer than a name may be

@@ -24,8 +24,8 @@ from diascope.engine.orienting import upright
 from diascope.engine.preparing import read_images, read_masks
 from diascope.engine.progress import Tell, silent
 from diascope.features import Bins, Features, Region
-from diascope.sources import Listing, Request, recognise
-from diascope.sources.publicsets.locating import located
+from diascope.sources import Listing, Request
+from diascope.sources.publicsets.listing import listing_of
 from diascope.transforms.resampling.volume import onto
 
 HOUNSFIELD = 25.0
@@ -90,7 +90,7 @@ def radiomics(request: Request, out: Path, grid: Grid, tell: Tell = silent) -> M
     """
     if out.suffix.lower() != ".csv" or out.exists():
         raise BadUsage("a new CSV file is needed", given=out, todo="Give another name: nothing is written over")
-    listing = _listing(request, tell)
+    listing = listing_of(request, tell)
     target = _mask_of(listing, request.options.target)
     cases = [case for case in listing.cases if isinstance(case.targets.get(target.columns[0]), FileRef)]
     rows: list[Row] = []
@@ -112,13 +112,6 @@ def radiomics(request: Request, out: Path, grid: Grid, tell: Tell = silent) -> M
         )
     notes = _notes(spacings, grid)
     return _written(out, rows, left_out, _settings(request, target, grid, notes))
-
-
-def _listing(request: Request, tell: Tell) -> Listing:
-    place = located(request.location, tell)
-    source = recognise(place.location, request.source)
-    listing: Listing = registry.get("sources", source).list(place.location, request.options)
-    return listing
 
 
 def _mask_of(listing: Listing, name: str | None) -> Target:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from diascope import formats
-from diascope.core import registry
 from diascope.core.case import Case, Dataset, FileRef
 from diascope.core.errors import BadUsage, DataRefused, DiascopeError
 from diascope.core.record import hash_of
 from diascope.core.text import Text
 from diascope.engine.progress import Tell, silent
-from diascope.sources import Request, recognise
+from diascope.sources import Request
+from diascope.sources.publicsets.listing import listing_of
 from diascope.sources.publicsets.locating import located
 from diascope.store.files import file_digest
 from diascope.store.text_index import Hit, build, find
@@ -94,9 +94,7 @@ def _cases(workspace: Workspace, request: Request, tell: Tell) -> tuple[Path, Se
         else:
             dataset = Dataset.read(folder / "dataset.json")
             return Path(dataset.root), dataset.cases
-    location = located(request.location, tell).location
-    source = recognise(location, request.source)
-    listing = registry.get("sources", source).list(location, request.options)
+    listing = listing_of(request, tell)
     return listing.root, listing.cases
 
 
