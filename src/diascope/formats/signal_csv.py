@@ -3,15 +3,14 @@
 A column `time` gives the rate; where it jumps there is a gap. Units stand in brackets (`ABP [mmHg]`) or in a second
 line, as PhysioNet's rdsamp writes them. Where one table holds several recordings, the item says which rows are meant:
 `patient/p17` are those whose cell in the column `patient` is `p17`, and `patient/p17/hr/spo2` two of their columns.
+A table of one sample of one channel a row (`time,channel,value`) is brought to this form first.
 Without times the rate is that of a `signal.json`.
 """
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -24,37 +23,14 @@ from diascope.core.signal import Signal
 from diascope.formats.files.reading import ends_with, foreign
 from diascope.formats.tables.encoding import head_of
 from diascope.formats.waveforms.beside import beside
-from diascope.formats.waveforms.grid import on_grid, seconds_of
+from diascope.formats.waveforms.grid import on_grid
+from diascope.formats.waveforms.moments import moments_of
 from diascope.formats.waveforms.numbers import LINES, Floats, Numbers, head_of_numbers, numbers_of
+from diascope.formats.waveforms.timed import Column, columns_of, in_order, is_count, scale_of, times_of, units_below
 from diascope.formats.waveforms.units import ucum
 
-TIMES = {
-    **dict.fromkeys(("time", "t", "seconds", "second", "sec", "s", "elapsed time", "elapsed", "timestamp"), 1.0),
-    **dict.fromkeys(("datetime", "date time", "time s", "time sec", "time seconds", "elapsed s"), 1.0),
-    **dict.fromkeys(("time stamp", "charttime", "chart time"), 1.0),
-    **dict.fromkeys(("ms", "time ms", "milliseconds", "msec"), 1e-3),
-    **dict.fromkeys(("minutes", "minute", "min", "time min", "time minutes"), 60.0),
-    **dict.fromkeys(("hours", "hour", "time h", "time hours"), 3600.0),
-}
-"""Plain names of a column of times, and the seconds of one of its units."""
-IN_SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
-CLOCK = re.compile(r"(?:hh?:)?mm?:ss?(?:\.m*)?", re.IGNORECASE)
-"""How a unit says that times stand as on a clock."""
-COUNTS = ("sample", "sample #", "sample number", "index", "frame", "n", "")
-"""Names of columns that count the samples."""
 LOOKED, HEAD = 30, 1 << 16
 """Rows, and characters, that tell whether a file is such a table."""
-
-_NAME = re.compile(r"(?P<name>.*?)\s*[\[(](?P<unit>[^\[\]()]*(?:\[\w+\])?)[\])]")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its place, name and unit."""
-
-    place: int
-    name: str
-    unit: str
 
 
 class SignalCsv:
@@ -74,7 +50,7 @@ class SignalCsv:
             table = head_of_numbers(path, head_of(path, HEAD), LOOKED)
         except (OSError, ValueError, UnreadableFile):
             return False
-        return table.header and any(_scale(one) for one in _columns(table))
+        return table.header and any(scale_of(one) for one in columns_of(table))
 
     def read(self, paths: Sequence[Path], item: str | None = None) -> Signal:
         """The signal, or the rows of one of several.
@@ -84,20 +60,21 @@ class SignalCsv:
         """
         path, declared = beside(paths)
         with foreign(path):
-            table = numbers_of(path)
-            if not table.header:
+            if not numbers_of(path).header:
                 raise UnreadableFile(path, "it names no columns", "Give its first line the names of the channels")
-            rows, key, wanted = _rows(path, table, item)
-            columns = [one for one in _columns(table) if one.place != key]
-            time = next((one for one in columns if _scale(one)), None)
-            channels = [one for one in columns if one is not time and one.name.lower() not in COUNTS]
+            table, rows, key, wanted = _rows(path, item)
+            columns = [one for one in columns_of(table) if one.place != key]
+            time = next((one for one in columns if scale_of(one)), None)
+            if time is None and item is not None and (count := next(filter(is_count, columns), None)):
+                rows = in_order(table, rows, count)
+            channels = [one for one in columns if one is not time and not is_count(one)]
             channels = [one for one in channels if not wanted or table.names[one.place] in wanted]
             channels = [one for one in channels if _is_channel(path, table, one, rows)]
             if not channels or np.isnan(table.values[rows][:, [one.place for one in channels]]).all():
                 raise UnreadableFile(path, "no column holds samples", "Give one column a channel")
             values = table.values[rows][:, [one.place for one in channels]]
             if time is not None and item is not None:
-                rows = _in_order(table, rows, time)
+                rows = in_order(table, rows, time)
                 values = table.values[rows][:, [one.place for one in channels]]
             signal = _signal(path, table, rows, time, (channels, values))
             return declared.applied(signal, path)
@@ -127,49 +104,16 @@ class SignalCsv:
         write_durably(path, stream.getvalue().encode())
 
 
-def _columns(table: Numbers) -> list[Column]:
-    """Columns with their units: in brackets, else those of a second line of words."""
-    below = _units_below(table)
-    found = []
-    for place, name in enumerate(table.names):
-        plain = name.strip().strip("'\"").strip()
-        match = _NAME.fullmatch(plain)
-        unit = match["unit"] if match else (below[place] or "" if below else "")
-        found.append(Column(place, match["name"] if match else plain, unit.strip("'\" ")))
-    return found
-
-
-def _units_below(table: Numbers) -> list[str | None] | None:
-    """The cells of the first row where it holds units and no samples."""
-    if not table.words or not np.isnan(table.values[0]).all():
-        return None
-    first = [table.words[place][0] if place in table.words else None for place in range(len(table.names))]
-    return first if sum(one is not None for one in first) > len(first) / 2 else None
-
-
-def _scale(column: Column) -> float:
-    """Seconds of one unit of a column of times; 0 where it is none."""
-    plain = re.sub(r"[^a-z0-9]+", " ", column.name.lower()).strip()
-    if plain not in TIMES:
-        return 0.0
-    if not column.unit or CLOCK.fullmatch(column.unit):
-        return TIMES[plain]
-    return IN_SECONDS.get(column.unit.lower(), 0.0)
-
-
-def _rows(path: Path, table: Numbers, item: str | None) -> tuple[Any, int | None, tuple[str, ...]]:
-    """The rows that are meant, without one of units, the column that tells them, and columns that alone are meant."""
-    start = 1 if _units_below(table) else 0
+def _rows(path: Path, item: str | None) -> tuple[Numbers, Any, int | None, tuple[str, ...]]:
+    """The table, the rows that are meant (without one of units), the column that tells them, and the columns meant."""
     if item is None:
-        return np.arange(start, len(table.values)), None, ()
+        table, _ = moments_of(path)
+        return table, np.arange(1 if units_below(table) else 0, len(table.values)), None, ()
     name, cell, *wanted = (unquote(part) for part in (*item.split("/"), "")[: max(2, item.count("/") + 1)])
-    if name not in table.names:
-        raise UnreadableFile(path, f"there is no column {name!r}", f"It has {', '.join(table.names)}"[:200])
-    place = table.names.index(name)
-    found = np.array([number for number, one in enumerate(table.cells(place)) if one == cell], np.intp)
-    if not len(found):
+    table, rows = moments_of(path, name)
+    if cell not in rows:
         raise UnreadableFile(path, f"no row has {cell!r} in the column {name!r}")
-    return found, place, tuple(wanted)
+    return table, rows[cell], table.names.index(name), tuple(wanted)
 
 
 def _is_channel(path: Path, table: Numbers, column: Column, rows: Any) -> bool:
@@ -187,22 +131,10 @@ def _is_channel(path: Path, table: Numbers, column: Column, rows: Any) -> bool:
     if wrong:
         raise UnreadableFile(
             path,
-            f"line {table.first + int(wrong[0])}: {column.name} is {cells[wrong[0]]!r} and no number",
+            f"line {table.line(wrong[0])}: {column.name} is {cells[wrong[0]]!r} and no number",
             "Mend the cell, or leave it empty where nothing was recorded",
         )
     return True
-
-
-def _in_order(table: Numbers, rows: Any, time: Column) -> Any:
-    """Rows of one of several recordings by time: the table may be sorted by something else.
-
-    A clock may go over midnight: such rows are left as they stand.
-    """
-    if time.place not in table.words:
-        return rows[np.argsort(table.values[rows, time.place], kind="stable")]
-    cells = [table.words[time.place][row] or "" for row in rows]
-    seconds = [seconds_of(cell) if "-" in cell else None for cell in cells]
-    return rows if None in seconds else rows[np.argsort(np.array(seconds, float), kind="stable")]
 
 
 def _signal(
@@ -213,7 +145,7 @@ def _signal(
     try:
         if time is None:
             return Signal(values.astype(np.float32), 0.0, names, units)
-        times = _times(path, table, rows, time)
+        times = times_of(path, table, rows, time)
         samples, rate, note = on_grid(times, values)
         # Only what counts from the beginning of the recording is a start: a date says when it was.
         start = float(times[0]) if time.place not in table.words else 0.0
@@ -222,22 +154,6 @@ def _signal(
         raise
     except DataRefused as error:
         raise UnreadableFile(path, error.wrong, str(error).removeprefix(f"{error.wrong}. ")) from error
-
-
-def _times(path: Path, table: Numbers, rows: Any, time: Column) -> Floats:
-    if time.place not in table.words:
-        found: Floats = table.values[rows, time.place] * _scale(time)
-        return found
-    cells = [table.words[time.place][row] for row in rows]
-    numbers = table.values[rows, time.place] * _scale(time)
-    seconds = [
-        float(number) if np.isfinite(number) else None if cell is None else seconds_of(cell)
-        for cell, number in zip(cells, numbers, strict=True)
-    ]
-    if None in seconds:
-        at = seconds.index(None)
-        raise UnreadableFile(path, f"line {table.first + int(rows[at])}: {cells[at]!r} is no time", "Mend the cell")
-    return np.array(seconds, np.float64)
 
 
 FORMAT = SignalCsv()

@@ -17,7 +17,7 @@ from diascope.formats.waveforms.numbers import SUFFIXES, numbers_of
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.files import contents, is_declared, reason, stem_of
 from diascope.sources.folders.splits import split_of
-from diascope.sources.signals.long import Recordings, described, recordings_in
+from diascope.sources.signals.long import Recordings, channels_of, described, recordings_in
 from diascope.sources.signals.running import Samples, samples_in
 from diascope.sources.tables.columns import CASE, PATIENT, first_of, plain
 from diascope.sources.tables.describe import Rows, describe
@@ -82,12 +82,11 @@ def _below_each_other(path: Path, found: Recordings, options: SourceOptions) -> 
     if found.uneven:
         raise DataRefused(
             f"{path.name} holds {found.why}; but {found.uneven}",
-            todo=f"Resample each {found.key} to equal steps of {found.time!r}, one row a moment and one column a "
-            "channel; or read every row as a case of its own: --source table",
+            todo=f"Resample each {found.key} to equal steps of {found.time!r}; or read every row as a case of its own: --source table",
         )
     said = described(path, found)
     declared = (DECLARED,) if (path.parent / DECLARED).is_file() else ()
-    channels = "/".join(map(escaped, found.channels))
+    channels = "/".join(map(escaped, channels_of(path, found)))
     cases = [
         Case(
             id=key,

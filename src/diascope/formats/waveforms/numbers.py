@@ -44,6 +44,7 @@ class Numbers:
         values: (N, D); nan where a cell is missing, or a word.
         words: Column to its cells as text (None where there is nothing), for columns that hold a word.
         first: Number of the line in the file at which the first row stands.
+        lines: Of each row, where they do not follow each other.
     """
 
     names: tuple[str, ...]
@@ -51,6 +52,11 @@ class Numbers:
     values: Floats
     words: Mapping[int, Sequence[str | None]] = field(default_factory=dict)
     first: int = 1
+    lines: Sequence[int] | None = None
+
+    def line(self, row: int) -> int:
+        """Number of the line in the file at which a row stands."""
+        return self.first + int(row) if self.lines is None else self.lines[row]
 
     def cells(self, column: int) -> list[str | None]:
         """A column as text; numbers as they are shortest."""

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from diascope.core.errors import DataRefused, DiascopeError
-from diascope.formats.signal_csv import TIMES
 from diascope.formats.tables.encoding import head_of
 from diascope.formats.waveforms.grid import on_grid, seconds_of
+from diascope.formats.waveforms.moments import by_moment, moments_of
 from diascope.formats.waveforms.numbers import SUFFIXES, Floats, Numbers, head_of_numbers, numbers_of
+from diascope.formats.waveforms.timed import COUNTS, TIMES
 from diascope.sources.signals.running import samples_in
 from diascope.sources.tables.columns import CASE, PATIENT, plain
 
@@ -28,6 +29,8 @@ FEWEST = 16
 """Rows of a recording in the middle: tables of visits have fewer."""
 ROWS, HEAD = 20_000, 1 << 22
 """Rows, and characters, that are looked at."""
+COUNTED = frozenset(COUNTS) - {"index", "n", ""}
+"""Plain names of columns that count the samples of a recording, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def described(path: Path, found: Recordings) -> dict[str, dict[str, str | None]]
     Raises:
         DataRefused: When one of them changes all the same, further down than was looked at.
     """
-    table = numbers_of(path)
+    table, _ = moments_of(path, found.key)
     keys = table.cells(table.names.index(found.key))
     columns = {name: table.cells(table.names.index(name)) for name in found.describing}
     cells: dict[str, dict[str, str | None]] = {}
@@ -95,23 +98,43 @@ def described(path: Path, found: Recordings) -> dict[str, dict[str, str | None]]
     return cells
 
 
+def channels_of(path: Path, found: Recordings) -> tuple[str, ...]:
+    """Names of the channels of all recordings: of a table in the tidy form, those further down than was looked at too.
+
+    Raises:
+        UnreadableFile: When the table cannot be read.
+    """
+    written = numbers_of(path).names
+    below = tuple(name for name in moments_of(path, found.key)[0].names if name not in written)
+    return below or found.channels
+
+
 def _told(table: Numbers, whole: bool) -> Recordings | None:
     plainly = {plain(name): name for name in reversed(table.names)}
-    time = next((name for name in table.names if plain(name).replace("_", " ") in TIMES), None)
-    times = None if time is None else _times(table, table.names.index(time))
-    if time is None or times is None:
+    time = next((name for names in (TIMES, COUNTED) for name in table.names if _plainly(name) in names), None)
+    if time is None:
         return None
     for key in [plainly[name] for name in KEYS if name in plainly and plainly[name] != time]:
-        groups = _groups(table.cells(table.names.index(key)), whole)
+        wide = by_moment(table, (key,)).table
+        times = _times(wide, wide.names.index(time))
+        if times is None:
+            return None
+        groups = _groups(wide.cells(wide.names.index(key)), whole)
         long = bool(groups) and float(np.median([len(rows) for rows in groups])) >= FEWEST
         # One recording alone, as somebody gives who wants it read: only where it looks like one.
         if long and (len(groups) > 1 or not _uneven(times[groups[0]])):
-            break
-    else:
-        return None
+            return _recordings(wide, (key, time), times, groups)
+    return None
+
+
+def _plainly(name: str) -> str:
+    return plain(name).replace("_", " ")
+
+
+def _recordings(table: Numbers, named: tuple[str, str], times: Floats, groups: list[list[int]]) -> Recordings | None:
     channels, describing = [], []
     for place, name in enumerate(table.names):
-        if name in (key, time):
+        if name in named:
             continue
         if not any(_changes(table, place, rows) for rows in groups):
             describing.append(name)
@@ -119,7 +142,7 @@ def _told(table: Numbers, whole: bool) -> Recordings | None:
             channels.append(name)
     wrong = [why for rows in groups if (why := _uneven(times[rows]))]
     uneven = wrong[0] if 2 * len(wrong) >= len(groups) else ""
-    return Recordings(key, time, tuple(channels), tuple(describing), uneven) if channels else None
+    return Recordings(*named, tuple(channels), tuple(describing), uneven) if channels else None
 
 
 def _times(table: Numbers, place: int) -> Floats | None:
