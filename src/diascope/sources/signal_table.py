@@ -82,7 +82,8 @@ def _below_each_other(path: Path, found: Recordings, options: SourceOptions) -> 
     if found.uneven:
         raise DataRefused(
             f"{path.name} holds {found.why}; but {found.uneven}",
-            todo=f"Resample each {found.key} to equal steps of {found.time!r}; or read every row as a case of its own: --source table",
+            todo=f"Resample each {found.key} to equal steps of {found.time!r}; "
+            "or read every row as a case of its own: --source table",
         )
     said = described(path, found)
     declared = (DECLARED,) if (path.parent / DECLARED).is_file() else ()
