@@ -1,5 +1,7 @@
 """Tagged tokens: one character (or word) and its tag a line, an empty line between texts (CoNLL, BIO, BIOES, BMES).
 
+Or a table with a header: a token, its tag and a column that tells texts apart (`sentence`, `doc_id`).
+
 A file or a folder of files; those called as parts of a data set (`train.conll`, `test.conll`) are these parts.
 """
 
@@ -14,7 +16,7 @@ from diascope.sources.annotated.files import files_of, head
 from diascope.sources.annotated.listing import Listed, listing, named
 from diascope.sources.folders.files import reason
 
-SUFFIXES = (".conll", ".bio", ".bioes", ".bmes", ".iob", ".txt", ".tsv")
+SUFFIXES = (".conll", ".bio", ".bioes", ".bmes", ".iob", ".txt", ".tsv", ".csv")
 FORMAT = "bio"
 
 

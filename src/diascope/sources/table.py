@@ -90,7 +90,9 @@ def _why(path: Path) -> str | None:
         return f"{path.name} is called like a table"  # why it cannot be read, `list` says
     if len(columns) < 2 or sides_of(columns) is not None:
         return None
-    if path.name.lower().endswith((".txt", ".tsv")) and (is_tagged(head(path)) or is_report(path)):
+    if path.name.lower().endswith((".txt", ".tsv", ".csv")) and is_tagged(head(path)):
+        return None
+    if path.name.lower().endswith((".txt", ".tsv")) and is_report(path):
         return None
     held = written_in(path)
     if is_manifest(path) or holds_signals(path) or held.is_reports or held.is_sequences:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from diascope import formats
 from diascope.core import registry
-from diascope.core.errors import DataRefused
+from diascope.core.errors import DataRefused, UnreadableFile
+from diascope.formats.annotated.bio import parsed
 from diascope.sources import Listing, SourceOptions, recognise
 
 
@@ -98,6 +100,38 @@ def test_one_file_of_tagged_tokens_is_no_table_of_two_columns(name: str, between
     text = "口 O\n服 O\n阿 B-药物\n司 I-药物\n\n无 O\n".replace(" ", between)
     (tmp_path / name).write_text(text, encoding="utf-8-sig")
     assert recognise(str(tmp_path / name)) == "bio"
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ('Sentence #,Word,POS,Tag\nS 1,Fever,NN,B-s\n,and,CC,O\nS 2,"dry, hacking",JJ,B-s\n,cough,NN,I-s\n', 2),
+        ('patient_id,doc_id,token,ner_tag\np1,1,Fever,B-s\np1,1,and,O\np1,2,"dry, hacking",B-s\np1,2,cough,I-s\n', 2),
+        ("Fever,B-s\nand,O\n\ndry,B-s\ncough,I-s\n", 2),
+        ("word;tag\nFever;B-s\nand;O\n;\ndry;B-s\ncough;I-s\n", 2),
+    ],
+)
+def test_a_csv_of_tagged_tokens_is_no_table(content: str, texts: int, tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text(content)
+    assert recognise(str(tmp_path / "notes.csv")) == "bio"
+    found = listing(tmp_path / "notes.csv", "bio")
+    assert [len(case.targets["entities"].places) for case in found.cases] == [1] * texts
+    assert [target.name for target in found.targets] == ["entities"]
+    last = formats.read_input(found.cases[-1].inputs["text"], tmp_path).text
+    assert last in ("dry cough", "dry, hacking cough")
+    patients = {case.patient for case in found.cases}
+    assert patients == ({"p1"} if "patient" in content else {case.id for case in found.cases})
+
+
+def test_a_row_without_a_tag_is_refused_by_its_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("word,tag\nFever,B-s\nand,\n")
+    with pytest.raises(UnreadableFile, match="line 3 has no tag"):
+        parsed(tmp_path / "notes.csv", (tmp_path / "notes.csv").read_text())
+
+
+def test_classes_that_look_like_tags_make_no_tagged_tokens(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text("text,label\nlarge round nucleus,B-cell\nsmall dark nucleus,T-cell\n")
+    assert recognise(str(tmp_path / "cells.csv")) != "bio"
 
 
 def test_folders_of_standoff_files(tmp_path: Path) -> None:

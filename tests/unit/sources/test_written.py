@@ -261,3 +261,18 @@ def test_a_broken_table_holds_nothing(tmp_path: Path) -> None:
     with pytest.raises((ValueError, DiascopeError)):
         written_in(tmp_path / "t.csv")
     assert TEXTS.recognises(str(tmp_path / "t.csv")) is None
+
+
+SITES = ("left lung", "right lung", "lingula", "both bases", "the hilum")
+WHAT = ("opacity", "nodule", "effusion", "atelectasis", "scar")
+
+
+def test_short_reports_are_texts_where_their_column_is_called_so(tmp_path: Path) -> None:
+    rows = [[n, f"{WHAT[n % 5]} {SITES[n // 5 % 5]}", n % 2] for n in range(60)]
+    assert recognise(str(write(tmp_path / "a.csv", [["id", "impression", "abnormal"], *rows]))) == "text_table"
+    assert recognise(str(write(tmp_path / "b.csv", [["id", "place", "abnormal"], *rows]))) == "table"
+
+
+def test_a_column_of_few_answers_is_none_of_reports_whatever_it_is_called(tmp_path: Path) -> None:
+    rows = [[n, f"{WHAT[n % 5]} found", n % 2] for n in range(60)]
+    assert recognise(str(write(tmp_path / "a.csv", [["id", "findings", "abnormal"], *rows]))) == "table"

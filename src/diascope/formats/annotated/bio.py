@@ -5,12 +5,14 @@ The text is made of the tokens: characters stand beside each other, words with a
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from diascope.core.errors import UnreadableFile
 from diascope.formats.annotated.notes import Note, Span, sound
+from diascope.formats.annotated.tagged_table import Header, blocks_of, header_of
 
 TAG = re.compile(r"(?:O|[BIESMLU][-_].+)")
 OUTSIDE = "O"
@@ -28,21 +30,33 @@ def parsed(path: Path, text: str) -> tuple[Note, ...]:
     Raises:
         UnreadableFile: When a line has no tag; names it.
     """
-    blocks = list(_blocks(path, text))
+    header = header_of(text)
+    told = list(blocks_of(path, text, header) if header else ((block, {}) for block in _blocks(path, text)))
+    blocks = [block for block, _ in told]
     if not blocks:
         raise UnreadableFile(path, "it holds no tagged token", "Write a character and its tag on each line")
     # One rule for the whole file: a Chinese one may hold words of Latin letters, and an English one words of a letter.
     letters = sum(len(token) == 1 for block in blocks for token, _ in block)
     between = "" if 2 * letters > sum(len(block) for block in blocks) else " "
-    return tuple(_note(path, block, between) for block in blocks)
+    return tuple(_note(path, block, between, fields) for block, fields in told)
 
 
 def is_tagged(head: str) -> bool:
     """Whether the start of a file is that of tagged tokens."""
+    if (header := header_of(head)) is not None:
+        return _is_tagged_table(head[: head.rfind("\n") + 1], header)
     lines = [line.rstrip("\r") for line in head.lstrip("\ufeff").split("\n")[:LINES]]
     rows = [columns for line in lines[:-1] if line.strip() for columns in [_columns(line)] if columns is not None]
     filled = sum(bool(line.strip()) for line in lines[:-1])
     return len(rows) >= 2 and len(rows) == filled and any(tag != OUTSIDE for _, tag in rows)
+
+
+def _is_tagged_table(head: str, header: Header) -> bool:
+    try:
+        tags = {tag for block, _ in blocks_of(Path(), head, header) for _, tag in block}
+    except (UnreadableFile, csv.Error):
+        return False
+    return OUTSIDE in tags and len(tags) > 1 and all(TAG.fullmatch(tag) for tag in tags)
 
 
 def _blocks(path: Path, text: str) -> Iterator[list[tuple[str, str]]]:
@@ -64,13 +78,15 @@ def _blocks(path: Path, text: str) -> Iterator[list[tuple[str, str]]]:
 def _columns(line: str) -> tuple[str, str] | None:
     """Token and tag: the first and the last column; None where the last is no tag."""
     cells = line.split("\t") if "\t" in line else line.rsplit(" ", 1) if line.startswith(" ") else line.split()
+    if len(cells) < 2 and "," in line:
+        cells = [cell.strip('"') for cell in line.rsplit(",", 1)]
     tag = cells[-1].strip()
     if len(cells) < 2 or not TAG.fullmatch(tag):
         return None
     return (cells[0].strip() or " "), tag
 
 
-def _note(path: Path, block: Sequence[tuple[str, str]], between: str) -> Note:
+def _note(path: Path, block: Sequence[tuple[str, str]], between: str, fields: Mapping[str, str]) -> Note:
     spans: list[Span] = []
     text, start, opened, stray = "", 0, "", 0
     for token, tag in block:
@@ -89,4 +105,4 @@ def _note(path: Path, block: Sequence[tuple[str, str]], between: str) -> Note:
     if opened:
         spans.append((start, len(text), opened))
     remarks = (f"{stray} spans of {path.name} begin without a B or S",) if stray else ()
-    return Note(sound(path, text), tuple(spans), {}, remarks)
+    return Note(sound(path, text), tuple(spans), fields, remarks)

@@ -16,6 +16,7 @@ from diascope.formats.sequence_cell import letters_of
 from diascope.formats.tables import kept
 from diascope.formats.tables.encoding import decoded, head_of
 from diascope.formats.tables.lines import HEAD, layout_of, rows_of_head
+from diascope.sources.tables.columns import plain
 
 LOOKED = 400
 """Rows that tell what a column holds."""
@@ -23,6 +24,48 @@ WORDS, FEW_WORDS = 8, 3
 """Words of a report at least, in the middle of a column, and of a column beside it; two Chinese characters make one."""
 DIFFERENT = 0.5
 """Share of the cells that differ, in a column of reports."""
+TEXTS = frozenset(
+    (
+        *(
+            "report",
+            "reports",
+            "report_text",
+            "radiology_report",
+            "text",
+            "note",
+            "notes",
+            "clinical_note",
+            "narrative",
+        ),
+        *(
+            "findings",
+            "impression",
+            "indication",
+            "history",
+            "description",
+            "sentence",
+            "chief_complaint",
+            "transcript",
+        ),
+        *(
+            "报告",
+            "报告内容",
+            "报告文本",
+            "影像所见",
+            "影像表现",
+            "影像描述",
+            "检查所见",
+            "诊断意见",
+            "主诉",
+            "现病史",
+            "病史",
+        ),
+        *("描述", "文本"),
+    )
+)
+"""Plain names of columns of reports: such a column may hold shorter ones, which are more often the same."""
+SHORT, SOME, TEMPLATES = 2, 20, 0.1
+"""Words of such a cell in the middle of the column, different cells at least, and their share."""
 PROSE = 0.5
 """Share of the cells that are sentences, in a column of reports."""
 TERMS = 0.3
@@ -143,8 +186,9 @@ def written(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Written:
     span = _span(cells)
     of_terms = {name for name, some in cells.items() if is_terms(some)}
     free = {name: some for name, some in cells.items() if name not in of_terms}
-    texts = tuple(name for name, some in free.items() if is_prose(some, FEW_WORDS))
-    texts = texts if any(is_prose(free[name]) for name in texts) else ()
+    called = {name for name, some in free.items() if plain(name) in TEXTS and is_short_prose(some)}
+    texts = tuple(name for name, some in free.items() if name in called or is_prose(some, FEW_WORDS))
+    texts = texts if any(name in called or is_prose(free[name]) for name in texts) else ()
     total = sum(len(text) for some in free.values() for text in some)
     share = sum(len(text) for name in texts for text in cells[name]) / max(1, total)
     return Written(texts, tuple(name for name in cells if name in of_terms), sequences, span, share)
@@ -157,6 +201,16 @@ def is_prose(cells: Sequence[str], least: float = WORDS) -> bool:
     # A path is cut at its slashes into many "words", and has no blank between them.
     whole = [cell for cell in cells if " " in cell or HAN.search(cell)]
     return sum(SENTENCE.search(cell) is not None for cell in whole) >= PROSE * len(cells)
+
+
+def is_short_prose(cells: Sequence[str]) -> bool:
+    """Whether cells of a column that is called as reports are may be such: words, not a few that come again."""
+    different = set(cells)
+    return (
+        len(different) >= max(SOME, TEMPLATES * len(cells))
+        and median(map(words, cells)) >= SHORT
+        and median(sum(one.isalpha() for one in cell) / len(cell.replace(" ", "")) for cell in cells) > PROSE
+    )
 
 
 def words(text: str) -> float:
