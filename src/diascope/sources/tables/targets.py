@@ -21,9 +21,14 @@ MOST_NUMBERS = 10
 NEGATIVE = (
     *("0", "no", "none", "false", "negative", "neg", "normal", "healthy", "benign", "control", "controls", "absent"),
     *("no_finding", "no_findings", "nofinding", "not_present", "uninfected", "background", "non_tumor", "no_tumor"),
-    *("正常", "健康", "良性", "对照", "阴性", "否", "无"),
+    *("alive", "survived", "survivor", "well", "stable", "unremarkable", "non_case", "low_risk"),
+    *("正常", "健康", "良性", "对照", "阴性", "否", "无", "存活", "生存"),
 )
 """Of two classes the one with such a name is the absence of the finding."""
+WITHOUT = ("no_", "not_", "non_", "un_", "without_", "no", "not", "non", "un", "无", "非", "未", "不")
+"""Beginnings that make of a finding its absence: `notckd` beside `ckd`."""
+ABSENT_OF_PAIR = MappingProxyType({frozenset(("b", "m")): "b", frozenset(("n", "y")): "n", frozenset(("f", "t")): "f"})
+"""Pairs of letters (benign and malignant, no and yes, false and true), and the one of absence."""
 
 DICOM = (".dcm", ".dicom")
 """Endings of DICOM files, which are otherwise told by their content."""
@@ -89,8 +94,16 @@ def category(name: str, values: Iterable[str | None]) -> Target:
 
 def positive_of(names: Sequence[str]) -> str | None:
     """Of two classes the one that is the finding: the other has a name that says absence (see `NEGATIVE`)."""
-    found = [name for name in names if not is_absence(name)]
-    return found[0] if len(names) == 2 and len(found) == 1 else None
+    if len(names) != 2:
+        return None
+    found = [name for name, other in zip(names, reversed(names), strict=True) if not _is_absence_beside(name, other)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_absence_beside(name: str, other: str) -> bool:
+    one, two = plain(name), plain(other)
+    said_without = any(one == f"{word}{two}" for word in WITHOUT)
+    return said_without or is_absence(name) or ABSENT_OF_PAIR.get(frozenset((one, two))) == one
 
 
 def is_absence(name: str) -> bool:
