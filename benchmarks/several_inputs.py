@@ -50,15 +50,21 @@ def main() -> None:
 
 
 def _manifest(options: argparse.Namespace) -> Path:
-    """A table with absolute paths and a split by lesion (70/15/15), the same for all choices."""
+    """A table with absolute paths and a split by lesion, the same for all choices.
+
+    Of each class a third of the lesions is tested on: fewer of the rarest (18 lesions) give no interval.
+    """
     path = options.workspace / f"manifest-{options.seed}.csv"
     with (options.data / "metadata.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    lesions = sorted({row["lesion_id"] for row in rows})
-    random.Random(options.seed).shuffle(lesions)
-    parts = dict.fromkeys(lesions, "train")
-    parts |= dict.fromkeys(lesions[: int(0.15 * len(lesions))], "test")
-    parts |= dict.fromkeys(lesions[int(0.15 * len(lesions)) : int(0.3 * len(lesions))], "val")
+    classes = {row["lesion_id"]: row["dx"] for row in rows}
+    parts = dict.fromkeys(sorted(classes), "train")
+    for name in sorted(set(classes.values())):
+        lesions = sorted(lesion for lesion, of in classes.items() if of == name)
+        random.Random(options.seed).shuffle(lesions)
+        third, sixth = round(len(lesions) / 3), round(len(lesions) / 6)
+        parts |= dict.fromkeys(lesions[:third], "test")
+        parts |= dict.fromkeys(lesions[third : third + sixth], "val")
     files = {file.stem: file for file in sorted((options.data / "images").iterdir())}
     with path.open("w", newline="") as stream:
         table = csv.writer(stream)
@@ -100,6 +106,13 @@ def _scored(row: dict[str, Any], space: Path) -> tuple[Scores, list[str], list[s
     return task.score(rows, opened.plan), [case.id for case in cases], [case.patient for case in cases]
 
 
+def _shown(one: Any, sign: str = "") -> str:
+    """A value with its interval, or why it has none."""
+    if one.value is None or one.low is None:
+        return f"{'–' if one.value is None else format(one.value, sign + '.3f')} ({one.note or 'no interval'})"
+    return f"{one.value:{sign}.3f} ({one.low:{sign}.3f} to {one.high:{sign}.3f})"
+
+
 def report(options: argparse.Namespace) -> None:
     """Rows of a Markdown table."""
     found = {}
@@ -112,10 +125,10 @@ def report(options: argparse.Namespace) -> None:
         if theirs != ids:
             raise SystemExit(f"{name} was measured on other cases")
         values = measures([one for one in scores.statistics if one.name in SHOWN], patients)
-        words = [f"{values[key].value:.3f} ({values[key].low:.3f}-{values[key].high:.3f})" for key in SHOWN]
-        against = compare(both.statistics, scores.statistics, patients)[SHOWN[0]].difference
-        difference = "" if name == "both" else f"{against.value:+.3f} ({against.low:+.3f} to {against.high:+.3f})"
-        print(f"| {name} | {' | '.join(words)} | {difference} |")
+        words = [_shown(values[key]) for key in SHOWN]
+        against = compare(both.statistics, scores.statistics, patients)
+        differences = "; ".join(f"{key} {_shown(against[key].difference, '+')}" for key in SHOWN)
+        print(f"| {name} | {' | '.join(words)} | {'' if name == 'both' else differences} |")
     print(f"\n{len(ids)} test pictures of {len(set(patients))} lesions; {machine()}, commit {commit()}")
 
 
