@@ -24,6 +24,7 @@ from diascope.engine.preparing import prepared, stored_cases, truth_of
 from diascope.engine.reading import Reader
 from diascope.planning.fingerprint import fingerprint
 from diascope.planning.survey import take_survey
+from diascope.reports.words import choose
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.image_pairs import SOURCE
 from diascope.tasks.image_to_image import GAIN, INPUT, TASK
@@ -155,8 +156,9 @@ def test_it_learns_and_what_is_said_is_in_the_unit(tmp_path: Path) -> None:
     assert said.error is not None
     assert (said.made.unit, said.made.shape) == ("HU", SHAPE)
     assert said.made.geometry.is_close(GRID)
-    measure = said.findings[0].measures["absolute error"]
+    measure = said.findings[0].measures["expected absolute error"]
     assert (measure.unit, measure.high) == ("HU", None)
+    assert measure.note == "mean over voxels; too few validation cases for a bound"
     assert measure.value == pytest.approx(float(said.error.array.mean()), rel=1e-3)
 
 
@@ -225,4 +227,15 @@ def test_a_reading_without_a_grid_says_nothing(tmp_path: Path) -> None:
     decision = {"mae_bound": None, "mae_median": 1.0, "expected_error": None, "rule": ""}
     output = Output(np.zeros(SHAPE, np.float32))
     assert TASK.decode(output, replace(example, original=None), decision, plan).made is None
-    assert TASK.decode(output, example, decision, plan).error is None
+    said = TASK.decode(output, example, decision, plan)
+    assert said.error is None
+    measure = said.findings[0].measures["expected absolute error"]
+    assert (measure.value, "not of this one: without mirrored readings" in measure.note) == (1.0, True)
+
+
+def test_every_reason_of_the_plan_is_chinese_as_well(tmp_path: Path) -> None:
+    words = choose("zh-CN")
+    for number, unit in enumerate(("HU", "a.u.")):
+        listing = pairs(tmp_path / str(number), unit=unit)
+        for name, choice in TASK.choices(facts(listing), listing.targets[0]).items():
+            assert words.phrase(choice.reason) != choice.reason, name
