@@ -134,7 +134,7 @@ class ImageToImage:
         return (Phase("network", _parameters, partial(_loss, plan=plan)),)
 
     def observe(self, output: Output, example: Example, truth: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Row:
-        true, said = truth["image"], output.values
+        true, said = truth["image"], _kept(output.values, plan)
         if true.shape != said.shape:
             raise UnsoundGeometry(
                 f"the target of {example.case.id} is {true.shape}, what was made {said.shape}",
@@ -183,7 +183,7 @@ class ImageToImage:
             return Prediction(())
         geometry, unit = example.original[0], plan["target_unit"]
         told = expected(output.spread, decision)
-        made = Image(output.values[None], geometry, plan["target_modality"], unit)
+        made = Image(_kept(output.values, plan)[None], geometry, plan["target_modality"], unit)
         error = None if told is None else Image(told[None].astype(np.float32), geometry, unit=unit)
         usual = decision["mae_median"] if told is None else float(np.mean(told))
         bound = decision["mae_bound"]
@@ -241,6 +241,12 @@ def _data_range(facts: InputFacts) -> float:
 
 def _unit(plan: Plan) -> str:
     return f"{{{plan['target_unit']}}}" if plan["target_unit"] in ("a.u.", "grey") else str(plan["target_unit"])
+
+
+def _kept(values: npt.NDArray[Any], plan: Plan) -> npt.NDArray[Any]:
+    """What was made; of pictures of 8 bits what such a file holds, so that what is measured is what is written."""
+    eight_bits = plan["target_unit"] == "grey" and plan["data_range"] == GREY
+    return values.clip(0, GREY) if eight_bits else values
 
 
 def _whence(told: Any, spread: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 
 from diascope import formats
 from diascope.core import registry
@@ -239,3 +240,21 @@ def test_every_reason_of_the_plan_is_chinese_as_well(tmp_path: Path) -> None:
         listing = pairs(tmp_path / str(number), unit=unit)
         for name, choice in TASK.choices(facts(listing), listing.targets[0]).items():
             assert words.phrase(choice.reason) != choice.reason, name
+
+
+def test_a_picture_of_eight_bits_stays_one_however_white_it_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("images", "targets"):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            Pillow.fromarray(rng.integers(0, 256, (16, 18), np.uint8)).save(tmp_path / folder / f"{number}.png")
+    listing = SOURCE.list(str(tmp_path), SourceOptions())
+    plan = a_plan(facts(listing), listing.targets[0], patch=[1, 16, 16], spacing=[1.0, 1.0, 1.0])
+    example, masks = prepared(listing.cases[0], listing.root, plan)
+    truth = truth_of(example, masks, plan)
+    output = Output(np.where(truth["image"] > 128, 300, -40).astype(np.float32))
+    decision = {"mae_bound": None, "mae_median": 1.0, "expected_error": None, "rule": ""}
+    made = TASK.decode(output, example, decision, plan).made
+    assert made is not None
+    assert (made.array.min(), made.array.max()) == (0, 255)
+    assert TASK.observe(output, example, truth, plan)["mae"] == pytest.approx(np.abs(made.array - truth["image"]).mean())
