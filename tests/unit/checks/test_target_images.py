@@ -16,6 +16,7 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.problem import Problem
 from diascope.planning.survey import take_survey
+from diascope.reports.words import choose
 from diascope.testing import a_case
 
 TARGET = Target(name="target_image", kind="image", columns=("target_image",))
@@ -52,6 +53,7 @@ def test_another_grid_is_left_out_with_the_way_out(tmp_path: Path) -> None:
     assert (problem.severity, problem.exclude) == ("warn", ("case1",))
     assert "the target image's origin is 0.50 mm away" in problem.detail
     assert "resample one onto the grid of the other" in problem.detail
+    assert "目标图像的原点与图像相距 0.50 mm" in choose("zh-CN").phrase(problem.detail)
 
 
 def test_where_no_pair_is_one_the_data_is_refused(tmp_path: Path) -> None:
