@@ -247,7 +247,8 @@ class Console:
                 else difference["note"]
             )
             cells = [f"{row[k]:.4f}" if row[k] is not None else "–" for k in ("one", "other")]
-            value = "–" if difference["value"] is None else f"{difference['value']:+.4f}"
+            unit = "" if difference["unit"] == "1" else f" {escape(difference['unit'])}"
+            value = "–" if difference["value"] is None else f"{difference['value']:+.4f}{unit}"
             table.add_row(name, *cells, value, interval, "–" if row["p"] is None else f"{row['p']:.3f}")
         self.out.print(table)
 

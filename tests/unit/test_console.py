@@ -80,3 +80,15 @@ def test_an_answer_says_where_in_the_patient_and_which_files_were_written(capsys
     shown = capsys.readouterr().out
     assert "nodule at (-25.07, -34.5, 317) mm LPS: present width 9.2 mm" in shown
     assert f"{Path('out', 'p-1')}: made.nii.gz, expected_error.nii.gz" in shown
+
+
+def test_a_difference_of_two_releases_has_its_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    shares, errors = Measure(value=0.1, low=0.05, high=0.2), Measure(value=-3.5, low=-4.0, high=-3.0, unit="HU")
+    metrics = {
+        name: {"one": 1.0, "other": 2.0, "difference": measure.model_dump(mode="json"), "p": 0.01}
+        for name, measure in (("ssim", shares), ("mae", errors))
+    }
+    Console(quiet=True, as_json=False).show_comparison({"metrics": metrics})
+    shown = capsys.readouterr().out
+    assert "-3.5000 HU" in shown
+    assert "+0.1000  " in shown
