@@ -10,7 +10,7 @@ from diascope.planning.survey import Survey
 
 
 class EmptyImage:
-    """Constant images, all-zero ones among them, and images with NaN or infinite voxels; of inputs, and of targets that are images."""
+    """Constant images, all-zero ones among them, and images with NaN or infinite voxels, targets included."""
 
     title = "Constant, all-zero and NaN images"
 

@@ -78,9 +78,7 @@ def predict(
     console, place = Console(quiet, as_json), workspace_of(workspace)
     found = answered(place.find("releases", release), location, out, backend, memory, console.tell)
     said, folders = [one.to_json() for one in found.values()], [str(folder) for folder in found]
-    console.finish(
-        {"out": str(out), "findings": said, "folders": folders}, lambda: console.show_findings(found, out)
-    )
+    console.finish({"out": str(out), "findings": said, "folders": folders}, lambda: console.show_findings(found, out))
 
 
 @app.command(epilog="Example: diascope synthesize films-synthesis@1 --count 200 --class benign --out made")

@@ -257,4 +257,6 @@ def test_a_picture_of_eight_bits_stays_one_however_white_it_is(tmp_path: Path) -
     made = TASK.decode(output, example, decision, plan).made
     assert made is not None
     assert (made.array.min(), made.array.max()) == (0, 255)
-    assert TASK.observe(output, example, truth, plan)["mae"] == pytest.approx(np.abs(made.array - truth["image"]).mean())
+    assert TASK.observe(output, example, truth, plan)["mae"] == pytest.approx(
+        np.abs(made.array - truth["image"]).mean()
+    )
