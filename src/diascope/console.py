@@ -200,9 +200,9 @@ class Console:
             self.out.print(f"  {escape(line)}")
         self.out.print(f"report  {escape(str(found.report))}")
 
-    def show_findings(self, findings: Sequence[Any], out: Path) -> None:
-        """What a release said."""
-        for one in findings:
+    def show_findings(self, findings: Mapping[Path, Any], out: Path) -> None:
+        """What a release said, by the folder of each case, and the files that lie in it."""
+        for folder, one in findings.items():
             self.out.print(
                 f"[bold]{escape(one.case)}[/] [dim]{escape(one.release)}{'' if one.signed_by else ' · unsigned'}[/]"
             )
@@ -212,10 +212,13 @@ class Console:
                     for name, m in finding.measures.items()
                     if m.value is not None
                 )
-                span = finding.span
+                span, middle = finding.span, finding.place and finding.place.centre_mm
                 where = f" {span.start}-{span.stop} {escape(repr(span.text))}" if span else ""
+                where += f" at ({', '.join(f'{number:g}' for number in middle)}) mm LPS" if middle else ""
                 said = f"{finding.status} {escape(numbers)} {escape(finding.reason)}".rstrip()
                 self.out.print(f"  {escape(finding.concept)}{where}: {said}")
+            if one.files:
+                self.out.print(f"  [dim]{escape(str(folder))}: {escape(', '.join(one.files.values()))}[/]")
         self.out.print(f"written to {escape(str(out))}. Not a medical device.")
 
     def show_hits(self, found: Any) -> None:
@@ -244,7 +247,8 @@ class Console:
                 else difference["note"]
             )
             cells = [f"{row[k]:.4f}" if row[k] is not None else "–" for k in ("one", "other")]
-            value = "–" if difference["value"] is None else f"{difference['value']:+.4f}"
+            unit = "" if difference["unit"] == "1" else f" {escape(difference['unit'])}"
+            value = "–" if difference["value"] is None else f"{difference['value']:+.4f}{unit}"
             table.add_row(name, *cells, value, interval, "–" if row["p"] is None else f"{row['p']:.3f}")
         self.out.print(table)
 

@@ -62,7 +62,7 @@ def test_less_noise_than_the_input(tmp_path: Path, capsys: pytest.CaptureFixture
     assert len(said) == 4
     assert set(said[0]["files"]) == {"made", "expected_error", "picture"}
     assert any("made by a program" in note for note in said[0]["notes"])
-    assert said[0]["findings"][0]["measures"]["absolute error"]["unit"] == "HU"
+    assert said[0]["findings"][0]["measures"]["expected absolute error"]["unit"] == "HU"
     written = formats.read(FileRef(format="nifti", paths=(f"{said[0]['case']}/made.nii.gz",)), answers)
     assert written.geometry.is_close(GRID)
     assert (written.shape, written.unit) == (SHAPE, "HU")

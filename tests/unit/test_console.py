@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from diascope.console import Console
+from diascope.core.finding import Finding, Findings, Measure, Place
 
 
 def said(capsys: pytest.CaptureFixture[str], *news: dict[str, Any], quiet: bool = False) -> str:
@@ -63,3 +65,30 @@ def test_a_check_says_what_was_not_read_and_why_data_is_refused(capsys: pytest.C
     shown = capsys.readouterr().out
     assert "not read: [remark]" in shown
     assert "would be refused\n  because of this\n" in shown
+
+
+def test_an_answer_says_where_in_the_patient_and_which_files_were_written(capsys: pytest.CaptureFixture[str]) -> None:
+    place = Place(start=(1, 2, 3), stop=(2, 3, 4), centre_mm=(-25.07, -34.5, 317.0))
+    measures = {"width": Measure(value=9.2, unit="mm")}
+    finding = Finding(concept="nodule", status="present", measures=measures, place=place)
+    said = Findings(
+        release="r@1 abc", signed_by=None, signature="unsigned", task="detection", case="p", inputs={}, backend="torch",
+        created="2026-01-01T00:00:00+00:00", findings=(finding,),
+        files={"made": "made.nii.gz", "expected_error": "expected_error.nii.gz"},
+    )  # fmt: skip
+    Console(quiet=True, as_json=False).show_findings({Path("out", "p-1"): said}, Path("out"))
+    shown = capsys.readouterr().out
+    assert "nodule at (-25.07, -34.5, 317) mm LPS: present width 9.2 mm" in shown
+    assert f"{Path('out', 'p-1')}: made.nii.gz, expected_error.nii.gz" in shown
+
+
+def test_a_difference_of_two_releases_has_its_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    shares, errors = Measure(value=0.1, low=0.05, high=0.2), Measure(value=-3.5, low=-4.0, high=-3.0, unit="HU")
+    metrics = {
+        name: {"one": 1.0, "other": 2.0, "difference": measure.model_dump(mode="json"), "p": 0.01}
+        for name, measure in (("ssim", shares), ("mae", errors))
+    }
+    Console(quiet=True, as_json=False).show_comparison({"metrics": metrics})
+    shown = capsys.readouterr().out
+    assert "-3.5000 HU" in shown
+    assert "+0.1000  " in shown

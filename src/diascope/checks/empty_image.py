@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from diascope.checks import Check
-from diascope.checks.judging.seen import images
+from diascope.checks.judging.seen import images, target_images
 from diascope.checks.judging.words import count, some
 from diascope.core.problem import Problem
 from diascope.planning.survey import Survey
 
 
 class EmptyImage:
-    """Constant images, all-zero ones among them, and images with NaN or infinite voxels."""
+    """Constant images, all-zero ones among them, and images with NaN or infinite voxels, targets included."""
 
     title = "Constant, all-zero and NaN images"
 
     def look(self, survey: Survey) -> list[Problem]:
         problems: list[Problem] = []
-        for name, seen in images(survey).items():
+        for name, seen in {**images(survey), **target_images(survey)}.items():
             constant = [case.id for case, facts in seen if facts.minimum == facts.maximum]
             zero = sum(facts.minimum == facts.maximum == 0 for _, facts in seen)
             if constant:

@@ -73,13 +73,12 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Read new studies: findings, masks, pictures, DICOM SEG."""
-    from diascope.stages.predict import predict as run_predict
+    from diascope.stages.predict import answered
 
     console, place = Console(quiet, as_json), workspace_of(workspace)
-    found = run_predict(place.find("releases", release), location, out, backend, memory, console.tell)
-    console.finish(
-        {"out": str(out), "findings": [one.to_json() for one in found]}, lambda: console.show_findings(found, out)
-    )
+    found = answered(place.find("releases", release), location, out, backend, memory, console.tell)
+    said, folders = [one.to_json() for one in found.values()], [str(folder) for folder in found]
+    console.finish({"out": str(out), "findings": said, "folders": folders}, lambda: console.show_findings(found, out))
 
 
 @app.command(epilog="Example: diascope synthesize films-synthesis@1 --count 200 --class benign --out made")

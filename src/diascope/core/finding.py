@@ -24,7 +24,7 @@ class Measure(Record):
 
 
 class Place(Record):
-    """Where: a box in voxels (z, y, x) half-open, and its centre in mm where millimetres exist."""
+    """Where: a box in voxels (z, y, x) half-open; `centre_mm` in millimetres of the patient (x, y, z; LPS), if any."""
 
     start: tuple[int, int, int]
     stop: tuple[int, int, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +49,7 @@ def in_scope(opened: OpenRelease, looked: Looked) -> Looked:
         DataRefused: When a network of these dimensions and channels cannot read every case; names those it cannot.
     """
     cases, _ = measurable(looked.usable())
+    looked = replace(looked, problems=(*looked.problems, *_other_units(opened, looked, cases)))
     names = input_names(cases[0], opened.plan) if cases else {}
     facts = {case.id: _of_release(looked.survey.facts[case.id], names) for case in cases}
     _refuse_unreadable(opened, facts)
@@ -67,6 +68,29 @@ def in_scope(opened: OpenRelease, looked: Looked) -> Looked:
         cases=tuple(broken),
     )
     return replace(looked, problems=(*looked.problems, problem))
+
+
+def _other_units(opened: OpenRelease, looked: Looked, cases: Sequence[Case]) -> list[Problem]:
+    """Target images in another unit than what the release makes: their difference has none."""
+    ours = opened.plan.choices.get("target_unit")
+    told = {
+        case.id: pair.image.unit
+        for case in cases
+        for pair in looked.survey.facts[case.id].pairs.values()
+        if ours is not None and pair.image.unit != ours.value
+    }
+    if not told or ours is None:
+        return []
+    unit = next(iter(told.values()))
+    problem = Problem(
+        check=INPUT_GATE,
+        severity="warn",
+        title=f"{len(told)} of {len(cases)} target images are in {unit}, and the release makes {ours.value}",
+        detail="Where these are two scales, every error is the difference of the scales. They are measured all the "
+        "same. Write the unit into the files (docs/how-to/image-to-image.md), or bring the targets to it.",
+        cases=tuple(told),
+    )
+    return [problem]
 
 
 def _of_release(facts: CaseFacts, names: Mapping[str, str]) -> dict[str, InputFactsOfCase]:

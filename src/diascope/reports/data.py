@@ -87,7 +87,7 @@ def _inputs(fingerprint: Fingerprint, words: Words) -> Markup:
 
 
 def _strata(fingerprint: Fingerprint, words: Words) -> Markup | None:
-    if not fingerprint.strata:
+    if not any(fingerprint.strata):  # cases of no stratum are all alike
         return None
     counts = tuple(float(count) for count in fingerprint.strata.values())
     return figure_markup(Bars(title=words("table.strata"), names=tuple(fingerprint.strata), values=counts), words)

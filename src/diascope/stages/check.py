@@ -318,9 +318,11 @@ def _nothing(listing: Listing, request: Request) -> DataRefused:
     name = wanted or likeliest(target.name for target in listing.targets)
     why = next((NO_CLASSES[one.kind] for one in listing.targets if one.name == name and one.kind in NO_CLASSES), "")
     known = ", ".join(f"{target.name} ({target.kind})" for target in listing.targets) or "none"
+    parts = any(target.kind == "mask" for target in listing.targets)
     return DataRefused(
         f"no task can learn {f'the target {name!r}' if wanted or why else 'anything'} from {request.location}"
         + (f": {why}" if why else ""),
         given=f"possible targets: {known}",
-        todo="Give labels (docs/how-to/layouts.md), or choose with --target and --task",
+        todo="Give labels (docs/how-to/layouts.md), or choose with --target and --task"
+        + ("; boxes around what masks mark are listed by --source mask_boxes" if parts else ""),
     )

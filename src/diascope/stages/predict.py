@@ -232,6 +232,18 @@ def predict(
         BadUsage: When there is nothing to read at the location.
         DiascopeError: When no case could be read: the first reason.
     """
+    return list(answered(release, location, out, backend, memory_gb, tell).values())
+
+
+def answered(
+    release: Path,
+    location: str,
+    out: Path,
+    backend: str | None = None,
+    memory_gb: float | None = None,
+    tell: Tell = silent,
+) -> dict[Path, Findings]:
+    """The same, by the folder of each case: `Findings.files` are names in it."""
     predictor = Predictor(release, backend, memory_gb)
     cases = list(incoming(location, predictor.opened, tell))
     folders = [out / name for name in folder_names([one.case for one in cases])]
@@ -244,7 +256,7 @@ def predict(
     session.finish()
     if session.why is not None and session.refused == len(cases):
         raise session.why
-    return [session.found[folder] for folder in folders]
+    return {folder: session.found[folder] for folder in folders}
 
 
 def incoming(location: str, opened: OpenRelease, tell: Tell = silent) -> Iterator[Incoming]:

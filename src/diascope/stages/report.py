@@ -92,7 +92,8 @@ def training_figures(run_folder: Path, run: Run) -> tuple[Figure, ...]:
         charts.append(Chart(title="Training loss", x_label="step", y_label="loss", lines=tuple(losses)))
     for metric, lines in watched.items():
         drawn = tuple(_line(name or metric, points) for name, points in lines.items())
-        charts.append(Chart(title=f"Validation: {metric}", x_label="step", y_label=metric, lines=drawn))
+        if any(line.x for line in drawn):  # some are never defined while training goes on
+            charts.append(Chart(title=f"Validation: {metric}", x_label="step", y_label=metric, lines=drawn))
     return tuple(charts)
 
 

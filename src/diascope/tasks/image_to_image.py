@@ -34,6 +34,8 @@ INPUT, GAIN = "input as it is", "made minus input"
 WITHOUT_CHANGE = ("none", "mirror_only")
 """Augmentations after which input and target are still a pair."""
 RULE = "no probability is given, and calibration is not applicable: the errors on validation say what to expect"
+ERROR = "expected absolute error"
+"""What is said of a case: its own error is not known, since nobody recorded what it should be."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -132,7 +134,7 @@ class ImageToImage:
         return (Phase("network", _parameters, partial(_loss, plan=plan)),)
 
     def observe(self, output: Output, example: Example, truth: Mapping[str, npt.NDArray[Any]], plan: Plan) -> Row:
-        true, said = truth["image"], output.values
+        true, said = truth["image"], _kept(output.values, plan)
         if true.shape != said.shape:
             raise UnsoundGeometry(
                 f"the target of {example.case.id} is {true.shape}, what was made {said.shape}",
@@ -181,11 +183,11 @@ class ImageToImage:
             return Prediction(())
         geometry, unit = example.original[0], plan["target_unit"]
         told = expected(output.spread, decision)
-        made = Image(output.values[None], geometry, plan["target_modality"], unit)
+        made = Image(_kept(output.values, plan)[None], geometry, plan["target_modality"], unit)
         error = None if told is None else Image(told[None].astype(np.float32), geometry, unit=unit)
         usual = decision["mae_median"] if told is None else float(np.mean(told))
         bound = decision["mae_bound"]
-        note = "mean over voxels; "
+        note = f"{_whence(told, output.spread)}; "
         note += (
             "too few validation cases for a bound" if bound is None else f"{COVERED:.0%} of cases stay below the end"
         )
@@ -199,7 +201,7 @@ class ImageToImage:
         finding = Finding(
             concept=plan.target.name,
             status="measured",
-            measures={"absolute error": measure},
+            measures={ERROR: measure},
             rule=str(decision["rule"]),
         )
         return Prediction((finding,), made=made, error=error)
@@ -239,6 +241,20 @@ def _data_range(facts: InputFacts) -> float:
 
 def _unit(plan: Plan) -> str:
     return f"{{{plan['target_unit']}}}" if plan["target_unit"] in ("a.u.", "grey") else str(plan["target_unit"])
+
+
+def _kept(values: npt.NDArray[Any], plan: Plan) -> npt.NDArray[Any]:
+    """What was made; of pictures of 8 bits what such a file holds, so that what is measured is what is written."""
+    eight_bits = plan["target_unit"] == "grey" and plan["data_range"] == GREY
+    return values.clip(0, GREY) if eight_bits else values
+
+
+def _whence(told: Any, spread: Any) -> str:
+    """Where the expected error of a case comes from."""
+    if told is not None:
+        return "mean over voxels"
+    why = "without mirrored readings (mirror_reading)" if spread is None else "too few of them"
+    return f"median of validation cases, not of this one: {why}"
 
 
 def _parameters(network: nn.Module) -> Iterable[nn.Parameter]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diascope import formats
+from diascope.checks.empty_image import CHECK as EMPTY
 from diascope.checks.target_images import CHECK
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, Target
@@ -14,6 +16,7 @@ from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.problem import Problem
 from diascope.planning.survey import take_survey
+from diascope.reports.words import choose
 from diascope.testing import a_case
 
 TARGET = Target(name="target_image", kind="image", columns=("target_image",))
@@ -50,6 +53,7 @@ def test_another_grid_is_left_out_with_the_way_out(tmp_path: Path) -> None:
     assert (problem.severity, problem.exclude) == ("warn", ("case1",))
     assert "the target image's origin is 0.50 mm away" in problem.detail
     assert "resample one onto the grid of the other" in problem.detail
+    assert "目标图像的原点与图像相距 0.50 mm" in choose("zh-CN").phrase(problem.detail)
 
 
 def test_where_no_pair_is_one_the_data_is_refused(tmp_path: Path) -> None:
@@ -70,3 +74,17 @@ def test_targets_on_scales_of_their_own_are_told(tmp_path: Path) -> None:
     (problem,) = looked(tmp_path, *cases)
     assert problem.title.startswith("the scale of the target images differs from case to case")
     assert not problem.exclude
+
+
+@pytest.mark.parametrize(("value", "title"), [(np.nan, "NaN or infinite voxels"), (0.0, "one value everywhere")])
+def test_a_target_without_values_is_left_out_as_an_input_would_be(tmp_path: Path, value: float, title: str) -> None:
+    cases = [a_pair(tmp_path, number) for number in range(2)]
+    path = tmp_path / "out0.nii.gz"
+    target = formats.read(FileRef(format="nifti", paths=(path.name,)), tmp_path)
+    spoilt = np.array(target.array)
+    spoilt[..., : 2 if np.isnan(value) else None] = value
+    registry.get("formats", "nifti").write(target.with_array(spoilt), path)
+    survey = take_survey(cases, tmp_path, TARGET, workers=1)
+    (problem,) = EMPTY.look(survey)
+    assert f"1 image of 'target_image' with {title}" in problem.title
+    assert problem.exclude == ("case0",)

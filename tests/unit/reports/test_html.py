@@ -447,3 +447,10 @@ def test_a_table_of_every_case_is_cut_and_says_where_the_rest_is() -> None:
     assert "study-299" in page
     assert "study-300" not in page
     assert "The 300 worst cases are shown; all 1,000 are in evaluation.json" in page
+
+
+def test_cases_that_are_all_alike_have_no_chart_of_strata() -> None:
+    content = a_content()
+    assert "Training cases in each stratum" in render_report(content)
+    alike = content.fingerprint.model_copy(update={"strata": {"": 50}})
+    assert "Training cases in each stratum" not in render_report(replace(content, fingerprint=alike))

@@ -109,6 +109,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     listing = registry.get("sources", "box_table").list(str(tmp_path / "boxes.csv"), OPTIONS)
     assert boxes(listing).array.tolist() == said.array.tolist()
     assert boxes(listing).labels == said.labels
+    assert not listing.cases[0].covariates  # how sure the model was of a box is nothing about the image
     write_volume_boxes("a.nii.gz", Boxes(), geometry, labels, tmp_path)
     assert (tmp_path / "boxes.csv").read_text().splitlines()[1] == "a.nii.gz,,,,,,,,"
 

@@ -110,6 +110,15 @@ def test_a_remark_beside_a_mask_does_not_stand_in_its_way(tmp_path: Path) -> Non
     assert learnt(looked(a_table(tmp_path, "case,image,mask,finding,type", rows))) == "mask"
 
 
+def test_masks_where_boxes_are_asked_for_name_the_way(tmp_path: Path) -> None:
+    array = np.zeros((6, 7), np.uint8)
+    array[1, 2:4] = 255
+    PIL.Image.fromarray(array).save(tmp_path / "m.gif")
+    root = a_table(tmp_path, "case,image,mask", [f"{number},a.png,m.gif" for number in range(4)])
+    with pytest.raises(DataRefused, match="--source mask_boxes"):
+        looked(root, task="detection")
+
+
 def of_target(found: Looked) -> list[Problem]:
     return [problem for problem in found.problems if problem.check == "target"]
 

@@ -1,7 +1,8 @@
-"""The commands of a report work when they are pasted."""
+"""The commands of a report work when they are pasted; curves of training are drawn where there is something."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from typer.testing import CliRunner
 from diascope.cli import app
 from diascope.core.case import Target
 from diascope.core.plan import Choice, Plan
+from diascope.core.run import Member, Run
 from diascope.planning.looked import Looked
 from diascope.planning.settings import parse_settings
 from diascope.sources import Request, SourceOptions
 from diascope.stages.curate import curate
-from diascope.stages.report import commands
+from diascope.stages.report import commands, training_figures
 from diascope.store.workspace import Workspace
 from diascope.testing.factories import CLASSES, a_survey
 
@@ -107,3 +109,17 @@ def test_curation_keeps_the_request_with_a_location_that_means_the_same_everywhe
     assert kept == request.model_copy(update={"location": str(tmp_path / "films")})
     other = curate(Workspace(tmp_path / "space"), looked, request.model_copy(update={"location": "phantom:20"}))
     assert Request.read(other.folder / "request.json").location == "phantom:20"
+
+
+def test_a_measure_that_is_never_defined_in_training_has_no_empty_chart(tmp_path: Path) -> None:
+    member = Member(fold=None, weights="weights.safetensors", sha256="", steps=9, changes=())
+    run = Run(
+        name="r", plan_hash="", dataset="d", members=(member,), environment={}, process={}, predicted_minutes=1.0,
+        actual_minutes=1.0, predicted_gb=1.0, actual_gb=1.0, created="",
+    )  # fmt: skip
+    lines = [
+        {"event": "loss", "step": 3, "network": 1.0, "learning_rate": 0.1},
+        {"event": "validation", "step": 3, "mae": 2.0, "below_bound": float("nan")},
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [figure.title for figure in training_figures(tmp_path, run)] == ["Training loss", "Validation: mae"]

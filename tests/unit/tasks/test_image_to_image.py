@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 
 from diascope import formats
 from diascope.core import registry
@@ -24,6 +25,7 @@ from diascope.engine.preparing import prepared, stored_cases, truth_of
 from diascope.engine.reading import Reader
 from diascope.planning.fingerprint import fingerprint
 from diascope.planning.survey import take_survey
+from diascope.reports.words import choose
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.image_pairs import SOURCE
 from diascope.tasks.image_to_image import GAIN, INPUT, TASK
@@ -155,8 +157,9 @@ def test_it_learns_and_what_is_said_is_in_the_unit(tmp_path: Path) -> None:
     assert said.error is not None
     assert (said.made.unit, said.made.shape) == ("HU", SHAPE)
     assert said.made.geometry.is_close(GRID)
-    measure = said.findings[0].measures["absolute error"]
+    measure = said.findings[0].measures["expected absolute error"]
     assert (measure.unit, measure.high) == ("HU", None)
+    assert measure.note == "mean over voxels; too few validation cases for a bound"
     assert measure.value == pytest.approx(float(said.error.array.mean()), rel=1e-3)
 
 
@@ -225,4 +228,35 @@ def test_a_reading_without_a_grid_says_nothing(tmp_path: Path) -> None:
     decision = {"mae_bound": None, "mae_median": 1.0, "expected_error": None, "rule": ""}
     output = Output(np.zeros(SHAPE, np.float32))
     assert TASK.decode(output, replace(example, original=None), decision, plan).made is None
-    assert TASK.decode(output, example, decision, plan).error is None
+    said = TASK.decode(output, example, decision, plan)
+    assert said.error is None
+    measure = said.findings[0].measures["expected absolute error"]
+    assert (measure.value, "not of this one: without mirrored readings" in measure.note) == (1.0, True)
+
+
+def test_every_reason_of_the_plan_is_chinese_as_well(tmp_path: Path) -> None:
+    words = choose("zh-CN")
+    for number, unit in enumerate(("HU", "a.u.")):
+        listing = pairs(tmp_path / str(number), unit=unit)
+        for name, choice in TASK.choices(facts(listing), listing.targets[0]).items():
+            assert words.phrase(choice.reason) != choice.reason, name
+
+
+def test_a_picture_of_eight_bits_stays_one_however_white_it_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("images", "targets"):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            Pillow.fromarray(rng.integers(0, 256, (16, 18), np.uint8)).save(tmp_path / folder / f"{number}.png")
+    listing = SOURCE.list(str(tmp_path), SourceOptions())
+    plan = a_plan(facts(listing), listing.targets[0], patch=[1, 16, 16], spacing=[1.0, 1.0, 1.0])
+    example, masks = prepared(listing.cases[0], listing.root, plan)
+    truth = truth_of(example, masks, plan)
+    output = Output(np.where(truth["image"] > 128, 300, -40).astype(np.float32))
+    decision = {"mae_bound": None, "mae_median": 1.0, "expected_error": None, "rule": ""}
+    made = TASK.decode(output, example, decision, plan).made
+    assert made is not None
+    assert (made.array.min(), made.array.max()) == (0, 255)
+    assert TASK.observe(output, example, truth, plan)["mae"] == pytest.approx(
+        np.abs(made.array - truth["image"]).mean()
+    )

@@ -30,6 +30,16 @@ def images(survey: Survey) -> dict[str, list[tuple[Case, InputFactsOfCase]]]:
     return found
 
 
+def target_images(survey: Survey) -> dict[str, list[tuple[Case, InputFactsOfCase]]]:
+    """The same of targets that are images."""
+    found: dict[str, list[tuple[Case, InputFactsOfCase]]] = {}
+    for case in survey.cases:
+        if case.id in survey.facts:
+            for name, pair in survey.facts[case.id].pairs.items():
+                found.setdefault(name, []).append((case, pair.image))
+    return found
+
+
 def looks(survey: Survey, kind: str) -> dict[str, list[tuple[Case, Look]]]:
     """Name of each input of a kind that is no image to the readable cases that have it, in manifest order."""
     found: dict[str, list[tuple[Case, Look]]] = {}

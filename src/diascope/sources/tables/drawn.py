@@ -70,6 +70,8 @@ IMAGE = (
 """Columns that name the image."""
 DIFFICULT = ("difficult", "ignore", "ignored", "iscrowd", "is_crowd", "crowd")
 """Columns that say with 1 that a box is to be ignored."""
+SCORE = ("probability", "score", "confidence")
+"""Columns that say how sure a model was of a box, as in our own `boxes.csv`: nothing about the image."""
 ONLY = "object"
 """The label of boxes without one."""
 Form = Literal["corners", "corner and size", "middle and size", "mm"]
@@ -95,6 +97,7 @@ class Sides:
         form: What the numbers are. Of `mm` they are millimetres of the patient (LPS), else voxels.
         label: None where all boxes have one label.
         ignored: None where no box is to be ignored.
+        score: How sure a model was; None where people drew. It is not read.
     """
 
     image: str
@@ -102,11 +105,12 @@ class Sides:
     form: Form
     label: str | None
     ignored: str | None
+    score: str | None = None
 
     @property
     def columns(self) -> frozenset[str]:
         """All of them."""
-        return frozenset({self.image, *self.numbers, *(one for one in (self.label, self.ignored) if one)})
+        return frozenset({self.image, *self.numbers, *(one for one in (self.label, self.ignored, self.score) if one)})
 
 
 def boxes_alone(rows: Rows | None, options: SourceOptions) -> Rows | None:
@@ -120,12 +124,12 @@ def boxes_alone(rows: Rows | None, options: SourceOptions) -> Rows | None:
 def sides_of(columns: Sequence[str]) -> Sides | None:
     """The columns of boxes; None where this is another table."""
     known = {plain(name): name for name in reversed(columns)}
-    image = first_of(columns, IMAGE)
+    image, label, ignored, score = (first_of(columns, one) for one in (IMAGE, LABEL, DIFFICULT, SCORE))
     for form, sets in FORMS:
         for names in sets:
             if image is not None and all(name in known for name in names):
                 numbers = tuple(known[name] for name in names)
-                return Sides(image, numbers, form, first_of(columns, LABEL), first_of(columns, DIFFICULT))
+                return Sides(image, numbers, form, label, ignored, score)
     return None
 
 
