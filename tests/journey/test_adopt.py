@@ -19,6 +19,7 @@ from diascope import cli
 from diascope.core import registry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
+from diascope.engine.given import UNKNOWN_TRAINING
 from diascope.models.files import trust
 from diascope.store.releases import open_release
 
@@ -108,6 +109,13 @@ def test_a_file_is_measured_recalibrated_and_read_with(tmp_path: Path, capsys: p
     run(capsys, "predict", made["release"], data / "f0.png", "-o", tmp_path / "out", *space)
     (answer,) = (tmp_path / "out").rglob("findings.json")
     assert json.loads(answer.read_text())["findings"][0]["measures"]["probability"]["value"] < 0.99
+    others = films(tmp_path / "others", 40)
+    measured = run(capsys, "evaluate", made["release"], others, *space, "--target", "diagnosis")["evaluation"]
+    assert UNKNOWN_TRAINING in measured["warnings"]
+    both = run(capsys, "compare", made["release"], made["release"], others, *space, "--target", "diagnosis")
+    assert any(UNKNOWN_TRAINING in warning for warning in both["warnings"])
+    why = run(capsys, "explain", made["release"], data / "f0.png", "-o", tmp_path / "why", *space, code=2)
+    assert "made elsewhere" in why
     assert "run as it is" in run(capsys, "export", made["release"], "--to", "onnx", *space, code=1)
     assert "read by torch only" in run(
         capsys, "predict", made["release"], data / "f0.png", "-o", tmp_path / "o", "--backend", "openvino", code=2

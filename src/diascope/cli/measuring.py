@@ -62,7 +62,10 @@ def _measured(found: Any) -> list[str]:
 def longitudinal(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="Manifest or table: a row a visit.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New CSV: what each visit was before, beside it.")],
-    target: Annotated[str, typer.Option("--target", help="Column to learn later (or TIME,EVENT): it gets no history.")],
+    target: Annotated[
+        str | None, typer.Option("--target", help="Column to learn later (or TIME,EVENT): it gets no history.")
+    ] = None,
+    no_target: Annotated[bool, typer.Option("--no-target", help="A table without labels, for predict.")] = False,
     patient: PatientOption = None,
     date: Annotated[str | None, typer.Option("--date", help="Column that says when a row was taken.")] = None,
     follow_ups: Annotated[bool, typer.Option("--follow-ups", help="Leave first visits out.")] = False,
@@ -75,9 +78,15 @@ def longitudinal(
     quiet: QuietOption = False,
 ) -> None:
     """Add what a patient's earlier visit was, and how fast it changed, to a table that fit reads."""
+    from diascope.core.errors import BadUsage
     from diascope.stages.longitudinal import Asked
     from diascope.stages.longitudinal import longitudinal as run_longitudinal
 
+    if (target is None) != no_target:
+        raise BadUsage(
+            "how the column changed that is learnt later would be the answer, so it must be known",
+            todo="Name it with --target, or give --no-target for a table that is read with predict",
+        )
     console = Console(quiet, as_json)
     found = run_longitudinal(table, out, Asked(target, patient, date, follow_ups, register), console.tell)
     console.finish(found.to_json(), lambda: console.show_lines(_followed(found)))
@@ -87,6 +96,7 @@ def _followed(found: Any) -> list[str]:
     left = [f"not registered: {case}: {why}" for case, why in found.problems.items()]
     return [
         *left,
+        *found.notes,
         f"added: {', '.join(found.added)}",
         f"{found.rows} rows, {found.with_earlier} with an earlier visit: {found.out}",
     ]

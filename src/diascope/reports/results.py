@@ -10,6 +10,7 @@ from typing import Any
 from diascope.core.evaluation import CaseScore, Evaluation, Subgroup
 from diascope.core.figure import Figure, Gallery, Grid, Passages
 from diascope.core.finding import Measure
+from diascope.engine.given import is_given
 from diascope.reports.bars import interval_plot
 from diascope.reports.charts import figure_markup
 from diascope.reports.content import ReportContent
@@ -79,8 +80,10 @@ def part_sentence(content: ReportContent, words: Words) -> str:
     key = evaluation.part if evaluation.part in PARTS else "other"
     if key in ("test", "cross-validated") and not patients_known(content):
         key = "unknown"
-    elif key == "test" and evaluation.accepted:
+    elif key == "test" and evaluation.accepted and not is_given(content.plan):
         key = "accepted"
+    if is_given(content.plan) and key != "other":
+        key = f"given.{key}"
     return words(f"part.{key}", cases=cases, patients=patients, part=evaluation.part)
 
 

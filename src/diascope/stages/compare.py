@@ -12,6 +12,7 @@ from diascope.core.case import Case, Target
 from diascope.core.errors import BadUsage
 from diascope.core.record import canonical_json, write_durably
 from diascope.engine.aligning import aligned, in_values_of
+from diascope.engine.given import UNKNOWN_TRAINING, is_given
 from diascope.engine.opening import ready
 from diascope.engine.progress import Tell, silent
 from diascope.engine.scoring import observe
@@ -52,6 +53,7 @@ def compare(
         raise BadUsage("the two releases are for different tasks", given=f"{one.release.task}, {other.release.task}")
     target, kept, of_parts = to_measure(looked)
     warnings = [of_parts, *(_on_labels(opened, target) for opened in releases)]
+    warnings += [f"{opened.release.label}: {UNKNOWN_TRAINING}" for opened in releases if is_given(opened.plan)]
     warnings = [warning for warning in warnings if warning]
     for warning in warnings:
         tell({"event": "warning", "message": warning})

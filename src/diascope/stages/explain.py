@@ -19,6 +19,7 @@ from diascope.core.finding import Finding
 from diascope.core.plan import Plan
 from diascope.core.record import write_durably
 from diascope.engine.batch import Example, Output
+from diascope.engine.given import is_given
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepared
 from diascope.explainers import kind_taken
@@ -262,6 +263,12 @@ def explain(
     words = ""
     for case, root in cases:
         figures = explain_cases(network, opened.plan, [case], root, setting, label, opened.release.decision)
+        if not figures and is_given(opened.plan):
+            raise BadUsage(
+                "this release holds a network that was made elsewhere, as a file that is run as it is: it has no "
+                "gradient that a map could be made of",
+                todo="Explain it with the program that it was made with",
+            )
         if not figures:
             raise BadUsage(
                 "this release says where by itself, or reads no image: there is nothing to explain with a map",

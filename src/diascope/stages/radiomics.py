@@ -14,16 +14,19 @@ import numpy.typing as npt
 import torch
 
 import diascope
+from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef, Scalar, Target
-from diascope.core.errors import BadUsage, DataRefused, DiascopeError, UnknownName
+from diascope.core.errors import BadUsage, DataRefused, DiascopeError, UnknownName, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
 from diascope.core.record import canonical_json, write_durably
 from diascope.engine.orienting import upright
-from diascope.engine.preparing import read_images, read_masks
+from diascope.engine.placing import placed
+from diascope.engine.preparing import read_images
 from diascope.engine.progress import Tell, silent
 from diascope.features import Bins, Features, Region
+from diascope.formats.dicomio.placing import place_on
 from diascope.sources import Listing, Request
 from diascope.sources.publicsets.listing import listing_of
 from diascope.transforms.resampling.volume import onto
@@ -95,14 +98,14 @@ def radiomics(request: Request, out: Path, grid: Grid, tell: Tell = silent) -> M
     cases = [case for case in listing.cases if isinstance(case.targets.get(target.columns[0]), FileRef)]
     rows: list[Row] = []
     left_out: dict[str, str] = {}
-    spacings: list[tuple[float, float, float]] = []
+    grids: list[Geometry] = []
     for number, case in enumerate(cases, start=1):
         tell({"event": "progress", "what": "measuring", "done": number, "total": len(cases)})
         try:
             images, mask = _read(case, listing.root, target)
             grid = Grid(grid.bins or _usual(images), grid.spacing)
             rows.append((_about(case), _features(images, mask, target, grid)))
-            spacings.append(next(iter(images.values())).geometry.spacing)
+            grids.append(next(iter(images.values())).geometry)
         except DiascopeError as error:
             left_out[case.id] = str(error)
     if not rows or grid.bins is None:
@@ -110,7 +113,7 @@ def radiomics(request: Request, out: Path, grid: Grid, tell: Tell = silent) -> M
             f"no case of {request.location} could be measured",
             given="; ".join(f"{case}: {why}" for case, why in list(left_out.items())[:3]) or "no case has a mask",
         )
-    notes = _notes(spacings, grid)
+    notes = _notes(grids, grid)
     return _written(out, rows, left_out, _settings(request, target, grid, notes))
 
 
@@ -130,13 +133,27 @@ def _mask_of(listing: Listing, name: str | None) -> Target:
 def _read(case: Case, root: Path, target: Target) -> tuple[dict[str, Image], npt.NDArray[Any]]:
     """Images and the mask in one order of axes, on the grid of the first image."""
     names = tuple(name for name, ref in case.inputs.items() if isinstance(ref, FileRef) and ref.kind == "image")
-    if not names:
-        raise DataRefused(f"case {case.id} has no image")
+    marked = case.targets[target.columns[0]]
+    if not names or not isinstance(marked, FileRef):
+        raise DataRefused(f"case {case.id} has no image, or no mask")
     images = read_images(case, root, names)
-    first = images[names[0]]
-    mask = read_masks(case, root, target, first)[target.columns[0]]
-    turned = upright(Image(mask[None], first.geometry))
+    turned = upright(_lying(formats.read(marked, root), images))
     return {name: upright(image) for name, image in images.items()}, np.asarray(turned.array[0])
+
+
+def _lying(mask: Image, images: Mapping[str, Image]) -> Image:
+    """The mask on the grid of the first image: as it is, or moved there from another image that it lies on.
+
+    Raises:
+        UnsoundGeometry: When it lies on none: where it belongs would be a guess (`checks/mask_geometry.py`).
+    """
+    first, why = next(iter(images.values())), []
+    for image in images.values():
+        found, apart = placed(mask, image)
+        if not apart:
+            return found if image is first else place_on(found, first.geometry, first.shape)
+        why.append(apart)
+    raise UnsoundGeometry(why[0], todo="Write the mask on the grid of its image")
 
 
 def _usual(images: Mapping[str, Image]) -> Bins:
@@ -184,11 +201,11 @@ def _on_grid(
         raise DataRefused("radiomics are of images with one channel", given=f"{image.channels} channels")
     volume = np.asarray(image.array, np.float32)
     if step is None and image.shape == first.shape and image.geometry.is_close(first.geometry):
-        return volume[0], marked, image.geometry.spacing
+        return volume[0], marked, image.geometry.steps
     geometry, shape = _grid(first, step)
     sampled = onto(torch.from_numpy(volume), image.geometry, geometry, shape)
     inside = onto(torch.from_numpy(marked[None].astype(np.uint8)), first.geometry, geometry, shape, order=0)
-    return sampled[0].numpy(), inside[0].numpy() > 0, geometry.spacing
+    return sampled[0].numpy(), inside[0].numpy() > 0, geometry.steps
 
 
 def _grid(first: Image, step: float | None) -> tuple[Geometry, tuple[int, int, int]]:
@@ -214,8 +231,11 @@ def _of_region(region: Region, image: Image) -> dict[str, float]:
     return found
 
 
-def _notes(spacings: Sequence[tuple[float, float, float]], grid: Grid) -> list[str]:
-    sizes = np.array(spacings)
+def _notes(grids: Sequence[Geometry], grid: Grid) -> list[str]:
+    without = sum(not one.physical for one in grids)
+    if without:
+        return [f"{without} of {len(grids)} cases know no millimetres: their sizes are in pixels"]
+    sizes = np.array([one.spacing for one in grids])
     if grid.spacing is not None or (sizes.max(axis=0) <= UNLIKE * sizes.min(axis=0)).all():
         return []
     low, high = (" x ".join(f"{one:.3g}" for one in ends) for ends in (sizes.min(axis=0), sizes.max(axis=0)))

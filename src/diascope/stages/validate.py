@@ -19,6 +19,7 @@ from diascope.core.record import write_durably
 from diascope.engine.ablation import ablation
 from diascope.engine.aligning import aligned, in_values_of, measurable
 from diascope.engine.devices import describe
+from diascope.engine.given import UNKNOWN_TRAINING, is_given
 from diascope.engine.importance import Asked, importance
 from diascope.engine.measuring import measured
 from diascope.engine.opening import ready
@@ -87,13 +88,14 @@ def validate(
         *importance([Asked(reader, cases, release.decision)], plan, looked.survey.root),
         *worst_and_best(reader, found, cases, looked.survey.root),
     ]
+    elsewhere = UNKNOWN_TRAINING if is_given(plan) else ""
     found = found.model_copy(
         update={
             "dataset": str(looked.survey.root),
             "figures": (*found.figures, *pictures),
             "accepted": tuple(accepted),
             "backend": opening.words,
-            "warnings": (*filter(None, (of_parts, of_labels)), *opening.notes, *looked.warnings()),
+            "warnings": (*filter(None, (elsewhere, of_parts, of_labels)), *opening.notes, *looked.warnings()),
         }
     )
     name = free_name(workspace.evaluations, f"{release.label}-external", ".json")

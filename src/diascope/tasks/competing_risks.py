@@ -24,6 +24,7 @@ from diascope.evidence.survival.brier import Followed, integrated_brier
 from diascope.evidence.survival.concordance import MOST
 from diascope.models import Gives
 from diascope.tasks.curves.competing import calibration_chart, groups_chart
+from diascope.tasks.curves.survival import until
 
 KIND = "time_to_first_event"
 INTERVALS = 20
@@ -154,7 +155,7 @@ class CompetingRisks:
         decision: dict[str, Any] = {"slope": slope, "offsets": offsets}
         last = _curves(logits, decision)[:, :, -1]
         cuts = [[float(one) for one in np.quantile(risk, (1 / 3, 2 / 3))] for risk in last.T] if len(rows) else []
-        rule = f"risk until {plan['edges'][-1]:g} in thirds of the validation cases"
+        rule = f"risk {until(plan['edges'][-1], plan.target.unit)} in thirds of the validation cases"
         return {**decision, "cuts": cuts or [[0.0, 0.0]] * len(offsets), "cases": len(rows), "rule": rule}
 
     def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:

@@ -162,8 +162,8 @@ class Survival:
             **told.fitted(rows, plan),
             "cuts": [float(low), float(high)],
             "cases": len(rows),
-            "rule": f"share of the time lost until {plan['edges'][-1]:g}: below {low:.2f}, below {high:.2f}, or above "
-            "(thirds of the validation cases)",
+            "rule": f"share of the time lost {until(plan['edges'][-1], plan.target.unit)}: below {low:.2f}, "
+            f"below {high:.2f}, or above (thirds of the validation cases)",
         }
 
     def decide(self, row: Row, decision: Mapping[str, Any], plan: Plan) -> Row:

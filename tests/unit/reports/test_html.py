@@ -23,6 +23,8 @@ from diascope.core.plan import Choice, Fingerprint, InputFacts, Plan
 from diascope.core.problem import Problem
 from diascope.reports.content import ReportContent
 from diascope.reports.html import render_check, render_report
+from diascope.reports.results import part_sentence
+from diascope.reports.words import Words
 
 ATTACK = "</style><script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
@@ -261,6 +263,25 @@ def test_headline_numbers_have_interval_and_n() -> None:
 )
 def test_sentence_says_on_whom(part: str, says: str) -> None:
     assert says in render_report(a_content(evaluation=an_evaluation(part=part)))
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+@pytest.mark.parametrize(
+    ("part", "patients"), [("test", True), ("cross-validated", True), ("external", True), ("test", False)]
+)
+def test_nothing_is_claimed_of_what_a_network_from_elsewhere_has_seen(part: str, patients: bool, lang: str) -> None:
+    content = a_content(evaluation=an_evaluation(part=part))
+    cases = [case.model_copy(update={"patient_known": patients}) for case in content.dataset.cases]
+    origin = {"origin": Choice(value={"name": "theirs"}, kind="by hand", reason="")}
+    content = replace(
+        content,
+        plan=content.plan.model_copy(update={"choices": origin}),
+        dataset=content.dataset.model_copy(update={"cases": tuple(cases)}),
+    )
+    said = part_sentence(content, Words(lang))
+    unlike = {"en": ("never seen", "had not seen", "no training saw"), "zh-CN": ("从未出现", "未见过", "训练中未使用")}
+    assert ("whether" if lang == "en" else "不得而知") in said or "nor whether" in said
+    assert not any(words in said for words in unlike[lang])
 
 
 def test_sentence_is_careful_after_an_accepted_finding() -> None:

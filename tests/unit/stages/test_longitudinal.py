@@ -112,6 +112,51 @@ def test_what_cannot_be_registered_is_named(tmp_path: Path) -> None:
     assert list(found.problems) == ["row 2"]
 
 
+def test_a_visit_without_a_date_is_named(tmp_path: Path) -> None:
+    found = longitudinal(
+        a_table(tmp_path, VISITS.replace("2024-01-01", "")), tmp_path / "out.csv", Asked("grade", follow_ups=True)
+    )
+    assert (found.rows, found.with_earlier) == (1, 1)
+    assert found.notes == (
+        "1 rows without a cell in 'date' are no visits: nothing was before them, and they before nothing (row 2)",
+    )
+    assert rows(tmp_path / "out.csv")[0]["volume before [mm3]"] == "100"
+
+
+def test_a_table_without_labels_has_every_column_that_a_release_may_want(tmp_path: Path) -> None:
+    longitudinal(a_table(tmp_path), tmp_path / "out.csv", Asked("grade"))
+    learnt = set(rows(tmp_path / "out.csv")[0]) - {"grade"}
+    for text in ("c,2026-01-01,80,yes\n", "c,2026-01-01,,\n"):
+        place = a_table(tmp_path / "new", "patient,date,volume [mm3],smoker\n" + text)
+        (tmp_path / "new.csv").unlink(missing_ok=True)
+        longitudinal(place, tmp_path / "new.csv", Asked(None))
+        assert learnt <= set(rows(tmp_path / "new.csv")[0])
+
+
+def test_names_of_people_are_not_copied(tmp_path: Path) -> None:
+    text = VISITS.replace("smoker", "patient_name")
+    longitudinal(a_table(tmp_path, text), tmp_path / "out.csv", Asked("grade"))
+    assert not any("name" in column for column in rows(tmp_path / "out.csv")[0])
+    longitudinal(a_table(tmp_path, text), tmp_path / "o.csv", Asked("grade", patient="patient_name"))
+    assert rows(tmp_path / "o.csv")[0]["patient_name"] == "yes"
+
+
+@pytest.mark.parametrize(
+    "written", ["2024/1/1", "2024.01.01", "2024年1月1日", "20240101", "2024/1/1 0:00", " 2024-01-01"]
+)
+def test_dates_are_read_as_they_are_written_where_the_year_comes_first(tmp_path: Path, written: str) -> None:
+    text = VISITS.replace("2024-01-01", written).replace("date", "检查日期")
+    longitudinal(a_table(tmp_path, text), tmp_path / "out.csv", Asked("grade"))
+    assert rows(tmp_path / "out.csv")[1]["time before [d]"] == "365"
+
+
+def test_the_row_whose_date_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match=r"row 2 .* is no date. Given: 01/02/2024"):
+        longitudinal(
+            a_table(tmp_path, VISITS.replace("2024-01-01", "01/02/2024")), tmp_path / "out.csv", Asked("grade")
+        )
+
+
 @pytest.mark.parametrize(
     ("text", "asked", "error", "words"),
     [
@@ -126,6 +171,14 @@ def test_what_says_too_little_is_refused(
 ) -> None:
     with pytest.raises(error, match=words):
         longitudinal(a_table(tmp_path, text), tmp_path / "out.csv", asked)
+
+
+def test_a_target_is_named_or_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["longitudinal", str(a_table(tmp_path)), "--out", str(tmp_path / "out.csv"), "--quiet"]
+    assert cli.run(arguments) == 2
+    assert cli.run([*arguments, "--target", "grade", "--no-target"]) == 2
+    assert "--no-target" in capsys.readouterr().err
+    assert cli.run([*arguments, "--no-target"]) == 0
 
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,43 @@ def test_a_case_that_cannot_be_measured_is_named(tmp_path: Path) -> None:
     assert any("marks nothing" in why for why in found.left_out.values())
 
 
+def test_a_mask_on_another_grid_than_its_image_is_named_and_not_guessed(tmp_path: Path) -> None:
+    place, nifti = a_study(tmp_path / "s"), registry.get("formats", "nifti")
+    mask = np.ones((1, 6, 6, 6), np.uint8)
+    nifti.write(Image(mask, Geometry.from_spacing((2.0, 2.0, 2.0))), place.parent / "1-mask.nii.gz")
+    found = radiomics(Request(location=str(place)), tmp_path / "f.csv", Grid())
+    assert found.cases == 3
+    assert "the mask is 6 x 6 x 6 voxels, the image 6 x 12 x 12" in next(iter(found.left_out.values()))
+
+
+def test_a_mask_may_lie_on_another_image_than_the_first(tmp_path: Path) -> None:
+    place, nifti = a_study(tmp_path / "s"), registry.get("formats", "nifti")
+    for number in range(4):
+        coarse = Geometry.from_spacing(SPACING).resized((6, 12, 12), (6, 6, 6))
+        nifti.write(Image(np.full((1, 6, 6, 6), 50.0, np.float32), coarse), place.parent / f"{number}-b.nii.gz")
+    head, *lines = place.read_text().splitlines()
+    names = [f"{number}-b.nii.gz,{line}" for number, line in enumerate(lines)]
+    place.write_text("\n".join([head.replace("image,", "image:a,image:b,"), *names]) + "\n")
+    assert radiomics(Request(location=str(place)), tmp_path / "f.csv", Grid()).cases == 4
+    assert rows(tmp_path / "f.csv")[0]["b_shape_VoxelVolume [mm3]"] == "96"
+
+
+def test_pictures_are_measured_in_pixels(tmp_path: Path) -> None:
+    place = tmp_path / "s" / "manifest.csv"
+    place.parent.mkdir()
+    picture, rng = registry.get("formats", "picture"), np.random.default_rng(0)
+    mask = np.zeros((1, 1, 20, 20), np.uint8)
+    mask[0, 0, 5:10, 4:14] = 1
+    for name, array in (("0", rng.integers(0, 255, mask.shape).astype(np.uint8)), ("m", mask)):
+        picture.write(Image(array, Geometry.unknown(), unit="grey"), place.parent / f"{name}.png")
+    place.write_text("image,mask,patient\n0.png,m.png,p0\n")
+    found = radiomics(Request(location=str(place)), tmp_path / "f.csv", Grid())
+    assert found.notes == ("1 of 1 cases know no millimetres: their sizes are in pixels",)
+    assert rows(tmp_path / "f.csv")[0]["shape2d_PixelSurface"] == "50"
+    with pytest.raises(DataRefused, match="no millimetres"):
+        radiomics(Request(location=str(place)), tmp_path / "g.csv", Grid(spacing=1.0))
+
+
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     place = Request(location=str(a_study(tmp_path / "s")))
     radiomics(place, tmp_path / "f.csv", Grid())

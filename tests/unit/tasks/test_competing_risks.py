@@ -9,6 +9,7 @@ import torch
 from diascope.core import registry
 from diascope.core.case import Case, Label, Target
 from diascope.core.errors import DataRefused
+from diascope.core.plan import Choice, Plan
 from diascope.sources import SourceOptions
 from diascope.sources.tables.survival import outcome_of as columns_of
 from diascope.tasks.competing_risks import KIND, TASK, CauseNetwork, outcome_of
@@ -31,6 +32,7 @@ def rows_of(cells: list[str]) -> list[dict[str, str]]:
         (["0", "1", "2", "1"], ("event 1", "event 2")),
         (["0.0", "1.0", "2.0", "3.0"], ("event 1", "event 2", "event 3")),
         (["censored", "relapse", "Death"], ("Death", "relapse")),
+        (["censored", "relapse", "Death", "Relapse", "death", "Censored"], ("Death", "relapse")),
         (["0", "1"], ()),
         (["1", "2"], ()),
         (["alive", "dead"], ()),
@@ -80,6 +82,14 @@ def test_too_few_events_of_a_kind_are_refused() -> None:
     found = TASK.problems([*cases, a_case(99, time=0)], TARGET)
     assert [one.severity for one in found] == ["warn", "refuse"]
     assert "only 10 events of 'death'" in found[1].title
+
+
+def test_the_rule_of_the_groups_says_until_when() -> None:
+    choices = {"edges": [0.0, 1.0, 12.5], "causes": ["relapse", "death"]}
+    fixed = {name: Choice(value=value, kind="fixed", reason="test") for name, value in choices.items()}
+    plan = Plan(dataset="d@1", task="competing_risks", target=TARGET, seed=0, choices=fixed)
+    some = [{"logits": [0.0] * 4, "time": 1.0 + n, "event": n % 3} for n in range(9)]
+    assert TASK.fit_decision(some, plan)["rule"].startswith("risk until 12.5 mo in thirds")
 
 
 def test_the_network_gives_each_event_a_hazard_in_each_interval() -> None:

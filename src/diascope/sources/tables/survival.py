@@ -169,11 +169,15 @@ def _causes(rows: Sequence[Cells], name: str) -> tuple[str, ...]:
         found = [code for code in sorted(code for code in codes if code is not None) if code > 0]
         told = 0 in codes and 2 <= len(found) <= MOST_CAUSES and found == [*range(1, len(found) + 1)]
         return tuple(f"event {code:g}" for code in found) if told else ()
-    words = {cell for cell in cells if cell.lower() not in NOT_SEEN}
+    # `Death` and `death` are one event, called as it is written first.
+    spelt: dict[str, str] = {}
+    for cell in cells:
+        spelt.setdefault(cell.lower(), cell)
+    words = {cell for word, cell in spelt.items() if word not in NOT_SEEN}
     # A number among words is a slip, and `yes` names no event; several words for being dead are one.
     named = not any(number_of(word) is not None or word.lower() in SAYS_SEEN for word in words)
     several = {one.lower() for one in words} - {*SEEN}
-    told = named and bool(several) and len(words) < len(set(cells)) and 2 <= len(words) <= MOST_CAUSES
+    told = named and bool(several) and len(words) < len(spelt) and 2 <= len(words) <= MOST_CAUSES
     return tuple(sorted(words)) if told else ()
 
 

@@ -16,6 +16,7 @@ from diascope.sources.tables.sheet import Cells
 
 DATE = (
     *("date", "visit_date", "study_date", "studydate", "exam_date", "scan_date", "acquisition_date", "sample_date"),
+    *("日期", "检查日期", "就诊日期", "随访日期", "采样日期", "检查时间", "就诊时间"),
     *("days", "day", "visit_day", "months", "month", "visit_month", "visit", "visit_number", "timepoint", "time_point"),
 )
 """Columns that say when a row was taken, by their names (`docs/how-to/longitudinal.md` shows this list)."""
@@ -34,6 +35,8 @@ YEAR = 365.25
 SHORTEST = 1.0
 """Days below which no change a year is told."""
 _DICOM = re.compile(r"\d{8}")
+_WRITTEN = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]+(\d{1,2}:\d{2}.*))?")
+"""Year first, as in `2024/5/31 8:30`; which number is the month where the year comes last would be a guess."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def visits_of(rows: Sequence[Cells], columns: Sequence[str], asked: str | None =
     """When the rows of a table were taken.
 
     Raises:
-        DataRefused: When no column says so, or a cell is neither a date (2024-05-31, 20240531) nor a number.
+        DataRefused: When no column says so, or a cell is no date (2024-05-31, 20240531) or, of numbers, no number.
     """
     column = asked or first_of({unit_of(name)[0]: name for name in columns}, DATE)
     if column is not None and column not in columns:
@@ -68,29 +71,39 @@ def visits_of(rows: Sequence[Cells], columns: Sequence[str], asked: str | None =
         )
     cells = [row[column] for row in rows]
     dates = [None if cell is None else _date(cell) for cell in cells]
-    if all((date is None) == (cell is None) for date, cell in zip(dates, cells, strict=True)):
-        return Visits(column, tuple(dates), in_days=True)
-    days = _days_of(column)
-    found: list[float | None] = []
-    for number, cell in enumerate(cells, start=1):
-        value = None if cell is None else number_in(cell)
-        if cell is not None and not isinstance(value, int | float):
+    numbers = [None if cell is None else _number(cell) for cell in cells]
+    known = {kind: sum(one is not None for one in values) for kind, values in (("date", dates), ("number", numbers))}
+    kind = max(known, key=lambda one: known[one])
+    found = dates if kind == "date" else numbers
+    for number, (cell, value) in enumerate(zip(cells, found, strict=True), start=1):
+        if cell is not None and value is None:
             raise DataRefused(
-                f"row {number} of the column {column!r} is neither a date nor a number",
-                given=cell,
-                todo="Write dates as 2024-05-31",
+                f"row {number} of the column {column!r} is no {kind}", given=cell, todo="Write dates as 2024-05-31"
             )
-        found.append(None if value is None else float(value) * (days or 1.0))
-    return Visits(column, tuple(found), in_days=days is not None)
+    if kind == "date":
+        return Visits(column, tuple(found), in_days=True)
+    days = _days_of(column)
+    return Visits(
+        column, tuple(None if one is None else one * (days or 1.0) for one in found), in_days=days is not None
+    )
 
 
 def _date(cell: str) -> float | None:
-    text = f"{cell[:4]}-{cell[4:6]}-{cell[6:]}" if _DICOM.fullmatch(cell) else cell
+    text = f"{cell[:4]}-{cell[4:6]}-{cell[6:]}" if _DICOM.fullmatch(cell) else cell.strip()
+    if (found := _WRITTEN.fullmatch(text)) is not None:
+        year, month, day, clock = found.groups()
+        text = f"{year}-{month:0>2}-{day:0>2}"
+        text += "" if clock is None else f" {clock.zfill(len(clock) + (clock[1] == ':'))}"
     try:
         moment = datetime.datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         return None
     return (moment - datetime.datetime(1900, 1, 1)) / datetime.timedelta(days=1)
+
+
+def _number(cell: str) -> float | None:
+    value = number_in(cell)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _days_of(column: str) -> float | None:
