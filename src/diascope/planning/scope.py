@@ -34,7 +34,8 @@ def to_measure(looked: Looked) -> tuple[Target, list[Case], str]:
         raise DataRefused("the data has no labels to compare with", todo="Give labels, or use diascope predict")
     kept, of_parts = measurable(looked.usable())
     if not kept:
-        raise DataRefused("every case was excluded", given=str(looked.survey.root), todo="See diascope check")
+        why = "; ".join(problem.title for problem in looked.problems if problem.exclude)
+        raise DataRefused("every case was excluded", given=why or str(looked.survey.root), todo="See diascope check")
     return looked.target, kept, of_parts
 
 

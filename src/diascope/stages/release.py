@@ -6,13 +6,14 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from diascope.core.case import Dataset
+from diascope.core.case import Case, Dataset
 from diascope.core.errors import BadUsage
 from diascope.core.evaluation import Evaluation, Gate, Release
 from diascope.core.plan import Plan
 from diascope.core.record import canonical_json
 from diascope.core.run import Run
 from diascope.engine.progress import Tell, silent
+from diascope.planning.seen import SEEN, to_json
 from diascope.reports.card import licence_text, model_card, origin_of, signed_card
 from diascope.store.releases import open_usable, replace_release, write_release
 from diascope.store.workspace import Workspace
@@ -60,11 +61,18 @@ def candidate(
     )
     files = _papers(release, evaluation, plan, dataset)
     files |= {name: evaluation_folder / name for name in ("gate.safetensors", "reference.safetensors")}
+    files[SEEN] = to_json(_learnt(dataset), Path(dataset.root), plan)
     files |= {member: run_folder / one.weights for member, one in zip(members, run.members, strict=True)}
     folder = workspace.releases / release.label
     written = write_release(folder, release, files)
     tell({"event": "phase", "message": f"candidate release {written.label}"})
     return written, folder
+
+
+def _learnt(dataset: Dataset) -> list[Case]:
+    """The cases that networks, calibration or the choice of a model saw: all but those of a test part."""
+    tested = {case.id for case in dataset.part("test")}
+    return [case for case in dataset.cases if case.id not in tested]
 
 
 def _papers(release: Release, evaluation: Evaluation, plan: Plan, dataset: Dataset) -> dict[str, bytes | Path]:

@@ -18,6 +18,7 @@ from diascope.engine.fit import load_weights
 from diascope.engine.progress import Tell, silent
 from diascope.planning.looked import Looked
 from diascope.planning.scope import in_scope
+from diascope.planning.seen import unseen
 from diascope.reports.words import choose
 from diascope.sources import Request
 from diascope.sources.publicsets.locating import located
@@ -102,7 +103,7 @@ def _looked(releases: Sequence[OpenRelease], request: Request, tell: Tell) -> Lo
     asked = request.model_copy(update={"task": releases[0].release.task})
     looked = look(asked, tell, plans=[opened.plan for opened in releases])
     for opened in releases:
-        looked = in_scope(opened, looked)
+        looked = in_scope(opened, unseen(opened, looked))
     tell({"event": "checked", "problems": looked.problems})
     refusing = verdict(looked.problems, len(looked.cases), request.accept)
     if refusing:
