@@ -84,6 +84,7 @@ def _known_rows(label: str, cases: tuple[str, ...], count: int) -> Problem:
         check="seen_before",
         severity="warn",
         title=f"{len(cases)} of {count} rows are equal to rows that {label} was made from",
-        detail="So many are no chance: this is data that it was trained or calibrated with, and the figures are too good.",
+        detail="So many are no chance: this is data that it was trained or calibrated with, and the figures are too "
+        "good.",
         cases=cases,
     )
