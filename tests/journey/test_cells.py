@@ -119,7 +119,7 @@ def test_fitted_measured_and_read(kind: str, task: str, tmp_path: Path, capsys: 
     quick = (
         ("--minutes", "2", "--folds", "1", "--set", "steps=40")
         if kind == "image"
-        else ("--minutes", "2", "--folds", "1")
+        else ("--minutes", "1", "--folds", "1")
     )
     said = ("--json", "--quiet")
     assert cli.run(["fit", str(study), *ASKED[task], *without(task), *quick, *space, *said]) == 0, (
