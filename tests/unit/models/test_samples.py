@@ -120,3 +120,28 @@ def test_the_critic_sees_whether_a_batch_is_all_alike():
     mixed = game.critic(images.squeeze(2), classes)
     assert torch.allclose(alone, alone[:1].expand(4))
     assert not torch.allclose(mixed[0], alone[0])
+
+
+def test_pictures_that_are_all_the_same_are_told_from_varied_ones():
+    real = torch.randn((6, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    classes = torch.tensor([0, 1, 0, 1, 0, 1])
+    of_class = torch.stack([real[0], real[1]] * 3)
+    assert float(gan.sameness(real, real, classes)) == 0
+    # As different as can be between the classes, and one picture in each.
+    assert float(gan.sameness(of_class, real, classes)) > 0.99
+    # Brighter, or with more contrast, is no other picture.
+    assert float(gan.sameness(of_class * torch.arange(1, 7)[:, None, None, None] + 1, real, classes)) > 0.9
+
+
+def test_variety_is_asked_for_where_there_is_a_pair_to_compare():
+    real = torch.randn((2, 1, 8, 8))
+    assert float(gan.sameness(real[:1].expand(2, 1, 8, 8), real, torch.tensor([0, 1]))) == 0
+    assert float(gan.sameness(real[:1], real[:1], None)) == 0
+    assert float(gan.sameness(real[:1].expand(2, 1, 8, 8), real, None)) == 1
+
+
+def test_the_generator_is_moved_towards_variety():
+    made = torch.zeros((4, 1, 8, 8)) + torch.linspace(0, 1, 8)
+    made = (made + 1e-3 * torch.randn((4, 1, 8, 8))).requires_grad_()
+    gan.sameness(made, torch.randn((4, 1, 8, 8)), None).backward()
+    assert float(made.grad.abs().sum()) > 0
