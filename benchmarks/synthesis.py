@@ -174,7 +174,7 @@ def report(options: argparse.Namespace, key: str) -> None:
     for seed in options.seeds:
         row = stored(options.workspace, f"{key}/{options.classifier_minutes:g}/{seed}") or {}
         for arm in [arm for arm in ARMS[1:] if arm in row]:
-            count = f"{row['few']} and {row['made']} made" if arm == "few and made" else str(row["all"])
+            count = f"{row['few']} and {row['made']} made" if arm == "few and made" else "all that are real"
             for name, pair in row[arm].items():
                 cells = [
                     str(seed),

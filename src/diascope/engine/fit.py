@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -173,6 +174,7 @@ def make_fabric(plan: Plan, devices: int = 1) -> Fabric:
 
     One process with one device needs no strategy; several (`--devices`, or `torchrun`) share each batch by DDP.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the precision stands in the plan, with its reason
     gpu = torch.cuda.is_available()
     world = max(devices, int(os.environ.get("WORLD_SIZE", "1")))
     strategy: Any = "auto"
