@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 DATA ?=
 MINUTES ?=
 PYTEST ?=
+WORKERS ?= auto
+# A worker a core, and one thread in each: two of torch's threads on a busy core wait for each other.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 FAST := not slow and not browser and not gpu
 
@@ -55,10 +58,10 @@ demo: install
 	@$(BIN)/python examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
 
 test: dev
-	@$(BIN)/python -m pytest -q -m "$(FAST)" $(PYTEST)
+	@$(PARALLEL) -m "$(FAST)" $(PYTEST)
 
 test-all: dev
-	@$(BIN)/python -m pytest -q $(PYTEST)
+	@$(PARALLEL) $(PYTEST)
 
 bench: dev
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
