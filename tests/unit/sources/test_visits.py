@@ -43,7 +43,7 @@ def test_the_last_one_before_is_taken_whatever_the_order_of_the_rows() -> None:
 def test_what_cannot_be_ordered_is_refused() -> None:
     with pytest.raises(DataRefused, match="no column says when"):
         visits_of([{"patient": "p"}], ["patient"])
-    with pytest.raises(DataRefused, match="row 2 of the column .date. is no date"):
+    with pytest.raises(DataRefused, match=r"row 2 of the column .date. is no date"):
         visits_of(rows("2024-01-01", "last spring"), ["patient", "date"])
     with pytest.raises(DataRefused, match="same time"):
         earlier_of(["p", "p"], visits_of(rows("2024-01-01", "2024-01-01"), ["patient", "date"]))
