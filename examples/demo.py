@@ -19,6 +19,7 @@ from diascope.core.case import Case, Dataset, FileRef
 from diascope.core.errors import DiascopeError
 from diascope.sources import SourceOptions
 from diascope.sources.phantom import SOURCE
+from diascope.stages.predict import answered
 from diascope.workflows.fit import Fitted
 
 UNSEEN_SEED = 20_261
@@ -116,8 +117,7 @@ def study_of(case: Case, root: Path) -> Path:
 
 def read(fitted: Fitted, study: Path, out: Path, console: Console) -> None:
     """What a release says about a study."""
-    found = diascope.open_release(fitted.release_folder).predict(study, out)
-    console.show_findings(found, out)
+    console.show_findings(answered(fitted.release_folder, str(study), out), out)
 
 
 def where(made: list[Fitted], workspace: Path) -> None:
