@@ -5,6 +5,7 @@
 #   make demo DATA=FOLDER       the main job on your data (MINUTES=15)
 #   make test                   the fast tests
 #   make test-all               and the tutorials, the browser, the long ones
+#   make nightly                the reliability tests at full length
 #   make bench                  the benchmarks: long, see benchmarks/BENCHMARKS.md
 #   make check                  format, lint, types, import contracts
 #   make docs                   writes docs/reference/ and the table in the READMEs anew
@@ -19,9 +20,9 @@ WORKERS ?= auto
 # A worker a core, and one thread in each: two of torch's threads on a busy core wait for each other.
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-FAST := not slow and not browser and not gpu
+FAST := not slow and not browser and not gpu and not nightly
 
-.PHONY: install dev demo test test-all bench check docs clean
+.PHONY: install dev demo test test-all nightly bench check docs clean
 .DEFAULT_GOAL := install
 .DELETE_ON_ERROR:
 
@@ -46,12 +47,12 @@ $(VENV)/torch.txt: .ci/install_torch.py | $(BIN)/python
 
 $(VENV)/.installed: pyproject.toml $(VENV)/torch.txt
 	@echo "installing diascope and what it needs"
-	@$(PIP) install --quiet --constraint $(VENV)/torch.txt --editable '.[fast]'
+	@$(PIP) install --quiet --constraint $(VENV)/torch.txt --editable '.[fast,serve]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
 	@echo "installing what the tests need"
-	@$(PIP) install --quiet --constraint $(VENV)/torch.txt --editable '.[fast,export,dev]'
+	@$(PIP) install --quiet --constraint $(VENV)/torch.txt --editable '.[fast,export,serve,dev]'
 	@touch $@
 
 demo: install
@@ -61,7 +62,10 @@ test: dev
 	@$(PARALLEL) -m "$(FAST)" $(PYTEST)
 
 test-all: dev
-	@$(PARALLEL) $(PYTEST)
+	@$(PARALLEL) -m "not nightly" $(PYTEST)
+
+nightly: dev
+	@$(BIN)/python -m pytest -q -m nightly --timeout 3600 $(PYTEST)
 
 bench: dev
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
