@@ -118,25 +118,6 @@ class Tampered(DataRefused):
     """Bytes that differ from their recorded hash."""
 
 
-class StorageFull(DiascopeError):
-    """No room is left where something must be stored; it works again, without a restart, when there is room."""
-
-
-class StorageFailed(DiascopeError):
-    """A disk or an object store answered with an error.
-
-    Args:
-        wrong: What was wrong, one clause.
-        given: What was given, verbatim.
-        todo: What to do next, one sentence.
-        lasting: The device itself is in doubt, so that what is written next may be lost too.
-    """
-
-    def __init__(self, wrong: str, *, given: object = None, todo: str = "", lasting: bool = False) -> None:
-        super().__init__(wrong, given=given, todo=todo)
-        self.lasting = lasting
-
-
 class WorkspaceBusy(DiascopeError):
     """Another process is using the workspace."""
 
