@@ -140,7 +140,7 @@ def _locked(root: Path) -> int:
 
 
 def _key_file(root: Path) -> Path:
-    """In the user's configuration folder, named by the service's own id, so that it stays found when the folder moves."""
+    """In the user's configuration folder, named by the service's own id: it stays found when the workspace moves."""
     name = root / "id"
     if not name.is_file():
         write_durably(name, secrets.token_hex(8).encode())

@@ -36,4 +36,5 @@ words = Table(
     Column("owner", String(64), nullable=False, index=True),
     Index("ix_words_word_kind", "word", "kind"),
 )
-"""Keyed hashes of what is searched for (name, number, birth_date, accession) and whose it is: `owner` is a pseudonym, or a study UID."""
+"""Keyed hashes of what is searched for (name, number, birth_date, accession) and whose it is: `owner` is a pseudonym,
+or a study UID."""

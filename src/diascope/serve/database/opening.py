@@ -97,7 +97,7 @@ class Database:
                     raise _plain(error) from error
                 if tried == REPLAYS - 1:
                     raise _unavailable(error) from error
-            time.sleep(wait * (0.5 + random.random()))  # noqa: S311
+            time.sleep(wait * (0.5 + random.random()))
             wait = min(2 * wait, 0.5)
         raise AssertionError("unreachable")
 
