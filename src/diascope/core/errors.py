@@ -134,10 +134,6 @@ class Unavailable(DiascopeError):
     """Something that the service needs does not answer now; asking again later may help."""
 
 
-class Forbidden(DiascopeError):
-    """Whoever asks may not do this; says who may."""
-
-
 class Conflict(DiascopeError):
     """What is there already speaks against what was asked."""
 
