@@ -246,6 +246,26 @@ class Queue:
 
         return self.database.change(ended)
 
+    def give_back(self, job: Job) -> str:
+        """Let another worker do it, now and with as many tries as before; what was cancelled ends.
+
+        Returns:
+            The state that it has now: `queued`, `cancelled`, or `lost` where it is another's.
+        """
+
+        def given(connection: Connection) -> str:
+            row = connection.execute(select(jobs.c.cancelling).where(_held(job)).with_for_update()).first()
+            if row is None:
+                return "lost"
+            if row.cancelling:
+                self._end(connection, job.id, "cancelled")
+                return "cancelled"
+            values = {"state": "queued", "lease": None, "worker": "", "attempts": job.attempt - 1}
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
+            return "queued"
+
+        return self.database.change(given)
+
     def cancel(self, connection: Connection, job_id: str) -> str:
         """Stop a job in the caller's transaction: at once where it waits, soon where it runs.
 
