@@ -49,11 +49,11 @@ MOST_KEYS = 10_000
 
 
 class Throttled(DiascopeError):
-    """Too many tries; `seconds` says in how many seconds the next one is taken."""
+    """Too many tries; `retry_after` says in how many seconds the next one is taken."""
 
     def __init__(self, wrong: str, seconds: float) -> None:
-        self.seconds = max(1, math.ceil(seconds))
-        super().__init__(wrong, todo=f"Try again in {self.seconds} s")
+        self.retry_after = max(1, math.ceil(seconds))
+        super().__init__(wrong, todo=f"Try again in {self.retry_after} s")
 
 
 @dataclass(frozen=True)
