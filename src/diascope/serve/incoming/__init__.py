@@ -1,1 +1,1 @@
-"""What arrives: parsed apart, kept, indexed, audited, and only then acknowledged (decision 0016)."""
+"""What arrives: received, indexed, and found complete."""

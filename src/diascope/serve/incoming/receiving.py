@@ -163,7 +163,9 @@ class Receiving:
         try:
             facts = self.decoder.index(path)
         except UnreadableFile as error:
-            raise Refused("unparsable", error.reason, todo="Look at the object with the program that made it") from error
+            raise Refused(
+                "unparsable", error.reason, todo="Look at the object with the program that made it"
+            ) from error
         if facts["sop_class"] in NO_OBJECTS:
             raise Refused("class_not_supported", "this is no object of a patient", facts["sop_class"], "Send its files")
         return facts
