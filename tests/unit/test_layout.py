@@ -16,8 +16,8 @@ SOURCE = ROOT / "src" / "diascope"
 FILES = sorted(SOURCE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 400, 50
 FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "misc", "base", "manager", "wrapper"}
-SMALL_FILES_ONLY = set((SOURCE / "cli").glob("*.py"))
-"""Exempt from the length of functions: its signatures are the options of the command line."""
+SMALL_FILES_ONLY = {*(SOURCE / "cli").glob("*.py"), *SOURCE.glob("serve/database/migrations/**/*.py")}
+"""Exempt from the length of functions: signatures are the options of the command line; migrations are lists of columns."""
 
 
 FOLDER_NAMES = {

@@ -122,6 +122,22 @@ class WorkspaceBusy(DiascopeError):
     """Another process is using the workspace."""
 
 
+class StorageFull(DiascopeError):
+    """No room is left where something was to be written; nothing of it was kept."""
+
+
+class StorageFailed(DiascopeError):
+    """The disk did not write what it was given: what it holds can't be relied on until a person has looked (A10)."""
+
+
+class Unavailable(DiascopeError):
+    """Something that the service needs does not answer now; asking again later may help."""
+
+
+class Conflict(DiascopeError):
+    """What is there already speaks against what was asked."""
+
+
 class DoesNotFit(DiascopeError):
     """What was asked for does not fit the time or memory that was given."""
 

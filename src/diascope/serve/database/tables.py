@@ -145,8 +145,8 @@ series = Table(
     UniqueConstraint("study_id", "uid"),
     Index("ix_series_modality_study_id", "modality", "study_id"),
 )
-"""`made`: written by this service (SEG, SR), and never read by a release. `peer`: who sent its last instance. `due`: when it
-counts as complete unless more arrives, NULL when it does. `revision`: how often it has become complete."""
+"""`made`: written by this service (SEG, SR), and never read by a release. `peer`: who sent its last instance. `due`:
+when it counts as complete unless more arrives, NULL when it does. `revision`: how often it has become complete."""
 
 instances = Table(
     "instances",
@@ -221,8 +221,8 @@ peers = Table(
     Column("enabled", Boolean, nullable=False, default=True),
     Column("created", Double, nullable=False),
 )
-"""`kind`: dimse, dicomweb, mllp, fhir, webhook. `settings`: of the kind (AE title, host, port, TLS, URL). `rights`: what a
-DIMSE peer may ask for: store, find, get, move, identity. `project_id`: where the studies that it sends belong."""
+"""`kind`: dimse, dicomweb, mllp, fhir, webhook. `settings`: of the kind (AE title, host, port, TLS, URL). `rights`:
+what a DIMSE peer may ask for: store, find, get, move, identity. `project_id`: where the studies that it sends go."""
 
 rules = Table(
     "rules",
@@ -266,8 +266,8 @@ results = Table(
     Column("job_id", String(32), nullable=False, default=""),
     UniqueConstraint("series_id", "revision", "release"),
 )
-"""What a release said about a series at one revision. `state`: answered, unavailable ("not available, because `reason`").
-`findings`: the record `Findings`. `completed`: when the series was, from which latency counts."""
+"""What a release said about a series at one revision. `state`: answered, unavailable ("not available, because
+`reason`"). `findings`: the record `Findings`. `completed`: when the series was, from which latency counts."""
 
 result_objects = Table(
     "result_objects",

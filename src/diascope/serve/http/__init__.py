@@ -1,0 +1,1 @@
+"""HTTP: the application, who is asking, errors, and one file of routes a noun."""

@@ -1,0 +1,60 @@
+"""Bodies are bounded before anything reads them, whatever their length was said to be (B3)."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from diascope.core.errors import DiascopeError
+from diascope.serve.http.errors import Problem, TooLarge, WrongType, answer, status_of
+
+LARGE = ("/dicom-web/",)
+"""Addresses that take objects; their routes read the body as a stream and bound each object by themselves."""
+
+
+class BoundedBodies:
+    """ASGI middleware that counts what a client sends.
+
+    Args:
+        app: The application.
+        small: Bytes that a body may have.
+    """
+
+    def __init__(self, app: ASGIApp, small: int) -> None:
+        self.app, self.small = app, small
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        if headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
+            await _refuse(WrongType("compressed bodies are not taken", todo="Send it as it is"), scope, receive, send)
+            return
+        if scope["path"].startswith(LARGE):
+            await self.app(scope, receive, send)
+            return
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self.small:
+            error = TooLarge("the body is too large", todo=f"At most {self.small >> 10} KiB are taken here")
+            await _refuse(error, scope, receive, send)
+            return
+        await self.app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.small:
+                raise TooLarge("the body is too large", todo=f"At most {self.small >> 10} KiB are taken here")
+            return message
+
+        return counted
+
+
+async def _refuse(error: DiascopeError, scope: Scope, receive: Receive, send: Send) -> None:
+    status, code = status_of(error)
+    response = answer(status, Problem(code=code, wrong=error.wrong, todo=error.todo), {"Connection": "close"})
+    await response(scope, receive, send)

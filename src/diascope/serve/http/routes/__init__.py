@@ -1,0 +1,1 @@
+"""Routes: one file a noun; each route names its operation in the matrix of permissions."""

@@ -1,0 +1,154 @@
+"""The service, opened: everything that its parts share, passed to whoever needs it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+
+from diascope.core.errors import WorkspaceBusy
+from diascope.core.record import write_durably
+from diascope.privacy.keys import KeyRing
+from diascope.privacy.sealing import Sealer
+from diascope.serve.audit import Audit
+from diascope.serve.database.identity_tables import apart
+from diascope.serve.database.opening import Database
+from diascope.serve.database.tables import index, projects
+from diascope.serve.identities import Identities
+from diascope.serve.jobs.queue import Queue
+from diascope.serve.settings import Settings
+from diascope.store.archive import Archive
+from diascope.store.workspace import Workspace
+
+FIRST_PROJECT = "default"
+"""Id and name of the project that studies belong to unless a peer says otherwise."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the parts of the service share.
+
+    Args:
+        settings: How it runs.
+        root: Folder of the service, inside the workspace.
+        workspace: Where releases are.
+        keys: Outside the databases.
+        database: The index.
+        archive: The objects.
+        identities: Apart from the index.
+        audit: The trail.
+        queue: The jobs.
+        clock: Seconds since 1970.
+        stirred: Set when something was put into the queue, so that nobody has to ask all the time.
+    """
+
+    settings: Settings
+    root: Path
+    workspace: Workspace
+    keys: KeyRing
+    database: Database
+    archive: Archive
+    identities: Identities
+    audit: Audit
+    queue: Queue
+    clock: Callable[[], float] = time.time
+    stirred: threading.Event = field(default_factory=threading.Event)
+    _lock: int | None = None
+
+    @classmethod
+    def open(
+        cls, workspace: Workspace, settings: Settings, clock: Callable[[], float] = time.time, migrate: bool = True
+    ) -> Service:
+        """Open the service of a workspace, and make what is not there yet.
+
+        Args:
+            workspace: The folder with everything.
+            settings: How it runs.
+            clock: Seconds since 1970.
+            migrate: Whether migrations are run; else tables are made as they are now (tests).
+
+        Raises:
+            WorkspaceBusy: When another process serves this workspace on SQLite, which has one writer.
+            DiascopeError: When a database, the archive or the keys can't be opened.
+        """
+        root = service_folder(workspace)
+        url, apart_url = addresses(root, settings)
+        lock = _locked(root) if url.startswith("sqlite") else None
+        keys = KeyRing.open(settings.keys or key_file(root))
+        database = Database.open(url, index, migrate)
+        sealer = Sealer(keys, "archive") if settings.encrypt else None
+        database.change(lambda connection: _first_project(connection, clock()))
+        audit = Audit(database, keys.derived("audit"), root / "audit-heads.jsonl", clock)
+        return cls(
+            settings=settings,
+            root=root,
+            workspace=workspace,
+            keys=keys,
+            database=database,
+            archive=Archive(settings.archive or root / "archive", sealer),
+            identities=Identities(Database.open(apart_url, apart, migrate), keys, clock),
+            audit=audit,
+            queue=Queue(database, clock),
+            clock=clock,
+            _lock=lock,
+        )
+
+    def close(self) -> None:
+        """End connections, keep the head of the audit trail outside, and give the workspace back."""
+        self.audit.anchor()
+        self.database.close()
+        self.identities.database.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def service_folder(workspace: Workspace) -> Path:
+    """`service/` of a workspace, readable by its owner alone."""
+    root = workspace.root / "service"
+    root.mkdir(mode=0o700, exist_ok=True)
+    return root
+
+
+def addresses(root: Path, settings: Settings) -> tuple[str, str]:
+    """Of the index and of the identities."""
+    url = settings.database or f"sqlite:///{root / 'index.sqlite'}"
+    return url, settings.identities or f"sqlite:///{root / 'identities.sqlite'}"
+
+
+def _locked(root: Path) -> int:
+    path = root / "service.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(handle, 100, 0).decode(errors="replace").strip() or "unknown"
+        os.close(handle)
+        raise WorkspaceBusy(
+            f"process {holder} serves this workspace already, and SQLite has one writer",
+            given=str(root),
+            todo="Stop it first; or use PostgreSQL (--database) and run `diascope worker` beside it",
+        ) from error
+    os.truncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    return handle
+
+
+def key_file(root: Path) -> Path:
+    """In the user's configuration folder, named by the service's own id: it stays found when the workspace moves."""
+    name = root / "id"
+    if not name.is_file():
+        write_durably(name, secrets.token_hex(8).encode())
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return folder / "diascope" / f"service-{name.read_text().strip()}.keys.json"
+
+
+def _first_project(connection: Connection, now: float) -> None:
+    if connection.execute(select(projects.c.id)).first() is None:
+        connection.execute(insert(projects).values(id=FIRST_PROJECT, name=FIRST_PROJECT, created=now))
