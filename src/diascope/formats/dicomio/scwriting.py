@@ -82,7 +82,9 @@ def told(findings: Findings, made: Made) -> list[str]:
     lines = [f"{name}: {said}" for name, said in made.by().items()]
     for one in findings.findings:
         facts = [f"{name}: {number(measure)}" for name, measure in one.measures.items()]
-        lines.append("; ".join([one.concept, *facts, *(f"{key}: {said}" for key, said in said_with(one, made).items())]))
+        lines.append(
+            "; ".join([one.concept, *facts, *(f"{key}: {said}" for key, said in said_with(one, made).items())])
+        )
     return lines
 
 

@@ -224,9 +224,7 @@ def _lines(finding: Finding, made: Made) -> Iterator[Any]:
 
 
 def _text(name: Code, value: str) -> Any:
-    return hd.sr.TextContentItem(
-        name=name, value=value, relationship_type=hd.sr.RelationshipTypeValues.CONTAINS
-    )
+    return hd.sr.TextContentItem(name=name, value=value, relationship_type=hd.sr.RelationshipTypeValues.CONTAINS)
 
 
 def texts_of(document: Any) -> Sequence[str]:
