@@ -39,6 +39,8 @@ class Settings(Record):
     certificate_key: Path | None = None
     """TLS of HTTP and, where `dicom_tls` says so, of DICOM."""
     dicom_tls: bool = False
+    dicom_without_tls: bool = False
+    """Whether DICOM may listen beyond loopback in plain text: in a hospital network that is protected by itself."""
     client_ca: Path | None = None
     """Certificates that DICOM peers must show."""
     quiet_seconds: float = Field(default=5.0, ge=0.0)

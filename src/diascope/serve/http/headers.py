@@ -17,7 +17,7 @@ ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": POLICY,
 }
-"""Headers that an answer has unless its route set them otherwise (C11). There is no CORS header: no other origin may."""
+"""Headers that an answer has unless its route set them otherwise (C11). No CORS header: no other origin may."""
 
 
 class Headers:
