@@ -14,20 +14,19 @@ import socket
 import ssl
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from pynetdicom import AE
-from pynetdicom._globals import MODE_ACCEPTOR, MODE_REQUESTOR
-from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.pdu_primitives import A_ASSOCIATE, A_P_ABORT, P_DATA
-from pynetdicom.presentation import PresentationContext
-from pynetdicom.transport import AddressInformation, AssociationSocket
+from pynetdicom.pdu_primitives import A_P_ABORT, P_DATA
+from pynetdicom.transport import AssociationSocket
 
 from diascope.serve.dimse import commands
 from diascope.serve.dimse.commands import BrokenCommandError, StoreRequest
+from diascope.serve.dimse.flowing import ClosedError, CutShortError, Inflow
+
+if TYPE_CHECKING:
+    from diascope.serve.dimse.association import Link
 
 LARGEST_PDU = 1 << 20
 """What we take in one P-DATA-TF PDU, bytes."""
@@ -38,110 +37,8 @@ LARGEST_ASSOCIATE = 1 << 18
 LARGEST_IDENTIFIER = 1 << 20
 """Data set of a query or of its answer, bytes; objects are not limited here."""
 
-BUFFER = 1 << 18
-
 BEAT = 0.5
 """Seconds between looks at the timers while nothing happens."""
-
-SLOWEST = 10_000
-"""Bytes a second that a peer must manage within a PDU."""
-
-
-class CutShortError(Exception):
-    """Another PDU came where a message was to go on: an abort, or nonsense."""
-
-    def __init__(self, kind: int, length: int) -> None:
-        self.kind, self.length = kind, length
-
-
-class ClosedError(Exception):
-    """The connection is closed or broken, or the peer is too slow. No `OSError`: those are of our own disk."""
-
-
-class Inflow:
-    """What comes out of a socket, with a buffer of fixed size.
-
-    Args:
-        connection: Connected.
-        seconds: That a peer may be silent within a PDU.
-    """
-
-    def __init__(self, connection: socket.socket, seconds: float) -> None:
-        self.connection, self.seconds = connection, seconds
-        self._buffer = memoryview(bytearray(BUFFER))
-        self._start = self._end = 0
-
-    @property
-    def pending(self) -> int:
-        """Bytes that were received and not taken."""
-        return self._end - self._start
-
-    def head(self) -> tuple[int, int]:
-        """Type and length of the next PDU (PS3.8 9.3.1)."""
-        kind, _, length = struct.unpack(">BBL", self.take(6))
-        return kind, length
-
-    def take(self, length: int) -> bytes:
-        """Exactly so many bytes.
-
-        Raises:
-            ClosedError: When the connection ends before, or the peer is too slow.
-        """
-        if length <= BUFFER:
-            self._fill(length)
-            return bytes(self._some(length))
-        parts, deadline = bytearray(), time.monotonic() + self.seconds + length / SLOWEST
-        while len(parts) < length:
-            if time.monotonic() > deadline:
-                raise ClosedError("the peer is too slow")
-            parts += next(self.pieces(min(length - len(parts), BUFFER)))
-        return bytes(parts)
-
-    def pieces(self, length: int) -> Iterator[memoryview]:
-        """The next bytes, as they come; each piece is good until the next is asked for."""
-        while length:
-            if not self.pending:
-                self._receive(self.seconds)
-            piece = self._some(min(length, self.pending))
-            length -= len(piece)
-            yield piece
-
-    def _fill(self, length: int) -> None:
-        if self.pending >= length:
-            return
-        if self._start + length > BUFFER:
-            rest = bytes(self._buffer[self._start : self._end])
-            self._buffer[: len(rest)] = rest
-            self._start, self._end = 0, len(rest)
-        deadline = time.monotonic() + self.seconds + length / SLOWEST
-        while self.pending < length:
-            self._receive(deadline - time.monotonic())
-
-    def _receive(self, seconds: float) -> None:
-        if self._start == self._end:
-            self._start = self._end = 0
-        if seconds <= 0:
-            raise ClosedError("the peer is too slow")
-        try:
-            self.connection.settimeout(seconds)
-            count = self.connection.recv_into(self._buffer[self._end :])
-        except OSError as error:
-            raise ClosedError(str(error)) from error
-        if not count:
-            raise ClosedError("the connection was closed")
-        self._end += count
-        acknowledge_at_once(self.connection)
-
-    def _some(self, length: int) -> memoryview:
-        piece = self._buffer[self._start : self._start + length]
-        self._start += length
-        return piece
-
-
-def acknowledge_at_once(connection: socket.socket) -> None:
-    """No delayed acknowledgement of what was just received; Linux forgets it soon, so it is said again each time."""
-    if hasattr(socket, "TCP_QUICKACK"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 class Outflow:
@@ -157,7 +54,7 @@ class Outflow:
         self.sent = threading.Event()
 
 
-class _Socket(AssociationSocket):
+class Connection(AssociationSocket):
     """The connection: readiness without `select`, which knows 1,024 descriptors only."""
 
     inflow: Inflow | None = None
@@ -203,7 +100,7 @@ def _polled(descriptors: list[int], seconds: float) -> list[int]:
     return [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
 
 
-class _Noticed(queue.Queue):  # type: ignore[type-arg]
+class Noticed(queue.Queue):  # type: ignore[type-arg]
     """A queue that wakes who waits for several."""
 
     def __init__(self, stirred: threading.Event) -> None:
@@ -219,11 +116,11 @@ class Provider(DULServiceProvider):
     """The thread that reads and writes."""
 
     assoc: Link
-    socket: _Socket | None
+    socket: Connection | None
 
     def __init__(self, link: Link) -> None:
         super().__init__(link)
-        self.to_user_queue = _Noticed(link.stirred)
+        self.to_user_queue = Noticed(link.stirred)
         self._ringer: socket.socket | None = None
         self._bell: socket.socket | None = None
 
@@ -451,176 +348,3 @@ def _data(pieces: Pieces, expected: int) -> Iterator[memoryview]:
         yield piece
         if control & 2 and ends:
             return
-
-
-Receive = Callable[["Link", StoreRequest, PresentationContext, Iterator[memoryview]], tuple[int, str]]
-"""Takes an object and says with which status it is answered, and a comment."""
-
-
-class Link(Association):
-    """One association with a peer.
-
-    Args:
-        entity: Our application entity, with its time-outs.
-        mode: `acceptor` or `requestor`.
-        on_store: What is done with objects that come.
-    """
-
-    dul: Provider
-
-    def __init__(self, entity: AE, mode: str, on_store: Receive) -> None:
-        self.stirred = threading.Event()
-        self.leaving = False
-        """Whether it ends after the message that is being served."""
-        self._storing = self._serving = False
-        super().__init__(entity, mode)
-        self.dul = Provider(self)
-        self.dimse.msg_queue = _Noticed(self.stirred)
-        self.acse_timeout, self.network_timeout = entity.acse_timeout, entity.network_timeout
-        self._on_store = on_store
-
-    @property
-    def busy(self) -> bool:
-        """Whether a message is being served."""
-        return self._storing or self._serving
-
-    def receive(
-        self, request: StoreRequest, context: PresentationContext, data: Iterator[memoryview]
-    ) -> tuple[int, str]:
-        """Give an object to whoever keeps it."""
-        self._storing = True
-        try:
-            return self._on_store(self, request, context, data)
-        finally:
-            self._storing = False
-
-    def leave(self) -> None:
-        """End the association when the message that is being served has been answered."""
-        self.leaving = True
-        self.stirred.set()
-
-    def _run_reactor(self) -> None:
-        """Serve messages; waits in place of looking every millisecond."""
-        self._is_paused = False
-        while not self._kill:
-            self._is_paused = True
-            if not self.leaving:
-                self.stirred.wait(BEAT)
-            self.stirred.clear()
-            self._reactor_checkpoint.wait()
-            self._is_paused = False
-            if self._kill:
-                return
-            context, message = self.dimse.get_msg(block=False)
-            if message:
-                self._serving = True
-                try:
-                    self._serve_request(message, context or 0)
-                finally:
-                    self._serving = False
-                self.stirred.set()  # there may be more
-            if self._has_ended():
-                self.kill()
-                return
-
-    def _has_ended(self) -> bool:
-        if self.is_established and self.acse.is_release_requested():
-            self.acse.send_release(is_response=True)
-            self.is_released, self.is_established = True, False
-        elif self.acse.is_aborted():
-            self.dul.receive_pdu(wait=False)
-            self.is_aborted, self.is_established = True, False
-        elif not self.dul.is_alive():
-            self.is_established = False
-        elif self.dul.idle_timer_expired() or (self.leaving and not self.busy):
-            self.abort()
-        else:
-            return False
-        return True
-
-
-class Incoming(Link):
-    """An association that a peer asked for.
-
-    Args:
-        entity: Our application entity.
-        connection: Connected, after the TLS handshake where there is one.
-        address: Of the peer.
-        admit: Whether the peer may in: None, or result, source and diagnostic of the A-ASSOCIATE-RJ (PS3.8 9.3.4). It
-            sets the contexts that are supported.
-        on_store: What is done with objects.
-        serve: What is done with all other messages.
-    """
-
-    def __init__(
-        self,
-        entity: AE,
-        connection: socket.socket,
-        address: tuple[Any, ...],
-        admit: Callable[[Incoming], tuple[int, int, int] | None],
-        on_store: Receive,
-        serve: Callable[[Link, Any, PresentationContext], None],
-    ) -> None:
-        super().__init__(entity, MODE_ACCEPTOR, on_store)
-        self._admit, self._serve = admit, serve
-        self.connection = connection
-        self.set_socket(_Socket(self, client_socket=connection))
-        self.acceptor.maximum_length = LARGEST_PDU
-        self.acceptor.ae_title = entity.ae_title
-        self.acceptor.implementation_class_uid = entity.implementation_class_uid
-        self.acceptor.implementation_version_name = entity.implementation_version_name
-        self.requestor.address_info = AddressInformation.from_tuple(address)  # type: ignore[arg-type]
-
-    def run_reactor(self) -> None:
-        """Serve the association until it ends."""
-        self.dul.start()
-        self._started_dul = True
-        self._dul_ready.wait()
-        asked = self.dul.receive_pdu(wait=True, timeout=self.acse_timeout)
-        if isinstance(asked, A_ASSOCIATE):
-            self.requestor.primitive = asked
-            self.requestor.ae_title = asked.calling_ae_title
-            refusal = self._admit(self)
-            if refusal is None:
-                self.acse.negotiate_association()
-            else:
-                self.acse.send_reject(*refusal)
-        if self.is_established:
-            self._run_reactor()
-        self._end()
-
-    def _end(self) -> None:
-        """Let what was said last reach the peer, then close."""
-        limit = time.monotonic() + 2.0
-        while self.dul.is_alive() and self.dul.state_machine.current_state != "Sta1" and time.monotonic() < limit:
-            time.sleep(0.005)
-        self._kill = True
-        self.dul.kill_dul()
-        try:
-            self.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.dul.join(5.0)
-        self.connection.close()
-
-    def _serve_request(self, msg: Any, context_id: int) -> None:
-        context = self._accepted_cx.get(context_id)
-        if context is None or not msg.is_valid_request:
-            self.abort()
-            return
-        self.dimse.cancel_req = {}
-        self._is_paused = True
-        self._serve(self, msg, context)
-        self.dimse.cancel_req = {}
-
-
-class Outgoing(Link):
-    """An association that we ask for.
-
-    Args:
-        entity: Our application entity.
-        on_store: What is done with objects that come over it (C-GET).
-    """
-
-    def __init__(self, entity: AE, on_store: Receive) -> None:
-        super().__init__(entity, MODE_REQUESTOR, on_store)
