@@ -82,10 +82,15 @@ def hash_of(content: object) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file so that it is either whole or absent, also after a power cut.
 
     Order: write and fsync a temporary file, rename it, fsync the folder (RELIABILITY A2).
+
+    Args:
+        path: Of the file; its folder is made where it is missing.
+        content: Its bytes.
+        mode: Who may read it; 0o600 for secrets.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +100,7 @@ def write_durably(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,360 @@
+"""The archive: what arrived, byte for byte, each object under a name of the server's own.
+
+An object is written as a draft, and kept in this order: fsync(file), rename, fsync(folder). When `keep` returns it is
+durable; before that it does not exist. Objects are never changed. With a `Sealer` each one is encrypted under its own
+name; the plain copy of a draft, which the decoder reads, is then never flushed, and is gone when the draft is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from diascope.core.errors import DataRefused, DiascopeError, StorageFailed, StorageFull, Tampered
+from diascope.privacy.sealing import Sealer, SealingStream
+from diascope.store.places import (
+    OBJECTS_A_FOLDER,
+    DiskFailed,
+    ObjectMissing,
+    age_of,
+    checked,
+    failing,
+    new_key,
+    new_shard,
+    opened_place,
+)
+
+CHUNK = 1 << 20
+"""Bytes that are read at once."""
+BATCH = 500
+"""Keys that `sweep` asks for at once."""
+LARGEST_SWEEP = 200
+"""Objects. More than that, and more than the rows name, is no remainder of a crash but another archive's database."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object that is kept.
+
+    Args:
+        key: Its name in the archive.
+        size: Plain bytes.
+        sha256: Of the plain bytes, 64 hexadecimal digits.
+    """
+
+    key: str
+    size: int
+    sha256: str
+
+
+class Archive:
+    """Objects in a folder, or in a store that fsspec knows. Several threads may use one.
+
+    Args:
+        place: A folder, or a URL (`s3://bucket/prefix`).
+        sealer: Encrypts what is kept from now on; objects that were kept plain stay readable.
+        drafts: A folder of this machine for drafts and plain copies; by default beside the objects. For a sealed
+            archive it may lie in memory (`/dev/shm/...`).
+    """
+
+    def __init__(self, place: Path | str, sealer: Sealer | None = None, drafts: Path | None = None) -> None:
+        self._place = opened_place(place, drafts)
+        self.sealer = sealer
+        self.degraded = ""
+        """Why nothing is kept any more: the disk failed in a way that makes later successes doubtful. Reading goes on."""
+        self._lock = threading.Lock()
+        self._shard, self._room = "", 0
+
+    def draft(self) -> Draft:
+        """Begin an object.
+
+        Raises:
+            StorageFailed: When the archive is degraded.
+            StorageFull: When there is no room.
+        """
+        return self._begin(with_plain=True)
+
+    def put(self, content: bytes) -> Stored:
+        """Keep an object that is in memory; durable when this returns."""
+        with self._begin(with_plain=False) as draft:
+            draft.write(content)
+            return draft.keep()
+
+    def read(self, key: str, sha256: str | None = None) -> bytes:
+        """An object's plain bytes.
+
+        Args:
+            key: Its name.
+            sha256: What the row says of it; an object that is not sealed shows a flipped byte only so.
+
+        Raises:
+            ObjectMissing: When there is no such object.
+            Tampered: When its bytes differ from what was kept.
+            StorageFailed: When the disk or the store fails.
+        """
+        return b"".join(self.stream(key, sha256))
+
+    def stream(self, key: str, sha256: str | None = None) -> Iterator[bytes]:
+        """An object's plain bytes in chunks of at most 1 MiB; raises as `read`, a wrong hash after the last chunk."""
+        source = self._place.open(checked(key))
+        return self._chunks(key, source, sha256)
+
+    @contextmanager
+    def local(self, key: str, sha256: str | None = None) -> Iterator[Path]:
+        """A plain file with an object's bytes, to be read only; a copy is removed afterwards. Raises as `read`."""
+        if self._place.folder is not None and not _is_sealed(checked(key)):
+            path = self._place.folder / key
+            if sha256 is not None:
+                for _ in self.stream(key, sha256):
+                    pass
+            elif not path.exists():
+                self._place.open(key).close()  # says what is missing
+            yield path
+            return
+        with failing("copy an object"):
+            copy = _Written(self._place.drafts)
+        try:
+            with failing("copy an object"):
+                for chunk in self.stream(key, sha256):
+                    copy.write(chunk)
+            yield copy.path
+        finally:
+            copy.drop()
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if it is there. After a power cut it may be there again: `sweep` then removes it."""
+        self._place.delete(checked(key))
+
+    def keys(self) -> Iterator[str]:
+        """Names of all objects, sorted."""
+        return self._place.keys()
+
+    def sweep(self, known: Callable[[Sequence[str]], set[str]], older_than: float) -> int:
+        """Remove drafts that nobody finished, and objects that no row names: what a crash left.
+
+        Args:
+            known: Of these keys, those that a row names.
+            older_than: Seconds. Younger ones may be about to get their row.
+
+        Returns:
+            How many were removed.
+
+        Raises:
+            DiascopeError: When most of a large archive would go; nothing is then removed.
+        """
+        named, lost, keys = 0, [], self.keys()
+        while some := list(islice(keys, BATCH)):
+            of_rows = known(some)
+            named += len(of_rows)
+            lost += [key for key in some if key not in of_rows and self._place.age(key) >= older_than]
+        if len(lost) > max(LARGEST_SWEEP, named):
+            raise DiascopeError(
+                "the database does not belong to this archive: it names few of its objects",
+                given=f"{named} objects with a row, {len(lost)} without",
+                todo="Open the archive with its own database, or restore that from a back-up; nothing was removed",
+            )
+        for key in lost:
+            self.delete(key)
+        with failing("remove drafts"):
+            drafts = [one for one in self._place.drafts.iterdir() if age_of(one) >= older_than]
+            for draft in drafts:
+                draft.unlink(missing_ok=True)
+        return len(lost) + len(drafts)
+
+    def scrub(self, expected: Iterable[tuple[str, str]]) -> list[str]:
+        """Read objects and compare.
+
+        Args:
+            expected: Key and SHA-256 of the plain bytes, as the rows say.
+
+        Returns:
+            Keys of those that are missing, cannot be read, or differ.
+        """
+        damaged = []
+        for key, sha256 in expected:
+            try:
+                for _ in self.stream(key, sha256):
+                    pass
+            except (DataRefused, StorageFailed):
+                damaged.append(key)
+        return damaged
+
+    def free_bytes(self) -> int | None:
+        """Bytes of room that is left, where the place can tell."""
+        return self._place.free_bytes()
+
+    def _begin(self, with_plain: bool) -> Draft:
+        if self.degraded:
+            raise StorageFailed(
+                f"nothing is kept any more: {self.degraded}", todo="Look at the disk, then start the service again"
+            )
+        with self._noticing():
+            return Draft(self, new_key(self._next_shard(), self.sealer is not None), with_plain)
+
+    def _next_shard(self) -> str:
+        with self._lock:
+            if not self._room:
+                self._shard, self._room = new_shard(), OBJECTS_A_FOLDER
+            self._room -= 1
+            return self._shard
+
+    def _chunks(self, key: str, source: BinaryIO, sha256: str | None) -> Iterator[bytes]:
+        hasher = hashlib.sha256() if sha256 is not None else None
+        with source, failing("read an object"):
+            for chunk in self._plain(key, source):
+                if hasher is not None:
+                    hasher.update(chunk)
+                yield chunk
+        if hasher is not None and hasher.hexdigest() != sha256:
+            raise Tampered(
+                "an object of the archive is not what was kept", given=key, todo="Restore it from a back-up"
+            )
+
+    def _plain(self, key: str, source: BinaryIO) -> Iterator[bytes]:
+        if not _is_sealed(key):
+            return iter(lambda: source.read(CHUNK), b"")
+        if self.sealer is None:
+            raise DiascopeError("an object of the archive is sealed", given=key, todo="Open the archive with its keys")
+        return self.sealer.opened(source, key)
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Remember a failure after which a later success means nothing."""
+        try:
+            yield
+        except DiskFailed as error:
+            self.degraded = str(error)
+            raise
+
+
+class Draft:
+    """An object that is being written; dropped at the end of its `with` unless it was kept."""
+
+    def __init__(self, archive: Archive, key: str, with_plain: bool) -> None:
+        self._archive, self._key = archive, key
+        self._hasher, self.size = hashlib.sha256(), 0
+        self._is_open = True
+        folder = archive._place.drafts
+        self._plain: _Written | None = None
+        self._sealing: SealingStream | None = None
+        with failing("begin an object"):
+            self._written = _Written(folder)
+        if archive.sealer is None:
+            return
+        try:
+            self._sealing = archive.sealer.stream(key)
+            with failing("begin an object"):
+                self._plain = _Written(folder) if with_plain else None
+        except BaseException:
+            self.drop()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """A plain file with what was written so far: to be read, not to be changed, and only until `keep`."""
+        if self._sealing is None:
+            return self._written.path
+        if self._plain is None:
+            raise DiascopeError("this draft has no plain file")
+        return self._plain.path
+
+    @property
+    def sha256(self) -> str:
+        """Of the plain bytes so far, 64 hexadecimal digits."""
+        return self._hasher.hexdigest()
+
+    def write(self, content: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            StorageFull: When there is no room; the draft is lost.
+            StorageFailed: When the disk fails; the draft is lost.
+        """
+        self._check()
+        try:
+            with self._archive._noticing(), failing("write an object"):
+                self._written.write(content if self._sealing is None else self._sealing.update(content))
+                if self._plain is not None:
+                    self._plain.write(content)
+        except (StorageFull, StorageFailed):
+            self.drop()
+            raise
+        self._hasher.update(content)
+        self.size += len(content)
+
+    def keep(self) -> Stored:
+        """Make it an object; durable when this returns.
+
+        Raises:
+            StorageFull: When there is no room; the draft is lost.
+            StorageFailed: When the disk fails; the draft is lost, and fsync is not tried again: after a failure its
+                "success" means nothing.
+        """
+        self._check()
+        try:
+            with self._archive._noticing(), failing("write an object"):
+                if self._sealing is not None:
+                    self._written.write(self._sealing.finish())
+                self._archive._place.commit(self._written.handle, self._written.path, self._key)
+        finally:
+            self.drop()
+        return Stored(self._key, self.size, self.sha256)
+
+    def drop(self) -> None:
+        """Give it up; nothing happens where it was kept."""
+        self._is_open = False
+        self._written.drop()
+        if self._plain is not None:
+            self._plain.drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.drop()
+
+    def _check(self) -> None:
+        if not self._is_open:
+            raise DiascopeError("this draft was kept or dropped", todo="Begin another one")
+
+
+class _Written:
+    """A file of our own in the folder of drafts, unbuffered, so that every error shows where it happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / secrets.token_hex(16)
+        self.handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, content: bytes) -> None:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(self.handle, rest) :]
+
+    def drop(self) -> None:
+        """Close, and remove what is still there under this name."""
+        if self.handle < 0:
+            return
+        handle, self.handle = self.handle, -1
+        with contextlib.suppress(OSError):
+            os.close(handle)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+def _is_sealed(key: str) -> bool:
+    return key.endswith(".s")
+
+
+__all__ = ["Archive", "Draft", "ObjectMissing", "Stored"]
