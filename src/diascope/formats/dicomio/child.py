@@ -21,7 +21,7 @@ from typing import Any
 
 import pydicom.config
 
-from diascope.formats.dicomio import facts, pixels, structures, waveforms, wire
+from diascope.formats.dicomio import facts, indexing, pixels, structures, waveforms, wire
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed
 
 KEPT_FILES = 4096
@@ -73,6 +73,16 @@ class Child:
         for path in request["paths"]:
             self.answer(lambda path=path: facts.of(self._parse(path, request["keep"])))  # type: ignore[misc]
 
+    def do_index(self, request: dict[str, Any], _: int | None) -> None:
+        """What an archive must know of each file."""
+        for path in request["paths"]:
+            self.answer(lambda path=path: self._strange(path, indexing.index))  # type: ignore[misc]
+
+    def do_check(self, request: dict[str, Any], _: int | None) -> None:
+        """Whether the pixels of each file can be decoded."""
+        for path in request["paths"]:
+            self.answer(lambda path=path: self._strange(path, indexing.check))  # type: ignore[misc]
+
     def do_json(self, request: dict[str, Any], _: int | None) -> None:
         """The header of each file as DICOM JSON, without private and bulk elements."""
         for path in request["paths"]:
@@ -107,6 +117,17 @@ class Child:
         out = pixels.as_array(memory, request["shape"], "<f4")
         waveforms.decode(self._parse(request["path"], False).dataset, request["group"], out)
         return {}
+
+    def _strange(self, path: str, read: Callable[[Parsed], dict[str, Any]]) -> dict[str, Any]:
+        """Read a file that came over the network. Why it fails is said without any text of it: reasons are logged."""
+        if self.faults:
+            _break(Path(path).stem)
+        try:
+            return read(Parsed(Path(path), bounded=True))
+        except (BrokenFileError, MemoryError):
+            raise
+        except BaseException as error:
+            raise BrokenFileError(f"it cannot be parsed ({type(error).__name__})") from error
 
     def _parse(self, path: str, keep: bool) -> Parsed:
         if self.faults:

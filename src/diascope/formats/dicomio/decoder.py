@@ -12,9 +12,6 @@ import atexit
 import contextlib
 import mmap
 import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -30,12 +27,10 @@ import numpy.typing as npt
 
 from diascope.core.errors import DiascopeError, UnreadableFile
 from diascope.formats.dicomio import wire
+from diascope.formats.dicomio.spawning import Process, started
 
 SECONDS = 30.0
 """Time limit for one file; a file gets one second more for each MB that it has."""
-
-START = 120.0
-"""Time limit for a child to start (0.6 s on an idle machine)."""
 
 MEMORY = 4 << 30
 """Address space that a child may have, besides the memory it shares with its parent (Linux; RELIABILITY B4)."""
@@ -66,70 +61,6 @@ class Job:
         return {**self.__dict__, "path": os.fspath(self.path)}
 
 
-class _Child:
-    """One child process."""
-
-    def __init__(self, memory: int, arguments: Sequence[str]) -> None:
-        self.connection, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-P", "-m", "diascope.formats.dicomio.child", str(theirs.fileno()), *arguments]
-            self.process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # a crash dump may hold identities
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        self.memory = memory
-        self.limit_memory(0)
-
-    def limit_memory(self, shared: int) -> None:
-        """Cap the address space; `shared` bytes more for the memory of a request.
-
-        The hard limit stays as it was inherited (`ulimit -v`): only root may raise it.
-        """
-        if sys.platform == "linux":
-            import resource
-
-            limit = self.memory + shared
-            with contextlib.suppress(ProcessLookupError):
-                _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_AS)
-                soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-                resource.prlimit(self.process.pid, resource.RLIMIT_AS, (soft, hard))
-
-    def reply(self, seconds: float) -> dict[str, Any]:
-        """The next message.
-
-        Raises:
-            wire.HangupError: When the child is dead, silent for `seconds`, or insane (it is dead then); says which.
-        """
-        self.connection.settimeout(seconds)
-        try:
-            return wire.receive(self.connection)[0]
-        except TimeoutError as error:
-            self.kill()
-            raise wire.HangupError(f"decoding took longer than {seconds:.0f} s") from error
-        except (wire.HangupError, OSError) as error:
-            raise wire.HangupError(self._cause_of_death(str(error))) from error
-
-    def _cause_of_death(self, otherwise: str) -> str:
-        try:
-            code = self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return f"the decoder answered nonsense ({otherwise})"
-        self.kill()
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"the decoder crashed on it ({name})"
-
-    def kill(self) -> None:
-        """End the process at once."""
-        self.connection.close()
-        self.process.kill()
-        self.process.wait()
-
-
 class Decoder:
     """A small pool of children; threads may share it.
 
@@ -138,14 +69,20 @@ class Decoder:
         seconds: Time limit for one file.
         memory: Bytes of address space for each child.
         arguments: Further arguments of the child (`--faults` in tests).
+        spare: Children that are kept ready; one that died is replaced at once, so that nobody waits for its start.
     """
 
     def __init__(
-        self, size: int | None = None, seconds: float = SECONDS, memory: int = MEMORY, arguments: Sequence[str] = ()
+        self,
+        size: int | None = None,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+        arguments: Sequence[str] = (),
+        spare: int = 0,
     ) -> None:
-        self.size = size or min(os.cpu_count() or 1, 2)
+        self.size, self.spare = size or min(os.cpu_count() or 1, 2), spare
         self.seconds, self.memory, self.arguments = seconds, memory, tuple(arguments)
-        self._idle: list[_Child] = []
+        self._idle: list[Process] = []
         self.forget()
 
     def forget(self) -> None:
@@ -154,12 +91,49 @@ class Decoder:
             child.connection.close()
             child.process.returncode = 0  # not ours to wait for
         self._idle = []
+        self._busy = self._starting = 0
+        self._closed = False
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(self.size)
+
+    def refill(self) -> None:
+        """Start children until as many as are kept ready are there.
+
+        Raises:
+            DiascopeError: When one does not start.
+        """
+        while True:
+            with self._lock:
+                if self._closed or len(self._idle) + self._starting + self._busy >= self.spare:
+                    return
+                self._starting += 1
+            child = None
+            try:
+                child = started(self.memory, self.arguments)
+            finally:
+                with self._lock:
+                    self._starting -= 1
+                    kept = child is not None and not self._closed
+                    if child is not None and kept:
+                        self._idle.append(child)
+            if not kept:
+                child.kill()
+                return
+
+    def _refill_soon(self) -> None:
+        """In another thread; a start that fails is said by the next request, which tries again."""
+
+        def start() -> None:
+            with contextlib.suppress(DiascopeError):
+                self.refill()
+
+        if self.spare:
+            threading.Thread(target=start, name="decoder-start", daemon=True).start()
 
     def close(self) -> None:
         """End all idle children."""
         with self._lock:
+            self._closed = bool(self.spare)
             children, self._idle = self._idle, []
         for child in children:
             child.kill()
@@ -172,6 +146,27 @@ class Decoder:
             keep: Whether `pixels` of the same files will follow.
         """
         yield from self._each({"do": "headers", "keep": keep}, paths)
+
+    def index(self, path: Path) -> dict[str, Any]:
+        """What an archive must know of an object (`indexing.index`).
+
+        Raises:
+            UnreadableFile: With the reason, in which there is no text of the file.
+        """
+        (reply,) = self._whole("index", [path])
+        return reply
+
+    def check(self, path: Path) -> int:
+        """Decode every frame into nothing.
+
+        Returns:
+            How many there are; 0 for an object without pixels.
+
+        Raises:
+            UnreadableFile: When they can't be decoded, with the reason.
+        """
+        (reply,) = self._whole("check", [path])
+        return int(reply["frames"])
 
     def json(self, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """The header of each file as DICOM JSON, without private elements and bulk data.
@@ -293,21 +288,28 @@ class Decoder:
         return self.seconds + (path.stat().st_size / 1e6 if path.exists() else 0.0)
 
     @contextlib.contextmanager
-    def _child(self) -> Iterator[_Child]:
+    def _child(self) -> Iterator[Process]:
         """Borrow a child; it comes back only if it still lives and has answered everything."""
         with self._places:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
-            if child is None or child.process.poll() is not None:
-                child = _started(self.memory, self.arguments)
+                self._busy += 1
             try:
-                yield child
-            except BaseException:
-                child.kill()
-                raise
-            if child.process.poll() is None:
+                if child is None or child.process.poll() is not None:
+                    child = started(self.memory, self.arguments)
+                try:
+                    yield child
+                except BaseException:
+                    child.kill()
+                    raise
+            finally:
                 with self._lock:
-                    self._idle.append(child)
+                    self._busy -= 1
+                    alive = child is not None and child.process.poll() is None
+                    if child is not None and alive:
+                        self._idle.append(child)
+            if not alive:
+                self._refill_soon()
 
 
 @cache
@@ -317,18 +319,6 @@ def decoder() -> Decoder:
     atexit.register(shared.close)
     os.register_at_fork(after_in_child=shared.forget)
     return shared
-
-
-def _started(memory: int, arguments: Sequence[str]) -> _Child:
-    """A new child that has imported what it needs, so that this does not count in the time limit of a file."""
-    child = _Child(memory, arguments)
-    try:
-        child.reply(START)
-    except wire.HangupError as error:
-        raise DiascopeError(
-            f"the DICOM decoder process did not start ({error})", todo="Is the installation of diascope complete?"
-        ) from error
-    return child
 
 
 def _ok(reply: dict[str, Any], path: Path) -> dict[str, Any]:

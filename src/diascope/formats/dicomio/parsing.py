@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,6 @@ import pydicom
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-LARGEST_INFLATED = 512 << 20
-"""Bytes that a deflated file may inflate to; larger ones are refused (a deflate bomb is 1000 : 1)."""
 
 PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 """Float, double and integer pixel data (PS3.3 C.7.6.24, C.7.6.25, C.7.6.3)."""
@@ -25,6 +22,15 @@ RATIO = {"1.2.840.10008.1.2.5": 64}
 
 ANY_RATIO = 20_000
 """The same for the other syntaxes: an empty JPEG 2000 or JPEG-LS frame is some hundred bytes."""
+
+LARGEST_INFLATED = 512 << 20
+"""Bytes that a deflated file may inflate to; larger ones are refused (a deflate bomb is 1000 : 1)."""
+
+BOUNDED_INFLATED = 128 << 20
+"""The same where whoever sent the file is not trusted."""
+
+BOUNDED_ELEMENT = 16 << 20
+"""Elements of the header beyond this stay on disk then."""
 
 LARGEST_PIXELS = 8 << 30
 """Bytes of decoded pixels that one file may have."""
@@ -39,28 +45,40 @@ class Parsed:
 
     Args:
         path: The file.
+        bounded: Whether it came over the network: it must be a whole DICOM file, and less memory is spent on it.
 
     Raises:
         BrokenFileError: With the reason.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bounded: bool = False) -> None:
         self.path = path
         self.size = path.stat().st_size
+        try:
+            self._read(path, bounded)
+        except RecursionError as error:  # pydicom reads sequences of undefined length by recursion
+            raise BrokenFileError("sequences are nested too deep") from error
+        if not self.dataset and not self.dataset.file_meta:
+            raise BrokenFileError("not DICOM: no element could be parsed")
+        self._complete_meta()
+
+    def _read(self, path: Path, bounded: bool) -> None:
         with path.open("rb") as stream:
-            self._inflated = _inflate(path)
+            if bounded and stream.read(132)[128:] != b"DICM":
+                raise BrokenFileError("not a DICOM file: DICM is not where it must be")
+            stream.seek(0)
+            self._inflated = _inflate(path, BOUNDED_INFLATED if bounded else LARGEST_INFLATED)
             source: BinaryIO = stream if self._inflated is None else BytesIO(self._inflated[0])
             if self._inflated is None:
-                self.dataset: Any = pydicom.dcmread(source, stop_before_pixels=True, force=True)
+                self.dataset: Any = pydicom.dcmread(
+                    source, stop_before_pixels=True, force=True, defer_size=BOUNDED_ELEMENT if bounded else None
+                )
             else:
                 body = read_dataset(source, False, True, stop_when=_at_pixels)
                 self.dataset = pydicom.FileDataset(source, body, None, self._inflated[1], False, True)
             self._at = source.tell()
             rest = (self.size if self._inflated is None else len(self._inflated[0])) - self._at
         self.pixel_bytes = max(0, rest)
-        if not self.dataset and not self.dataset.file_meta:
-            raise BrokenFileError("not DICOM: no element could be parsed")
-        self._complete_meta()
 
     def _complete_meta(self) -> None:
         """Give a file without a meta header the transfer syntax that its data set was found to have."""
@@ -103,6 +121,24 @@ class Parsed:
         if values.size < count or length < values.nbytes:
             raise BrokenFileError(f"truncated: {values.size} of {count} pixels are there")
         return values.reshape(shape)
+
+    def check_native(self) -> None:
+        """Refuse an uncompressed file that holds fewer pixels than it declares, without reading them.
+
+        Raises:
+            BrokenFileError: When it does, or has none.
+        """
+        check_size(self)
+        implicit, little = self.dataset.original_encoding
+        with self.path.open("rb") as stream:
+            stream.seek(self._at)
+            head = stream.read(12)
+        order: Literal["little", "big"] = "little" if little else "big"
+        at = 4 if implicit else 8
+        length = int.from_bytes(head[at : at + 4], order)
+        there = min(length, self.pixel_bytes - at - 4)
+        if self._inflated is None and there < declared_bytes(self.dataset):
+            raise BrokenFileError(f"truncated: {there} bytes of pixels are there")
 
     def load_pixels(self) -> Any:
         """The data set with its pixel data read, after its size was found possible.
@@ -156,24 +192,37 @@ def check_size(parsed: Parsed) -> None:
         )
     if parsed.pixel_bytes == 0:
         raise BrokenFileError("no pixel data in this file")
-    declared = (rows * columns * frames * samples * bits + 7) // 8
+    declared = declared_bytes(dataset)
     if parsed.syntax.is_encapsulated:
         possible = parsed.pixel_bytes * RATIO.get(str(parsed.syntax), ANY_RATIO)
     else:
         possible = parsed.pixel_bytes
-        if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-            declared = declared * 2 // 3  # two chrominance samples for two pixels, PS3.3 C.7.6.3.1.2
     if declared > possible or declared > LARGEST_PIXELS:
         raise BrokenFileError(
             f"truncated: the header declares {declared} bytes of pixels, {parsed.pixel_bytes} are there"
         )
 
 
+def declared_bytes(dataset: Any) -> int:
+    """Bytes that the decoded pixels have, as the header says."""
+    count = frame_count(dataset)
+    for name in ("Rows", "Columns", "BitsAllocated"):
+        count *= int(dataset.get(name) or 0)
+    declared = (count * int(dataset.get("SamplesPerPixel") or 1) + 7) // 8
+    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422" and not _is_encapsulated(dataset):
+        return declared * 2 // 3  # two chrominance samples for two pixels, PS3.3 C.7.6.3.1.2
+    return declared
+
+
+def _is_encapsulated(dataset: Any) -> bool:
+    return bool(UID(str(dataset.file_meta.TransferSyntaxUID)).is_encapsulated)
+
+
 def _at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
     return tag in PIXEL_TAGS
 
 
-def _inflate(path: Path) -> tuple[bytes, FileMetaDataset] | None:
+def _inflate(path: Path, most: int) -> tuple[bytes, FileMetaDataset] | None:
     """The inflated data set and the meta header of a deflated file (PS3.5 A.5), None for any other file."""
     with path.open("rb") as stream:
         head = stream.read(1024)
@@ -187,9 +236,9 @@ def _inflate(path: Path) -> tuple[bytes, FileMetaDataset] | None:
         stream.seek(group)
         engine = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            content = engine.decompress(stream.read(), LARGEST_INFLATED)
+            content = engine.decompress(stream.read(), most)
         except zlib.error as error:
             raise BrokenFileError(f"the deflated data are broken ({error})") from error
     if engine.unconsumed_tail:
-        raise BrokenFileError(f"it inflates to more than {LARGEST_INFLATED >> 20} MiB")
+        raise BrokenFileError(f"it inflates to more than {most >> 20} MiB")
     return content, meta

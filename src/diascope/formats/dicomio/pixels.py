@@ -59,6 +59,27 @@ def decode(parsed: Parsed, job: dict[str, Any], out: npt.NDArray[Any]) -> None:
         _scale(values, slope, intercept, out[at])
 
 
+def decode_each(parsed: Parsed) -> int:
+    """Decode every frame and keep none.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        BrokenFileError: With the reason; no text of the file is in it.
+    """
+    dataset, count = parsed.load_pixels(), frame_count(parsed.dataset)
+    decoder = get_decoder(parsed.syntax)
+    for plugin in DECODERS.get(str(parsed.syntax), ("",)):
+        try:
+            done = sum(1 for _ in decoder.iter_array(dataset, decoding_plugin=plugin))
+        except (ValueError, RuntimeError, AttributeError, NotImplementedError):
+            continue
+        if done == count:
+            return done
+    raise BrokenFileError(f"the pixel data cannot be decoded ({parsed.syntax.name})")
+
+
 def _frames(parsed: Parsed, dataset: Any, wanted: list[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Index and stored values of the wanted frames."""
     decoder = get_decoder(parsed.syntax)
