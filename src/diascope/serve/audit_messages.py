@@ -70,7 +70,7 @@ EVENTS: tuple[tuple[str, str, str, str], ...] = (
     ("node.", "110108", "E", ""),
     ("", "110100", "E", ""),
 )
-"""Beginning of an action; event, what was done (create, read, update, delete, execute), type. The longest that fits counts."""
+"""Beginning of an action; event, what was done (create, read, update, delete, execute), type. The longest counts."""
 
 OUTCOMES = {"success": "0", "refused": "4", "failure": "8"}
 """RFC 3881: success, minor failure, serious failure."""
@@ -81,7 +81,7 @@ BAD = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
-def written(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+def written(records: Iterable[Mapping[Any, Any]]) -> Iterator[bytes]:
     """A document of audit messages, a piece at a time.
 
     Args:
@@ -93,7 +93,7 @@ def written(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     yield b"</AuditMessages>\n"
 
 
-def message(record: Mapping[str, Any]) -> Element:
+def message(record: Mapping[Any, Any]) -> Element:
     """One record as an audit message (PS3.15, A.5.1)."""
     made = Element("AuditMessage")
     event, done, kind = _codes(record["action"])
@@ -109,7 +109,7 @@ def message(record: Mapping[str, Any]) -> Element:
     return made
 
 
-def _participant(made: Element, record: Mapping[str, Any]) -> None:
+def _participant(made: Element, record: Mapping[Any, Any]) -> None:
     where = {}
     if record["address"]:
         kind = "2" if _is_address(record["address"]) else "1"
@@ -117,7 +117,7 @@ def _participant(made: Element, record: Mapping[str, Any]) -> None:
     _part(made, "ActiveParticipant", UserID=record["actor"], UserIsRequestor="true", **where)
 
 
-def _object(made: Element, record: Mapping[str, Any]) -> None:
+def _object(made: Element, record: Mapping[Any, Any]) -> None:
     """What it was done to, with the record itself as details, so that nothing is lost on the way."""
     name = record["object"] or "service"
     is_uid = UID.fullmatch(name) is not None
@@ -132,9 +132,8 @@ def _object(made: Element, record: Mapping[str, Any]) -> None:
     if is_uid:
         _code(found, "ParticipantObjectIDTypeCode", "110180", "Study Instance UID")
     else:
-        _part(
-            found, "ParticipantObjectIDTypeCode", **{"csd-code": "12", "codeSystemName": "RFC-3881", "originalText": "URI"}
-        )  # fmt: skip
+        uri = {"csd-code": "12", "codeSystemName": "RFC-3881", "originalText": "URI"}
+        _part(found, "ParticipantObjectIDTypeCode", **uri)
     _part(found, "ParticipantObjectName").text = record["action"]
     kept = {key: record[key] for key in ("sequence", "project_id", "detail", "previous", "digest")}
     for key, value in kept.items():
@@ -149,9 +148,7 @@ def _codes(action: str) -> tuple[str, str, str]:
 
 
 def _code(parent: Element, name: str, code: str, meaning: str = "") -> None:
-    _part(
-        parent, name, **{"csd-code": code, "codeSystemName": "DCM", "originalText": meaning or CODES[code]}
-    )
+    _part(parent, name, **{"csd-code": code, "codeSystemName": "DCM", "originalText": meaning or CODES[code]})
 
 
 def _part(parent: Element, name: str, **attributes: str) -> Element:

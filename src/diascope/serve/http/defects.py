@@ -1,4 +1,4 @@
-"""What a defect of ours answers and leaves in the log: a reference and a place, never a message (it may quote a name)."""
+"""What a defect of ours answers and leaves in the log: a reference and a place, no message, for it may quote a name."""
 
 from __future__ import annotations
 

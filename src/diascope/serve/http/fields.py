@@ -17,7 +17,9 @@ PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=PLAIN)]
 Line = Annotated[str, StringConstraints(max_length=256, pattern=PLAIN)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$")]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$")
+]
 """Of something that people name: no control characters, no space in front."""
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """Of something that the service named."""
@@ -28,9 +30,14 @@ InPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="Id")
 """The id of an object in an address."""
 
 
+def utc(seconds: float) -> datetime:
+    """Seconds since 1970 as a time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def _time(given: object) -> object:
     """Seconds since 1970, as the tables have them, as a time."""
-    return datetime.fromtimestamp(given, UTC) if isinstance(given, int | float) else given
+    return utc(given) if isinstance(given, int | float) else given
 
 
 Time = Annotated[datetime, BeforeValidator(_time)]

@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from diascope.core.errors import Conflict, DiascopeError
@@ -74,7 +74,7 @@ class Repeatable:
         return self._told(*database.change(once))
 
     def through(self, kind: type[M], work: Callable[[], M]) -> M:
-        """Do once what has transactions of its own; after a crash in between the outcome is not known, and is not guessed.
+        """Do once what has transactions of its own; after a crash in between the outcome is not known, nor guessed.
 
         Raises:
             Conflict: When the key came with another request, or that request is still being answered.
@@ -101,7 +101,7 @@ class Repeatable:
             self.response.headers[REPLAYED] = "true"
         return answer
 
-    def _mine(self):  # type: ignore[no-untyped-def]
+    def _mine(self) -> ColumnElement[bool]:
         return (idempotent.c.user_id == self.asked.caller.id) & (idempotent.c.key == self.key)
 
     def _claimed(self, connection: Connection) -> bool:

@@ -1,4 +1,4 @@
-"""What is measured: requests by route, and the state of the service at the moment of a scrape. No label names a person."""
+"""What is measured: requests by route, and the state of the service when somebody looks. No label names a person."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, literal, tuple_
+from sqlalchemy import Column, Connection, RowMapping, Select, literal, tuple_
 
 from diascope.core.errors import BadUsage
 from diascope.serve.http.asking import Asked
@@ -66,9 +66,13 @@ Paged = Annotated[Paging, Depends(_paging)]
 
 
 def page(
-    asked: Asked, connection: Connection, query: Select[Any], order: Sequence[ColumnElement[Any]], paging: Paging,
+    asked: Asked,
+    connection: Connection,
+    query: Select[Any],
+    order: Sequence[Column[Any]],
+    paging: Paging,
     newest_first: bool = False,
-) -> tuple[list[RowMapping], str | None]:  # fmt: skip
+) -> tuple[list[RowMapping], str | None]:
     """The rows of one page, and the cursor of the next.
 
     Args:
@@ -94,13 +98,17 @@ def page(
     if len(rows) <= paging.limit:
         return rows, None
     rows = rows[: paging.limit]
-    return rows, sealed(asked.service, asked.operation, [rows[-1][column.name] for column in order])  # type: ignore[attr-defined]
+    return rows, sealed(asked.service, asked.operation, [rows[-1][column.name] for column in order])
 
 
 def listed(
-    asked: Asked, query: Select[Any], order: Sequence[ColumnElement[Any]], paging: Paging, make: Callable[[RowMapping], T],
+    asked: Asked,
+    query: Select[Any],
+    order: Sequence[Column[Any]],
+    paging: Paging,
+    make: Callable[[RowMapping], T],
     newest_first: bool = False,
-) -> Page[T]:  # fmt: skip
+) -> Page[T]:
     """A page of answers made from rows; see `page`."""
     with asked.service.database.reading() as connection:
         rows, following = page(asked, connection, query, order, paging, newest_first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
@@ -108,7 +108,7 @@ def export_audit(asked: Who, wanted: Wanted) -> StreamingResponse:
 def verify_audit(asked: Who) -> Verified:
     """Read the whole trail and name the first record that is not what it was."""
     found = asked.service.audit.verify()
-    outcome = "success" if found.first_bad is None else "failure"
+    outcome: Literal["success", "failure"] = "success" if found.first_bad is None else "failure"
     asked.service.audit.tell(asked.event("audit.verified", "audit", outcome, records=found.records))
     return Verified(
         sound=found.first_bad is None,

@@ -59,7 +59,9 @@ def ready(request: Request, response: Response) -> Ready:
     "/metrics",
     openapi_extra=operation("system.read"),
     response_class=Response,
-    responses={200: {"description": "Figures for Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"description": "Figures for Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
 )
 def metrics(request: Request) -> Response:
     """Figures for Prometheus: open on this machine, else for those who may `system.read`."""

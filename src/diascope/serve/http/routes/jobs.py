@@ -101,6 +101,7 @@ def read_job(asked: Who, job: InPath) -> Job:
 @router.get(
     "/{job}/events",
     openapi_extra=operation("jobs.read"),
+    status_code=200,
     response_class=Events,
     responses={200: {"description": "A `Job` with each event", "content": {MEDIA: {"schema": {"type": "string"}}}}},
 )

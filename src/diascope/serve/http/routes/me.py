@@ -14,7 +14,7 @@ from diascope.serve.access.matrix import decide
 from diascope.serve.access.operations import OPERATIONS
 from diascope.serve.database.tables import users
 from diascope.serve.http.asking import Asked, Who, address_of, cookie_of, operation, session_of
-from diascope.serve.http.fields import Answer, Body, InPath, Time
+from diascope.serve.http.fields import Answer, Body, InPath, Time, utc
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page, Paged, walked
 from diascope.serve.http.routes.session import Begun, begun
@@ -182,7 +182,9 @@ def list_sessions(request: Request, asked: Who) -> Sessions:
     found = logins.listed(asked.service, asked.caller)
     return Sessions(
         items=[
-            Session(id=one.digest, begun=one.created, used=one.used, address=one.address, this=one.digest == this)
+            Session(
+                id=one.digest, begun=utc(one.created), used=utc(one.used), address=one.address, this=one.digest == this
+            )
             for one in found
         ]
     )

@@ -20,7 +20,7 @@ from diascope.serve.http.asking import (
     service_of,
     session_of,
 )
-from diascope.serve.http.fields import Answer, Body, Time
+from diascope.serve.http.fields import Answer, Body, Time, utc
 
 router = APIRouter(tags=["session"])
 
@@ -81,7 +81,7 @@ def log_in(
 def read_session(request: Request, asked: Who) -> Alive:
     """The session of this request, for a page that was loaded anew."""
     found = session_of(request)
-    return Alive(csrf=logins.csrf_of(cookie_of(request)), begun=found.created)
+    return Alive(csrf=logins.csrf_of(cookie_of(request)), begun=utc(found.created))
 
 
 @router.delete("/session", status_code=204, openapi_extra=operation("me.logout"))
@@ -95,16 +95,14 @@ def log_out(request: Request, response: Response, asked: Who) -> None:
 def begun(request: Request, response: Response, found: LoggedIn) -> Begun:
     """Set the cookies of a session that has just begun."""
     secure = _secure(request)
-    response.set_cookie(
-        cookie_name(request), found.session, path="/", secure=secure, httponly=True, samesite="strict"
-    )
+    response.set_cookie(cookie_name(request), found.session, path="/", secure=secure, httponly=True, samesite="strict")
     path = request.url.path.rpartition("/api/")[0] + "/api/"
     response.set_cookie(
         DEVICE, found.device, max_age=int(GOOD_FOR), path=path, secure=secure, httponly=True, samesite="strict"
     )
     caller = found.caller
     return Begun(
-        csrf=found.csrf, name=caller.name, role=caller.role, must_change=caller.must_change, expires=found.expires
+        csrf=found.csrf, name=caller.name, role=caller.role, must_change=caller.must_change, expires=utc(found.expires)
     )
 
 

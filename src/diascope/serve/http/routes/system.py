@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from diascope.serve import state
 from diascope.serve.http.asking import Who, operation
-from diascope.serve.http.fields import Answer, Time
+from diascope.serve.http.fields import Answer, Time, utc
 
 router = APIRouter(prefix="/system", tags=["system"])
 
@@ -59,7 +59,7 @@ def read_state(asked: Who) -> State:
     stopped = any(one.stops for one in reasons)
     return State(
         version=version("diascope"),
-        time=service.clock(),
+        time=utc(service.clock()),
         state="stopped" if stopped else "degraded" if reasons else "ready",
         reasons=[Reason.model_validate(one) for one in reasons],
         database="sqlite" if service.database.is_sqlite else "postgresql",

@@ -49,7 +49,7 @@ class NewUser(Body):
     """What it may do follows from this; `service` is for programs, which have tokens and no password."""
     display: Line = ""
     """As it is shown."""
-    projects: Annotated[list[Id], Field(max_length=1000)] = []
+    projects: Annotated[list[Id], Field(max_length=1000, default_factory=list)]
     """Ids of the projects that it is a member of."""
 
 
@@ -122,9 +122,7 @@ def change_user(asked: Who, user: InPath, body: Changed) -> User:
 @router.post("/{user}/password", status_code=201, openapi_extra=operation("users.write"))
 def reset_password(asked: Who, once: Once, user: InPath) -> Password:
     """Give a user a new password for one use; sessions and tokens end."""
-    return once.through(
-        Password, lambda: Password(password=users.reset_password(asked.service, user, asked.caller))
-    )
+    return once.through(Password, lambda: Password(password=users.reset_password(asked.service, user, asked.caller)))
 
 
 def shown(user: users.User) -> User:
