@@ -50,7 +50,20 @@ def a_service(folder: Path, clock: Callable[[], float] | None = None, **settings
     if VARIABLE in os.environ:
         plain |= {"database": an_address(folder, "index"), "identities": an_address(folder, "identities")}
     chosen = Settings.model_validate({**plain, **settings})
-    return Service.open(Workspace(folder), chosen, clock or Clock(), migrate=False)
+    service = Service.open(Workspace(folder), chosen, clock or Clock(), migrate=False)
+    _opened.append(service)
+    return service
+
+
+def end_connections() -> None:
+    """End the connections of every service that was opened so far; `tests/unit/serve/conftest.py` does it."""
+    while _opened:
+        service = _opened.pop()
+        service.database.close()
+        service.identities.database.close()
+
+
+_opened: list[Service] = []
 
 
 def an_address(folder: Path, name: str) -> str:
