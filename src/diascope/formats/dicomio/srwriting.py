@@ -20,7 +20,7 @@ from pydicom.sr.coding import Code
 from diascope.core.case import Label
 from diascope.core.errors import DataRefused
 from diascope.core.finding import Finding, Findings, Measure
-from diascope.core.result import MEASURES, NO_DEVICE, Made, number, said_with, ucum, words
+from diascope.core.result import MEASURES, NO_DEVICE, Made, coded, number, said_with, ucum, words
 from diascope.formats.dicomio.derived import Source, code_of, private_code, quietly, series_number
 from diascope.formats.dicomio.regions import rectangles
 from diascope.formats.dicomio.stack import Stack
