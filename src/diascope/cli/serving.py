@@ -49,7 +49,7 @@ def serve(
     quiet: QuietOption = False,
 ) -> None:
     """Take studies from the hospital's systems, let releases read them, send results back."""
-    from diascope.serve.access.logins import first_administrator
+    from diascope.serve.access.logins import FIRST, first_administrator
     from diascope.serve.running import Running
 
     console = Console(quiet, as_json)
@@ -60,7 +60,7 @@ def serve(
     )  # fmt: skip
     try:
         password = first_administrator(service)
-        Running(service).run(lambda places: console.show_service(places, password))
+        Running(service).run(lambda places: console.show_service(places, password and (FIRST, password)))
     finally:
         service.close()
 
@@ -74,20 +74,18 @@ def worker(
     quiet: QuietOption = False,
 ) -> None:
     """Work on the jobs of a service that runs elsewhere, on the same PostgreSQL and archive."""
-    from diascope.serve.jobs.worker import Workers
+    from diascope.serve.working import work
 
     console = Console(quiet, False)
     service = opened(workspace, database=database, archive=archive, workers=workers)
     try:
-        Workers(service).run(lambda: console.show_lines(["working; stop with Ctrl-C"]))
+        work(service, lambda: console.show_lines(["working; stop with Ctrl-C"]))
     finally:
         service.close()
 
 
 @audit.command("verify", epilog="Example: diascope audit verify --workspace hospital")
-def verify(
-    workspace: WorkspaceOption = Here, database: DatabaseOption = None, as_json: JsonOption = False
-) -> None:
+def verify(workspace: WorkspaceOption = Here, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Read the whole audit trail and name the first record that is not what it was."""
     from diascope.serve.inspecting import verified
 

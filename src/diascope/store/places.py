@@ -7,10 +7,12 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -173,8 +175,9 @@ class ObjectStore:
             raise BadUsage("no such kind of store", given=f"{self._scheme}://", todo="Use a folder or s3://") from error
         self._root = str(self._root).rstrip("/")
         self.folder: Path | None = None
-        self._own = None if drafts else tempfile.TemporaryDirectory(prefix="diascope-drafts-")
-        self.staging = self.drafts = drafts or Path(cast("tempfile.TemporaryDirectory[str]", self._own).name)
+        self.staging = self.drafts = drafts or Path(tempfile.mkdtemp(prefix="diascope-drafts-"))
+        if drafts is None:
+            weakref.finalize(self, shutil.rmtree, self.drafts, ignore_errors=True)
         self.drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def commit(self, handle: int, draft: Path, key: str) -> None:

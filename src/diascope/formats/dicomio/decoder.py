@@ -94,6 +94,7 @@ class Decoder:
         self._busy = self._starting = 0
         self._closed = False
         self._lock = threading.Lock()
+        self._started = threading.Condition(self._lock)
         self._places = threading.BoundedSemaphore(self.size)
 
     def refill(self) -> None:
@@ -116,6 +117,7 @@ class Decoder:
                     kept = child is not None and not self._closed
                     if child is not None and kept:
                         self._idle.append(child)
+                    self._started.notify_all()
             if not kept:
                 child.kill()
                 return
@@ -302,6 +304,7 @@ class Decoder:
         """Borrow a child; it comes back only if it still lives and has answered everything."""
         with self._places:
             with self._lock:
+                self._started.wait_for(lambda: self._idle or not self._starting)
                 child = self._idle.pop() if self._idle else None
                 self._busy += 1
             try:
