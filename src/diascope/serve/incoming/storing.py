@@ -109,12 +109,13 @@ def store(service: Service, arrivals: Sequence[Arrival]) -> list[Outcome]:
         StorageFull: When the disk of a database is full; nothing is then indexed.
         Unavailable: When a database does not answer.
     """
+    return service.database.change(lambda connection: store_in(service, connection, arrivals))
 
-    def work(connection: Connection) -> list[Outcome]:
-        lock(connection, [uid for one in arrivals for uid in _uids(one.facts)])
-        return _Storing(service, connection, arrivals).done()
 
-    return service.database.change(work)
+def store_in(service: Service, connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
+    """Index several arrivals in the caller's transaction."""
+    lock(connection, [uid for one in arrivals for uid in _uids(one.facts)])
+    return _Storing(service, connection, arrivals).done()
 
 
 def lock(connection: Connection, uids: Iterable[str]) -> None:

@@ -80,7 +80,6 @@ class Queue:
         project: str = "",
         by: str = "service",
         priority: int = 0,
-        ready: float | None = None,
     ) -> str:
         """Add a job in the caller's transaction.
 
@@ -92,7 +91,6 @@ class Queue:
             project: Where it belongs.
             by: Who asked.
             priority: Higher goes first.
-            ready: When it may begin, seconds since 1970; None is now.
 
         Returns:
             The job's id.
@@ -102,10 +100,9 @@ class Queue:
             if known is not None:
                 return str(known)
         now, made = self.clock(), uuid.uuid4().hex
-        ready = now if ready is None else ready
         row = {"id": made, "kind": kind, "key": key, "payload": dict(payload), "project_id": project, "by": by}
         connection.execute(
-            insert(jobs).values(**row, state="queued", priority=priority, attempts=0, ready=ready, created=now)
+            insert(jobs).values(**row, state="queued", priority=priority, attempts=0, ready=now, created=now)
         )
         return made
 
@@ -286,6 +283,22 @@ class Queue:
             return "cancelled"
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelling=True))
         return "cancelling"
+
+    def retry(self, connection: Connection, job_id: str) -> None:
+        """Put a job back that has failed or was cancelled, in the caller's transaction; its tries begin anew.
+
+        Raises:
+            UnknownName: When there is no such job.
+            Conflict: When it waits, runs or is done.
+        """
+        row = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()).first()
+        if row is None:
+            raise UnknownName("job", job_id, ())
+        if row.state not in ("failed", "cancelled"):
+            raise Conflict(f"the job has not failed: {row.state}", given=job_id)
+        values = {"state": "queued", "attempts": 0, "cancelling": False, "ready": self.clock(), "ended": None}
+        values |= {"error": None, "progress": None, "started": None}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
 
     def recover(self) -> int:
         """Give back the jobs of workers that are known to be dead: on SQLite, all when the service starts."""
