@@ -178,6 +178,16 @@ class Decoder:
         """
         return self._whole("json", paths)
 
+    def transcode(self, path: Path, target: Path, syntax: str) -> None:
+        """Write an object anew in a plain transfer syntax (`transcoding.transcode`).
+
+        Raises:
+            UnreadableFile: When it can't be, with the reason.
+        """
+        for _, reply in self._each({"do": "transcode", "target": os.fspath(target), "syntax": syntax}, [path]):
+            if isinstance(reply, str):
+                raise UnreadableFile(path, reply)
+
     def contours(self, path: Path) -> dict[int, list[npt.NDArray[np.float64]]]:
         """The closed contours of an RT Structure Set: ROI number to arrays (N, 3) of points (x, y, z) in mm.
 

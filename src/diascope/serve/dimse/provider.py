@@ -8,6 +8,7 @@ Nagle's algorithm and delayed acknowledgements cost 40 ms a message where small 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import select
 import socket
@@ -128,10 +129,8 @@ class Provider(DULServiceProvider):
         """Wake the thread."""
         ringer = self._ringer
         if ringer is not None:
-            try:
+            with contextlib.suppress(OSError):  # it has ended, or is full of rings
                 ringer.send(b"\0")
-            except OSError:  # it has ended, or is full of rings
-                pass
 
     def send_pdu(self, primitive: Any) -> None:
         super().send_pdu(primitive)
@@ -193,10 +192,8 @@ class Provider(DULServiceProvider):
         if connection is not None and connection.fileno() >= 0:
             descriptors.append(connection.fileno())
         if self._bell.fileno() in _polled(descriptors, BEAT):
-            try:
+            with contextlib.suppress(BlockingIOError):
                 self._bell.recv(4096)
-            except BlockingIOError:
-                pass
 
     def _break_off(self) -> None:
         self.assoc.is_aborted, self.assoc.is_established = True, False
