@@ -12,13 +12,13 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    JPEG2000,
     UID,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
@@ -88,9 +88,11 @@ def a_dataset(
     return dataset
 
 
-def an_object(*numbers: int, syntax: str = ExplicitVRLittleEndian, **elements: Any) -> bytes:
+def an_object(
+    study: int = 1, series: int = 1, instance: int = 1, syntax: str = ExplicitVRLittleEndian, **elements: Any
+) -> bytes:
     """The bytes of `a_dataset`, in a transfer syntax."""
-    return as_bytes(a_dataset(*numbers, **elements), syntax)
+    return as_bytes(a_dataset(study, series, instance, **elements), syntax)
 
 
 def as_bytes(dataset: FileDataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
@@ -101,7 +103,13 @@ def as_bytes(dataset: FileDataset, syntax: str = ExplicitVRLittleEndian) -> byte
     """
     if UID(syntax).is_encapsulated and "PixelData" in dataset:
         _compress(dataset, UID(syntax))
+    elif UID(syntax).is_encapsulated:
+        raise ValueError("there are no pixels to compress")
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    if syntax == ExplicitVRBigEndian:
+        if dataset.get("BitsAllocated") == 16:
+            dataset.PixelData = np.frombuffer(dataset.PixelData, np.uint16).byteswap().tobytes()
+        dataset.set_original_encoding(False, False)
     out = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd on purpose
@@ -122,7 +130,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
 
 def _kinds() -> dict[str, dict[str, Any]]:
     rng = np.random.default_rng(0)
-    grey8 = rng.integers(0, 255, (24, 32), np.uint8)
+    grey8 = rng.integers(0, 255, (40, 36), np.uint8)
     nested = Dataset()
     for level in range(6):
         outer = Dataset()
@@ -131,15 +139,15 @@ def _kinds() -> dict[str, dict[str, Any]]:
     chinese = {"SpecificCharacterSet": "GB18030", "PatientName": "Wang^XiaoDong=王^小东=", "StudyDescription": "胸部"}
     return {
         "grey 8": {"pixels": grey8},
-        "grey 16": {"pixels": rng.integers(0, 4095, (24, 32), np.uint16)},
-        "signed 16": {"pixels": rng.integers(-1024, 3000, (24, 32)).astype(np.int16)},
+        "grey 16": {"pixels": rng.integers(0, 4095, (40, 36), np.uint16)},
+        "signed 16": {"pixels": rng.integers(-1024, 3000, (40, 36)).astype(np.int16)},
         "smooth": {"pixels": np.add.outer(np.arange(48), np.arange(64)).astype(np.uint16)},
-        "colour": {"pixels": rng.integers(0, 255, (24, 32, 3), np.uint8), "Modality": "XC"},
-        "frames": {"pixels": rng.integers(0, 255, (5, 24, 32), np.uint8), "Modality": "US"},
+        "colour": {"pixels": rng.integers(0, 255, (40, 36, 3), np.uint8), "Modality": "XC"},
+        "frames": {"pixels": rng.integers(0, 255, (5, 40, 36), np.uint8), "Modality": "US"},
         "large": {"pixels": (rng.normal(500, 30, (160, 160))).astype(np.uint16)},
-        "inverted": {"pixels": grey8[:16], "PhotometricInterpretation": "MONOCHROME1", "Modality": "DX"},
-        "nested": {"pixels": grey8[:12], "ContentSequence": [nested]},
-        "chinese": {"pixels": grey8[:8], **chinese},
+        "inverted": {"pixels": grey8[:33], "PhotometricInterpretation": "MONOCHROME1", "Modality": "DX"},
+        "nested": {"pixels": grey8[:34], "ContentSequence": [nested]},
+        "chinese": {"pixels": grey8[:35], **chinese},
         "report": {"pixels": np.zeros((0, 0), np.uint8), "Modality": "SR", "ContentSequence": [nested]},
     }
 
@@ -166,8 +174,8 @@ def _compress(dataset: FileDataset, syntax: UID) -> None:
     elif syntax == JPEGLosslessSV1:
         frames = _by_gdcm(dataset)
     else:
-        options = {JPEG2000: {"j2k_cr": [4]}, JPEGLSNearLossless: {"jls_error": 2}}.get(syntax, {})
-        dataset.compress(syntax, generate_instance_uid=False, **options)
+        lossy: dict[str, dict[str, Any]] = {JPEG2000: {"j2k_cr": [4]}, JPEGLSNearLossless: {"jls_error": 2}}
+        dataset.compress(syntax, generate_instance_uid=False, **lossy.get(syntax, {}))
         return
     dataset.PixelData = encapsulate(frames)
     dataset["PixelData"].VR = "OB"
@@ -212,9 +220,9 @@ def _by_gdcm(dataset: FileDataset) -> list[bytes]:
             dataset.PixelRepresentation,
         )
         image.SetPixelFormat(form)
-        kind = gdcm.PhotometricInterpretation.RGB if dataset.SamplesPerPixel == 3 else None
-        grey = gdcm.PhotometricInterpretation.MONOCHROME2
-        image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind or grey))
+        kinds = gdcm.PhotometricInterpretation
+        kind = kinds.RGB if dataset.SamplesPerPixel == 3 else kinds.MONOCHROME2
+        image.SetPhotometricInterpretation(kinds(kind))
         element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
         element.SetByteStringValue(content)
         image.SetDataElement(element)
@@ -224,7 +232,7 @@ def _by_gdcm(dataset: FileDataset) -> list[bytes]:
         change.SetInput(image)
         if not change.Change():
             raise ValueError("gdcm cannot write this as lossless JPEG")
-        made = change.GetOutputAsBitmap() if hasattr(change, "GetOutputAsBitmap") else change.GetOutput()
+        made = change.GetOutput()  # gdcm counts references: each step needs a name
         sequence = made.GetDataElement().GetSequenceOfFragments()
         raw = sequence.GetFragment(0).GetByteValue().GetBuffer()
         frames.append(raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape"))

@@ -8,14 +8,12 @@ that anybody looked.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import highdicom as hd
-import numpy as np
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -23,8 +21,9 @@ from diascope.core.boxes import Boxes
 from diascope.core.case import Label
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.record import write_durably
-from diascope.formats.dicomio.derived import code_of, series_number, source_datasets
+from diascope.formats.dicomio.derived import code_of, quietly, series_number, source_of
 from diascope.formats.dicomio.headers import headers
+from diascope.formats.dicomio.regions import rectangle
 from diascope.formats.dicomio.stack import Stack, stack
 
 CONTEXT = Code("408729009", "SCT", "Finding context")
@@ -50,11 +49,11 @@ def write_sr(
     if not like:
         raise BadUsage("a DICOM SR needs the files of its source series", todo="Pass them as `like`")
     stacked = stack(headers(like))
-    sources = source_datasets(stacked)
+    source = source_of(stacked)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # highdicom's warnings quote the patient's name
-            document = _document(boxes, labels, (stacked, sources), algorithm)
+        with quietly():
+            document = _document(boxes, labels, (stacked, source.datasets), algorithm)
+            source.identify(document)
             content = io.BytesIO()
             document.save_as(content)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -121,14 +120,7 @@ def _found(
     z0, top, left, z1, bottom, right = boxes.corners[number]
     label = boxes.labels[number]
     at = min(max(int((z0 + z1) / 2), 0), len(stacked.slices) - 1)
-    one = stacked.slices[at]
-    dataset = next(data for data in sources if data.SOPInstanceUID == one.instance.sop_uid)
-    frames = [one.frame + 1] if "NumberOfFrames" in dataset and int(dataset.NumberOfFrames) > 1 else None
-    region = hd.sr.ImageRegion(
-        graphic_type=hd.sr.GraphicTypeValues.POLYLINE,
-        graphic_data=np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]),
-        source_image=hd.sr.SourceImageForRegion.from_source_image(dataset, frames),
-    )
+    region = rectangle(stacked.slices[at], (top, left, bottom, right), sources)
     return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=hd.UID(), identifier=f"{label} {number + 1}"[:64]),
         referenced_region=region,

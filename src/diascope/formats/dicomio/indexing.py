@@ -7,13 +7,14 @@ file is ever part of a reason, for a reason is logged.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 
 from diascope.formats.dicomio import nesting
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed, check_size, frame_count
@@ -50,6 +51,9 @@ IDENTITY = {
     "accession": "AccessionNumber",
     "study_number": "StudyID",
     "referring": "ReferringPhysicianName",
+    "performing": "PerformingPhysicianName",
+    "requesting": "RequestingPhysician",
+    "reading": "NameOfPhysiciansReadingStudy",
 }
 """Part of the identity to keyword."""
 
@@ -102,9 +106,14 @@ class Reader:
         Raises:
             BrokenFileError: When it can't be read.
         """
-        self._check_length(keyword)
+        tag = _tag(keyword)
+        element = self.dataset._dict.get(tag)
+        if element is None:
+            return ""
+        if isinstance(element, RawDataElement) and (element.length or 0) > LONGEST_ELEMENT:
+            raise BrokenFileError(f"{keyword} has {element.length} bytes")
         try:
-            value = self.dataset.get(keyword)
+            value = self.dataset[tag].value
             texts = [_plain(part) for part in (value if isinstance(value, (MultiValue, list)) else [value])]
         except Exception as error:  # pydicom raises what its converters raise: nearly anything
             raise BrokenFileError(f"{keyword} cannot be read ({type(error).__name__})") from error
@@ -137,11 +146,6 @@ class Reader:
         """Those of the keywords that have a value."""
         found = {keyword: self.text(keyword) for keyword in keywords}
         return {keyword: text for keyword, text in found.items() if text}
-
-    def _check_length(self, keyword: str) -> None:
-        element = self.dataset._dict.get(tag_for_keyword(keyword))
-        if isinstance(element, RawDataElement) and (element.length or 0) > LONGEST_ELEMENT:
-            raise BrokenFileError(f"{keyword} has {element.length} bytes")
 
 
 def index(parsed: Parsed) -> dict[str, Any]:
@@ -223,9 +227,11 @@ def _identity(read: Reader) -> dict[str, str]:
     others = [read.exact("OtherPatientIDs")]
     others += [Reader(item).exact("PatientID") for item in _items(read, "OtherPatientIDsSequence")[:100]]
     found["other_numbers"] = "\\".join(dict.fromkeys(filter(None, others)))
+    issuers = _items(read, "IssuerOfAccessionNumberSequence")[:1]
+    found["accession_issuer"] = "".join(Reader(item).exact("LocalNamespaceEntityID") for item in issuers)
     for name, text in found.items():
         if len(text) > LONGEST_IDENTITY:
-            raise BrokenFileError(f"{IDENTITY.get(name, 'OtherPatientIDs')} has {len(text)} characters")
+            raise BrokenFileError(f"{IDENTITY.get(name, name)} has {len(text)} characters")
     found["birth_date"] = _date(found["birth_date"])
     found["sex"] = found["sex"] if found["sex"] in ("M", "F", "O") else ""
     return found
@@ -287,6 +293,11 @@ def _items(read: Reader, keyword: str) -> list[Any]:
         read.odd.append(keyword)
         return []
     return list(value) if isinstance(value, Sequence) else []
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def _plain(value: object) -> str:

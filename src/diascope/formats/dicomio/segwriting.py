@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,7 @@ from diascope.core.case import Label
 from diascope.core.errors import BadUsage, DataRefused, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
-from diascope.formats.dicomio.derived import code_of, identification, series_number, source_datasets
+from diascope.formats.dicomio.derived import Source, code_of, identification, quietly, series_number, source_of
 from diascope.formats.dicomio.headers import headers
 from diascope.formats.dicomio.placing import place_on
 from diascope.formats.dicomio.stack import Stack, stack
@@ -32,15 +31,33 @@ EVERY_FRAME = 64 << 20
 def segmentation(image: Image, like: Sequence[Path]) -> Any:
     """The SEG as a highdicom object; see `DicomSeg.write`."""
     stacked = stack(headers(like))
+    source = source_of(stacked)
+    seg = segmentation_of(image, stacked, source)
+    source.identify(seg)
+    return seg
+
+
+def segmentation_of(image: Image, stacked: Stack, source: Source, uids: tuple[str, str] | None = None) -> Any:
+    """The SEG of a source that was read already, as a highdicom object without the patient.
+
+    Args:
+        image: See `DicomSeg.write`.
+        stacked: The source, in order.
+        source: Its headers, as `source_of` gives them.
+        uids: Of the object and of its series; made up where None.
+
+    Raises:
+        DataRefused: When no SEG can refer to this source.
+        UnsoundGeometry: When the mask lies in another frame of reference or nowhere on the source.
+    """
     first = stacked.slices[0].instance
     grid = (len(stacked.slices), first.rows, first.columns)
     mask = _on_source(image, stacked.geometry, grid)
     labels = _labels(image)
-    sources, numbers = _sources(stacked, _pixels(mask, labels))
+    sources, numbers = _sources(stacked, source, _pixels(mask, labels))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # highdicom's warnings quote the patient's name
-            seg = _highdicom(sources, numbers, labels, image.attributes.get("algorithm"))
+        with quietly():
+            seg = _highdicom(sources, numbers, labels, (image.attributes.get("algorithm"), uids))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DataRefused(
             f"no DICOM SEG can refer to this source: {error}", given=f"{first.path.name} and its series"
@@ -52,16 +69,20 @@ def segmentation(image: Image, like: Sequence[Path]) -> Any:
 
 
 def _highdicom(
-    sources: list[Any], numbers: npt.NDArray[Any], labels: Sequence[Label], algorithm: dict[str, Any] | None
+    sources: list[Any],
+    numbers: npt.NDArray[Any],
+    labels: Sequence[Label],
+    made: tuple[dict[str, Any] | None, tuple[str, str] | None],
 ) -> Any:
+    algorithm, uids = made
     return hd.seg.Segmentation(
         source_images=sources,
         pixel_array=numbers,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_description(n, label, algorithm) for n, label in enumerate(labels, 1)],
-        series_instance_uid=hd.UID(),
+        series_instance_uid=uids[1] if uids else hd.UID(),
         series_number=series_number(sources[0]),
-        sop_instance_uid=hd.UID(),
+        sop_instance_uid=uids[0] if uids else hd.UID(),
         instance_number=1,
         manufacturer="Diascope",
         manufacturer_model_name=str(algorithm["name"])[:64] if algorithm else "Diascope",
@@ -123,9 +144,9 @@ def _renumbered(mask: npt.NDArray[Any], labels: Sequence[Label]) -> npt.NDArray[
     return numbers
 
 
-def _sources(stacked: Stack, numbers: npt.NDArray[Any]) -> tuple[list[Any], npt.NDArray[Any]]:
+def _sources(stacked: Stack, source: Source, numbers: npt.NDArray[Any]) -> tuple[list[Any], npt.NDArray[Any]]:
     """Headers of the source files, and the mask in their order of frames."""
-    sources = source_datasets(stacked)
+    sources = source.datasets
     if len(sources) > 1:
         return sources, numbers
     order = np.argsort([one.frame for one in stacked.slices])

@@ -80,6 +80,7 @@ class Queue:
         project: str = "",
         by: str = "service",
         priority: int = 0,
+        ready: float | None = None,
     ) -> str:
         """Add a job in the caller's transaction.
 
@@ -91,6 +92,7 @@ class Queue:
             project: Where it belongs.
             by: Who asked.
             priority: Higher goes first.
+            ready: When it may begin, seconds since 1970; None is now.
 
         Returns:
             The job's id.
@@ -100,9 +102,10 @@ class Queue:
             if known is not None:
                 return str(known)
         now, made = self.clock(), uuid.uuid4().hex
+        ready = now if ready is None else ready
         row = {"id": made, "kind": kind, "key": key, "payload": dict(payload), "project_id": project, "by": by}
         connection.execute(
-            insert(jobs).values(**row, state="queued", priority=priority, attempts=0, ready=now, created=now)
+            insert(jobs).values(**row, state="queued", priority=priority, attempts=0, ready=ready, created=now)
         )
         return made
 
@@ -110,19 +113,41 @@ class Queue:
         """Take the next job that is ready, or whose worker has died."""
         return self.database.change(lambda connection: self._claimed(connection, worker, kinds))
 
-    def _claimed(self, connection: Connection, worker: str, kinds: Sequence[str] | None) -> Job | None:
+    def claim_like(self, job: Job, field: str, most: int) -> list[Job]:
+        """Take further jobs of the same kind whose payload has the same value in a field.
+
+        Args:
+            job: Of this worker.
+            field: Of the payload; its value is text.
+            most: How many at most.
+        """
+        same = (jobs.c.kind == job.kind) & (jobs.c.payload[field].as_string() == str(job.payload[field]))
+
+        def claimed(connection: Connection) -> list[Job]:
+            found: list[Job] = []
+            while len(found) < most and (one := self._claimed(connection, job.worker, None, same)) is not None:
+                found.append(one)
+            return found
+
+        return self.database.change(claimed) if most > 0 else []
+
+    def _claimed(
+        self, connection: Connection, worker: str, kinds: Sequence[str] | None, only: Any = None
+    ) -> Job | None:
         now = self.clock()
         waiting = (jobs.c.state == "queued") & (jobs.c.ready <= now)
         abandoned = (jobs.c.state == "running") & (jobs.c.lease < now)
         query = select(jobs).where(waiting | abandoned).order_by(jobs.c.priority.desc(), jobs.c.ready, jobs.c.created)
         if kinds is not None:
             query = query.where(jobs.c.kind.in_(kinds))
+        if only is not None:
+            query = query.where(only)
         row = connection.execute(query.limit(1).with_for_update(skip_locked=True)).mappings().first()
         if row is None:
             return None
         if row["cancelling"]:
             self._end(connection, row["id"], "cancelled")
-            return None
+            return self._claimed(connection, worker, kinds, only)
         attempt = row["attempts"] + 1
         connection.execute(
             update(jobs)
@@ -151,6 +176,17 @@ class Queue:
             return bool(kept.rowcount)
 
         return self.database.change(renewed)
+
+    def stands(self, held: Sequence[Job]) -> set[str]:
+        """Ids of those jobs that are still this worker's, and not to be stopped; nothing is written."""
+        wanted = [job.id for job in held]
+        with self.database.reading() as connection:
+            query = select(jobs.c.id, jobs.c.worker, jobs.c.attempts)
+            rows = connection.execute(
+                query.where(jobs.c.id.in_(wanted) & (jobs.c.state == "running") & ~jobs.c.cancelling)
+            ).all()
+        mine = {(row.id, row.worker, row.attempts) for row in rows}
+        return {job.id for job in held if (job.id, job.worker, job.attempt) in mine}
 
     def progress(self, job: Job, done: int, total: int, note: str = "") -> None:
         """Say how far it is."""
@@ -209,6 +245,26 @@ class Queue:
             return "queued"
 
         return self.database.change(ended)
+
+    def give_back(self, job: Job) -> str:
+        """Let another worker do it, now and with as many tries as before; what was cancelled ends.
+
+        Returns:
+            The state that it has now: `queued`, `cancelled`, or `lost` where it is another's.
+        """
+
+        def given(connection: Connection) -> str:
+            row = connection.execute(select(jobs.c.cancelling).where(_held(job)).with_for_update()).first()
+            if row is None:
+                return "lost"
+            if row.cancelling:
+                self._end(connection, job.id, "cancelled")
+                return "cancelled"
+            values = {"state": "queued", "lease": None, "worker": "", "attempts": job.attempt - 1}
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
+            return "queued"
+
+        return self.database.change(given)
 
     def cancel(self, connection: Connection, job_id: str) -> str:
         """Stop a job in the caller's transaction: at once where it waits, soon where it runs.

@@ -1,0 +1,58 @@
+"""A report as a PDF in a DICOM object (Encapsulated PDF, PS3.3 A.45.1)."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import highdicom as hd
+import pydicom
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
+
+from diascope.core.errors import BadUsage
+from diascope.core.result import Made
+from diascope.formats.dicomio.derived import Source, quietly, series_number
+from diascope.formats.dicomio.scwriting import references
+
+TITLE = pydicom.sr.coding.Code("126000", "DCM", "Imaging Measurement Report")
+START = b"%PDF-"
+
+
+def document_of(source: Source, made: Made) -> Any:
+    """The document as a data set, without the patient.
+
+    Raises:
+        BadUsage: Without a PDF.
+    """
+    if made.report is None or not made.report.startswith(START):
+        raise BadUsage("an encapsulated PDF needs a report", todo="Set `report` of what was made")
+    first = source.datasets[0]
+    with quietly():
+        document = _document(made.report, made)
+        document.StudyInstanceUID = first.StudyInstanceUID
+        document.SeriesNumber = series_number(first) + 3
+        document.DocumentTitle = f"Report of {made.algorithm.name}"[:1024]
+        document.SourceInstanceSequence = references(source.datasets)
+    return document
+
+
+def _document(report: bytes, made: Made) -> Any:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, EncapsulatedPDFStorage
+    meta.MediaStorageSOPInstanceUID = made.uid("pdf")
+    meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
+    meta.ImplementationVersionName = f"DIASCOPE {version('diascope')}"[:16]
+    document = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    document.SOPClassUID, document.SOPInstanceUID = EncapsulatedPDFStorage, made.uid("pdf")
+    document.SeriesInstanceUID, document.Modality, document.InstanceNumber = made.uid("pdf series"), "DOC", 1
+    document.ConversionType = "WSD"
+    document.AcquisitionDateTime = None
+    document.BurnedInAnnotation = "YES"  # the report names the patient, so that a print can be told apart
+    document.VerificationFlag = "VERIFIED" if made.is_final else "UNVERIFIED"
+    document.ConceptNameCodeSequence = [hd.sr.CodedConcept.from_code(TITLE)]
+    document.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    document.EncapsulatedDocument = report + b"\0" * (len(report) % 2)
+    document.EncapsulatedDocumentLength = len(report)
+    document.SpecificCharacterSet = "ISO_IR 192"
+    return document

@@ -1,0 +1,1 @@
+"""What arrives: received, indexed, and found complete."""
