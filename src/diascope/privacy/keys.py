@@ -107,7 +107,7 @@ class KeyRing:
         """
         found = self._find(key_id)
         if found is None:
-            self._ring = _read(self.path)
+            self.reload()
             found = self._find(key_id)
         if found is None:
             raise UnknownName(
@@ -117,6 +117,10 @@ class KeyRing:
                 todo=f"Restore {self.path.name} from its back-up",
             )
         return bytes.fromhex(found.secret)
+
+    def reload(self) -> None:
+        """Read the file again: another process may have rotated."""
+        self._ring = _read(self.path)
 
     def rotate(self) -> str:
         """Add a key and make it current; older ones stay, for what they have sealed.
@@ -227,5 +231,3 @@ def _unusable(path: Path, error: OSError) -> DiascopeError:
         f"cannot read or make the keys in {path}: {error.strerror}",
         todo="Name a file in a folder that this user may write, or give it to this user",
     )
-
-

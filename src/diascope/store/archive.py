@@ -63,15 +63,15 @@ class Archive:
     Args:
         place: A folder, or a URL (`s3://bucket/prefix`).
         sealer: Encrypts what is kept from now on; objects that were kept plain stay readable.
-        drafts: A folder of this machine for drafts and plain copies; by default beside the objects. For a sealed
-            archive it may lie in memory (`/dev/shm/...`).
+        drafts: A folder of this machine for the plain copies of a sealed archive; by default beside the objects. It may
+            lie in memory (`/dev/shm/...`).
     """
 
     def __init__(self, place: Path | str, sealer: Sealer | None = None, drafts: Path | None = None) -> None:
         self._place = opened_place(place, drafts)
         self.sealer = sealer
         self.degraded = ""
-        """Why nothing is kept any more: the disk failed in a way that makes later successes doubtful. Reading goes on."""
+        """Why nothing is kept any more: the disk failed so that later successes are doubtful. Reading goes on."""
         self._lock = threading.Lock()
         self._shard, self._room = "", 0
 
@@ -166,7 +166,8 @@ class Archive:
         for key in lost:
             self.delete(key)
         with failing("remove drafts"):
-            drafts = [one for one in self._place.drafts.iterdir() if age_of(one) >= older_than]
+            folders = {self._place.staging, self._place.drafts}
+            drafts = [one for folder in folders for one in folder.iterdir() if age_of(one) >= older_than]
             for draft in drafts:
                 draft.unlink(missing_ok=True)
         return len(lost) + len(drafts)
@@ -210,15 +211,13 @@ class Archive:
 
     def _chunks(self, key: str, source: BinaryIO, sha256: str | None) -> Iterator[bytes]:
         hasher = hashlib.sha256() if sha256 is not None else None
-        with source, failing("read an object"):
+        with source, self._place.answering("read an object"):
             for chunk in self._plain(key, source):
                 if hasher is not None:
                     hasher.update(chunk)
                 yield chunk
         if hasher is not None and hasher.hexdigest() != sha256:
-            raise Tampered(
-                "an object of the archive is not what was kept", given=key, todo="Restore it from a back-up"
-            )
+            raise Tampered("an object of the archive is not what was kept", given=key, todo="Restore it from a back-up")
 
     def _plain(self, key: str, source: BinaryIO) -> Iterator[bytes]:
         if not _is_sealed(key):
@@ -244,17 +243,17 @@ class Draft:
         self._archive, self._key = archive, key
         self._hasher, self.size = hashlib.sha256(), 0
         self._is_open = True
-        folder = archive._place.drafts
+        place = archive._place
         self._plain: _Written | None = None
         self._sealing: SealingStream | None = None
         with failing("begin an object"):
-            self._written = _Written(folder)
+            self._written = _Written(place.staging)
         if archive.sealer is None:
             return
         try:
             self._sealing = archive.sealer.stream(key)
             with failing("begin an object"):
-                self._plain = _Written(folder) if with_plain else None
+                self._plain = _Written(place.drafts) if with_plain else None
         except BaseException:
             self.drop()
             raise

@@ -7,16 +7,18 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
-from diascope.core.errors import BadUsage, DataRefused, MissingPackage, StorageFailed, StorageFull
+from diascope.core.errors import BadUsage, DataRefused, DiascopeError, MissingPackage, StorageFailed, StorageFull
 
 KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}(?:\.s)?")
 """Names of objects, all of our own making. Nothing else becomes a path (RELIABILITY B5)."""
@@ -25,7 +27,7 @@ OBJECTS_A_FOLDER = 512
 """So many objects go into one folder before another one is drawn: making a folder durable costs two more fsyncs."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LASTING = {errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE, getattr(errno, "EUCLEAN", errno.EIO)}
-"""The device is in doubt. After EIO from fsync the kernel may have dropped the pages and says "success" the next time."""
+"""The device is in doubt. After EIO from fsync the kernel may have dropped the pages; the next fsync says "success"."""
 
 
 class ObjectMissing(DataRefused):
@@ -39,8 +41,10 @@ class DiskFailed(StorageFailed):
 class Place(Protocol):
     """What an archive asks of where it lies. Every method raises `StorageFull` or `StorageFailed`."""
 
+    staging: Path
+    """A folder of this machine for what will be kept."""
     drafts: Path
-    """A folder of this machine for what is being written, and for plain copies."""
+    """A folder of this machine for plain copies."""
     folder: Path | None
     """Where objects lie as files of this machine, and None elsewhere."""
 
@@ -62,6 +66,10 @@ class Place(Protocol):
 
     def free_bytes(self) -> int | None: ...
 
+    def answering(self, what: str) -> AbstractContextManager[None]:
+        """Turn the errors of reading on into those of `core/errors.py`."""
+        ...
+
 
 def opened_place(place: Path | str, drafts: Path | None = None) -> Place:
     """A folder, or an object store by its URL."""
@@ -75,16 +83,18 @@ class Folder:
 
     Args:
         root: Made with mode 0700 where it is missing.
-        drafts: For what is being written; must lie on the same file system unless the archive is sealed.
+        drafts: For plain copies; without one they lie where objects are written.
     """
 
     def __init__(self, root: Path, drafts: Path | None = None) -> None:
         self.folder: Path | None = root
-        self._root, self.drafts = root, drafts or root / DRAFTS
+        self._root, self.staging = root, root / DRAFTS
+        self.drafts = drafts or self.staging
         self._durable: set[Path] = set()
         self._lock = threading.Lock()
         with failing("make the archive's folder"):
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.staging.mkdir(exist_ok=True, mode=0o700)
             self.drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def commit(self, handle: int, draft: Path, key: str) -> None:
@@ -128,6 +138,9 @@ class Folder:
             found = os.statvfs(self._root)
             return found.f_bavail * found.f_frsize
 
+    def answering(self, what: str) -> AbstractContextManager[None]:
+        return failing(what)
+
     def _make_durable(self, shard: Path) -> None:
         """Make a shard's folders; their entries are durable before anything in them counts as kept."""
         with self._lock:
@@ -162,35 +175,35 @@ class ObjectStore:
             raise BadUsage("no such kind of store", given=f"{self._scheme}://", todo="Use a folder or s3://") from error
         self._root = str(self._root).rstrip("/")
         self.folder: Path | None = None
-        self._own = None if drafts else tempfile.TemporaryDirectory(prefix="diascope-drafts-")
-        self.drafts = drafts or Path(cast("tempfile.TemporaryDirectory[str]", self._own).name)
+        self.staging = self.drafts = drafts or Path(tempfile.mkdtemp(prefix="diascope-drafts-"))
+        if drafts is None:
+            weakref.finalize(self, shutil.rmtree, self.drafts, ignore_errors=True)
         self.drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def commit(self, handle: int, draft: Path, key: str) -> None:
-        with self._answering("keep an object"):
+        with self.answering("keep an object"):
             self._files.put_file(str(draft), self._path(key))
-        draft.unlink()
 
     def open(self, key: str) -> BinaryIO:
-        with self._answering("read an object"):
+        with self.answering("read an object"):
             try:
                 return cast(BinaryIO, self._files.open(self._path(key), "rb"))
             except FileNotFoundError as error:
                 raise missing(key) from error
 
     def delete(self, key: str) -> None:
-        with self._answering("delete an object"), contextlib.suppress(FileNotFoundError):
+        with self.answering("delete an object"), contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(key))
 
     def keys(self) -> Iterator[str]:
-        with self._answering("list the archive"):
+        with self.answering("list the archive"):
             self._files.invalidate_cache()
             found: list[str] = self._files.find(self._root)
         names = sorted(name.removeprefix(self._root).lstrip("/") for name in found)
         return (name for name in names if KEY.fullmatch(name))
 
     def age(self, key: str) -> float:
-        with self._answering("read an object"):
+        with self.answering("read an object"):
             try:
                 modified: Any = self._files.modified(self._path(key))
             except FileNotFoundError:
@@ -204,10 +217,10 @@ class ObjectStore:
         return f"{self._root}/{key}"
 
     @contextmanager
-    def _answering(self, what: str) -> Iterator[None]:
+    def answering(self, what: str) -> Iterator[None]:
         try:
             yield
-        except DataRefused:
+        except DiascopeError:
             raise
         except Exception as error:
             # A process border: each store raises errors of its own libraries, and all mean that it did not answer.
@@ -219,7 +232,10 @@ class ObjectStore:
 
 
 def new_key(shard: str, is_sealed: bool) -> str:
-    """A name for an object. `.s` says that it is sealed: so its row does, and nobody can put plain bytes in its place."""
+    """A name for an object.
+
+    `.s` says that it is sealed. So its row says it too, and nobody can put plain bytes in its place.
+    """
     return f"{shard}/{secrets.token_hex(16)}{'.s' if is_sealed else ''}"
 
 

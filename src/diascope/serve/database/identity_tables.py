@@ -15,7 +15,7 @@ people = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("changed", Double, nullable=False),
 )
-"""`sealed`: name, patient number, issuer, birth date, other numbers."""
+"""`sealed`: every name, number, issuer, birth date and other numbers that the patient's studies arrived with."""
 
 orders = Table(
     "orders",
@@ -25,7 +25,7 @@ orders = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("changed", Double, nullable=False),
 )
-"""`sealed`: accession number, study id, names of physicians."""
+"""`sealed`: the whole identity that the study arrived with: what is written back carries that, and no later one."""
 
 words = Table(
     "words",
