@@ -17,6 +17,7 @@ import typer
 
 from diascope.cli import app
 from diascope.core import registry
+from diascope.serve.access.operations import OPERATIONS, ROLE_MEANS, ROLES, SESSION_ONLY
 from diascope.testing.cells import cells
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,6 +77,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": command_line(),
         REFERENCE / "plugins.md": plugins(),
         REFERENCE / "records.md": records(),
+        REFERENCE / "permissions.md": permissions(),
     }
     for name, language in (("README.md", "en"), ("README.zh-CN.md", "zh")):
         text = with_table((ROOT / name).read_text(encoding="utf-8"), abilities(language))
@@ -204,6 +206,27 @@ def _text_after(node: ast.ClassDef, at: int) -> str:
     if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
         return re.sub(r"\s+", " ", after.value.value).replace("|", "\\|")
     return ""
+
+
+def permissions() -> str:
+    """Who may do what in the service: the matrix that it decides by."""
+    parts = [
+        NOTE,
+        "# Permissions\n",
+        "What each role may do in the service: **own** in projects that the user is a member of, **all** in every "
+        "project, **yes** where there is no project. What belongs to a project that one is not a member of is "
+        "answered as if it did not exist (404). A token carries some of these operations, its scopes, and never more "
+        "than its owner may do. The source is `src/diascope/serve/access/operations.py`.\n",
+        "\n".join(f"- **{role}**: {ROLE_MEANS[role]}" for role in ROLES) + "\n",
+        f"Never by token: {', '.join(f'`{name}`' for name in sorted(SESSION_ONLY))}.\n",
+        f"| operation | {' | '.join(ROLES)} | |",
+        "|---|" + ":-:|" * len(ROLES) + "---|",
+    ]
+    head, table = parts[:-2], parts[-2:]
+    for one in OPERATIONS.values():
+        cells = " | ".join(one.answers[role].replace("-", "") for role in ROLES)
+        table.append(f"| `{one.name}` | {cells} | {one.what}{' (no login)' if one.of == 'anyone' else ''} |")
+    return "\n".join([*head, "\n".join(table)]) + "\n"
 
 
 def abilities(language: str) -> str:

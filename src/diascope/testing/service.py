@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from diascope.serve.service import Service
 from diascope.serve.settings import Settings
 from diascope.store.workspace import Workspace
+from diascope.testing.postgres import VARIABLE, a_database
 
 
 class Clock:
@@ -38,5 +40,20 @@ def a_service(folder: Path, clock: Callable[[], float] | None = None, **settings
         **settings: Fields of `Settings`.
     """
     plain = {"keys": folder / "keys.json", "port": 0, "dicom_port": 0, "keep_free_gb": 0.0}
+    if VARIABLE in os.environ:
+        plain |= {"database": an_address(folder, "index"), "identities": an_address(folder, "identities")}
     chosen = Settings.model_validate({**plain, **settings})
     return Service.open(Workspace(folder), chosen, clock or Clock(), migrate=False)
+
+
+def an_address(folder: Path, name: str) -> str:
+    """The address of a database of a folder, the same one each time: SQLite, or PostgreSQL where the tests run on it."""
+    server = os.environ.get(VARIABLE)
+    if server is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{folder / f'{name}.sqlite'}"
+    kept = folder / f"{name}.address"
+    if not kept.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(a_database(server), encoding="utf-8")
+    return kept.read_text(encoding="utf-8")

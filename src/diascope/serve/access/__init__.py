@@ -1,0 +1,1 @@
+"""Who may do what: roles and permissions, passwords, logins, tokens, limits, users. It knows no HTTP."""
