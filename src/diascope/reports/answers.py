@@ -64,12 +64,7 @@ class Answers:
     def said(self, asked: Asked, prediction: Prediction, images: Mapping[str, Image]) -> Findings:
         """Write everything that a reading gave."""
         asked.folder.mkdir(parents=True, exist_ok=True)
-        history = [line for image in images.values() for line in image.history]
-        plan = self.opened.plan
-        lacking = [name for name in (*plan["image_inputs"], *plan["readings"]) if name not in asked.case.inputs]
-        history += [f"{name} is missing: read without it" for name in lacking]
-        for name, settings in plan["readings"].items():
-            history += kind_of(settings).remarks(asked.case, name, asked.root, settings)
+        history, plan = self.remarks(asked, images), self.opened.plan
         files: dict[str, str] = {}
         if prediction.mask is not None:
             files, missing = _mask_files(self.opened, prediction.mask, asked)
@@ -90,11 +85,23 @@ class Answers:
 
     def refused(self, asked: Asked, error: DiascopeError) -> Findings:
         """Not available is not negative: every concept abstains, with the reason."""
-        target = self.opened.release.target
         reason = f"not available, because {'; '.join(getattr(error, 'reasons', (str(error),)))}"
+        return self._record(asked, self.abstained(reason), {}, ({}, []))
+
+    def abstained(self, reason: str) -> list[Finding]:
+        """A finding for every concept of the release, none of which is available."""
+        target = self.opened.release.target
         names = [label.name for label in target.labels] or [target.name]
-        findings = [Finding(concept=name, status="abstained", reason=reason) for name in names]
-        return self._record(asked, findings, {}, ({}, []))
+        return [Finding(concept=name, status="abstained", reason=reason) for name in names]
+
+    def remarks(self, asked: Asked, images: Mapping[str, Image]) -> list[str]:
+        """What was corrected or missing while reading."""
+        history, plan = [line for image in images.values() for line in image.history], self.opened.plan
+        lacking = [name for name in (*plan["image_inputs"], *plan["readings"]) if name not in asked.case.inputs]
+        history += [f"{name} is missing: read without it" for name in lacking]
+        for name, settings in plan["readings"].items():
+            history += kind_of(settings).remarks(asked.case, name, asked.root, settings)
+        return history
 
     def _record(
         self,
@@ -103,9 +110,28 @@ class Answers:
         files: Mapping[str, str],
         read: tuple[Mapping[str, Image], Sequence[str]],
     ) -> Findings:
+        written = self.record(asked, findings, files, read)
+        written.write(asked.folder / "findings.json")
+        return written
+
+    def record(
+        self,
+        asked: Asked,
+        findings: Sequence[Finding],
+        files: Mapping[str, str],
+        read: tuple[Mapping[str, Image], Sequence[str]],
+    ) -> Findings:
+        """All that was said about a case; nothing is written.
+
+        Args:
+            asked: What was asked.
+            findings: What was said.
+            files: Kind to name of what was written.
+            read: The images, and what was noticed while reading them.
+        """
         images, history = read
         release = self.opened.release
-        written = Findings(
+        return Findings(
             release=f"{release.label} {release.seal[:16]}",
             signed_by=release.signed_by,
             signature="signed" if release.signed_by else "unsigned",
@@ -118,8 +144,6 @@ class Answers:
             notes=tuple(dict.fromkeys([*asked.notes, *history])),
             files=dict(files),
         )
-        written.write(asked.folder / "findings.json")
-        return written
 
 
 def folder_names(cases: Sequence[Case]) -> list[str]:
@@ -166,21 +190,30 @@ def _mask_files(opened: OpenRelease, found: Image, asked: Asked) -> tuple[dict[s
     return {"mask": "mask.nii.gz", "dicom_seg": "mask.dcm"}, []
 
 
+def picture(
+    opened: OpenRelease, prediction: Prediction, images: Mapping[str, Image], case: str
+) -> bytes | None:
+    """The most telling slice of the first image with what was said on it, as a PNG; None where there is no image."""
+    first = next(iter(images.values()), None)
+    if first is None:
+        return None
+    words = ", ".join(f"{finding.concept}: {finding.status}" for finding in prediction.findings)
+    words = words if prediction.boxes is None else counted(prediction.boxes)
+    parts: PictureParts = {"caption": words, "case": case, "boxes": prediction.boxes}
+    shown = (
+        panels((first, prediction.made), None, case)
+        if prediction.made is not None
+        else slice_picture(first, prediction.mask, None, opened.release.target.labels, **parts)
+    )
+    return base64.b64decode(shown.png)
+
+
 def _pictures(opened: OpenRelease, prediction: Prediction, images: Mapping[str, Image], asked: Asked) -> dict[str, str]:
     """Write a picture with the overlay, and images that were made; returns kind to file name."""
     folder = asked.folder
     files: dict[str, str] = {}
-    first = next(iter(images.values()), None)
-    if first is not None:
-        words = ", ".join(f"{finding.concept}: {finding.status}" for finding in prediction.findings)
-        words = words if prediction.boxes is None else counted(prediction.boxes)
-        parts: PictureParts = {"caption": words, "case": asked.case.id, "boxes": prediction.boxes}
-        shown = (
-            panels((first, prediction.made), None, asked.case.id)
-            if prediction.made is not None
-            else slice_picture(first, prediction.mask, None, opened.release.target.labels, **parts)
-        )
-        (folder / "picture.png").write_bytes(base64.b64decode(shown.png))
+    if (telling := picture(opened, prediction, images, asked.case.id)) is not None:
+        (folder / "picture.png").write_bytes(telling)
         files["picture"] = "picture.png"
     for number, image in enumerate(prediction.images):
         shown = slice_picture(image, caption="", case=asked.case.id)

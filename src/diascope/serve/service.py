@@ -79,9 +79,9 @@ class Service:
             DiascopeError: When a database, the archive or the keys can't be opened.
         """
         root = service_folder(workspace)
-        url, apart_url = _addresses(root, settings)
+        url, apart_url = addresses(root, settings)
         lock = _locked(root) if url.startswith("sqlite") else None
-        keys = KeyRing.open(settings.keys or _key_file(root))
+        keys = KeyRing.open(settings.keys or key_file(root))
         database = Database.open(url, index, migrate)
         sealer = Sealer(keys, "archive") if settings.encrypt else None
         database.change(lambda connection: _first_project(connection, clock()))
@@ -116,7 +116,8 @@ def service_folder(workspace: Workspace) -> Path:
     return root
 
 
-def _addresses(root: Path, settings: Settings) -> tuple[str, str]:
+def addresses(root: Path, settings: Settings) -> tuple[str, str]:
+    """Of the index and of the identities."""
     url = settings.database or f"sqlite:///{root / 'index.sqlite'}"
     return url, settings.identities or f"sqlite:///{root / 'identities.sqlite'}"
 
@@ -139,7 +140,7 @@ def _locked(root: Path) -> int:
     return handle
 
 
-def _key_file(root: Path) -> Path:
+def key_file(root: Path) -> Path:
     """In the user's configuration folder, named by the service's own id: it stays found when the workspace moves."""
     name = root / "id"
     if not name.is_file():
