@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from sqlalchemy import RowMapping
 
 from diascope.serve.access.matrix import Caller, decide
 from diascope.serve.identities import Identity
@@ -25,7 +26,7 @@ SELDOM = {"issuer": "IssuerOfPatientID", "other_numbers": "OtherPatientIDs"}
 
 
 def named(
-    service: Service, caller: Caller, rows: Iterable[Mapping[str, Any]]
+    service: Service, caller: Caller, rows: Iterable[RowMapping]
 ) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """Attributes that say whose studies these are.
 

@@ -135,9 +135,11 @@ def _rows(
         found: Select[Any] = select(*STUDY_COLUMNS).join(picked, picked.c.id == studies.c.id).order_by(*NEWEST)
         return connection.execute(found).mappings().all()
     if query.level == "series":
-        found = select(*STUDY_COLUMNS, *SERIES_COLUMNS).join_from(studies, series).order_by(*NEWEST, *IN_SERIES)
+        both: Select[Any] = select(*STUDY_COLUMNS, *SERIES_COLUMNS)
+        found = both.join_from(studies, series).order_by(*NEWEST, *IN_SERIES)
     else:
-        found = select(*STUDY_COLUMNS, *SERIES_COLUMNS, *INSTANCE_COLUMNS).join_from(studies, series).join(instances)
+        every: Select[Any] = select(*STUDY_COLUMNS, *SERIES_COLUMNS, *INSTANCE_COLUMNS)
+        found = every.join_from(studies, series).join(instances)
         found = found.order_by(*NEWEST, *IN_SERIES, *IN_INSTANCES)
     found = found.where(*where, *_within(within)).limit(query.limit + 1).offset(query.offset)
     return connection.execute(found).mappings().all()
@@ -188,13 +190,13 @@ def _counts(connection: Connection, query: Query, place: Place, rows: Sequence[R
     if query.level == "instance" and (place.study_uid or not rows):
         return found
     there = select(func.count()).where(instances.c.series_id == series.c.id).scalar_subquery()
-    counted = select(series.c.id, series.c.study_id, series.c.modality, there.label("count"))
+    counted = select(series.c.id, series.c.study_id, series.c.modality, there.label("held"))
     which = {row["study_id"] for row in rows}
     for row in connection.execute(counted.where(series.c.study_id.in_(which))):
         found.modalities.setdefault(row.study_id, set()).add(row.modality)
         found.series[row.study_id] = found.series.get(row.study_id, 0) + 1
-        found.instances[row.study_id] = found.instances.get(row.study_id, 0) + row.count
-        found.in_series[row.id] = row.count
+        found.instances[row.study_id] = found.instances.get(row.study_id, 0) + row.held
+        found.in_series[row.id] = row.held
     return found
 
 
