@@ -120,14 +120,15 @@ class Console:
         for line in lines:
             self.out.print(escape(line))
 
-    def show_service(self, places: Any, password: str | None) -> None:
+    def show_service(self, places: Any, first: tuple[str, str] | None) -> None:
         """Where a service listens; the first administrator's password is shown this once."""
         if self.as_json:
-            self.out.print_json(json.dumps({"web": places.web, "dicom": places.dicom, "first_password": password}))
+            self.out.print_json(json.dumps({"web": places.web, "dicom": places.dicom, "first": first}))
             return
         self.show_lines([f"web    {places.web}", f"DICOM  {places.dicom}", "stop with Ctrl-C. Not a medical device."])
-        if password is not None:
-            self.show_lines(["", f"log in as admin with the password {password} and choose another: it is shown once"])
+        if first is not None:
+            name, password = first
+            self.show_lines(["", f"log in as {name} with {password} and choose another password: this one is shown once"])
 
     def show_metrics(self, evaluation: Any, names: Sequence[str]) -> None:
         """A table of metrics with their intervals."""

@@ -49,7 +49,7 @@ def serve(
     quiet: QuietOption = False,
 ) -> None:
     """Take studies from the hospital's systems, let releases read them, send results back."""
-    from diascope.serve.access.logins import first_administrator
+    from diascope.serve.access.logins import FIRST, first_administrator
     from diascope.serve.running import Running
 
     console = Console(quiet, as_json)
@@ -60,7 +60,7 @@ def serve(
     )  # fmt: skip
     try:
         password = first_administrator(service)
-        Running(service).run(lambda places: console.show_service(places, password))
+        Running(service).run(lambda places: console.show_service(places, password and (FIRST, password)))
     finally:
         service.close()
 

@@ -93,7 +93,7 @@ class Service:
             keys=keys,
             database=database,
             archive=Archive(settings.archive or root / "archive", sealer),
-            identities=Identities(Database.open(apart_url, apart, migrate), keys),
+            identities=Identities(Database.open(apart_url, apart, migrate), keys, clock),
             audit=audit,
             queue=Queue(database, clock),
             clock=clock,
