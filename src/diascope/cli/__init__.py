@@ -12,11 +12,11 @@ from typing import Any
 
 import typer
 
-from diascope.cli import learning, measuring, reading, releasing
+from diascope.cli import learning, measuring, reading, releasing, serving
 from diascope.cli.program import app
 from diascope.console import exit_code
 
-__all__ = ["app", "learning", "main", "measuring", "reading", "releasing", "run"]
+__all__ = ["app", "learning", "main", "measuring", "reading", "releasing", "run", "serving"]
 
 
 def main() -> None:

@@ -74,20 +74,18 @@ def worker(
     quiet: QuietOption = False,
 ) -> None:
     """Work on the jobs of a service that runs elsewhere, on the same PostgreSQL and archive."""
-    from diascope.serve.jobs.worker import Workers
+    from diascope.serve.working import work
 
     console = Console(quiet, False)
     service = opened(workspace, database=database, archive=archive, workers=workers)
     try:
-        Workers(service).run(lambda: console.show_lines(["working; stop with Ctrl-C"]))
+        work(service, lambda: console.show_lines(["working; stop with Ctrl-C"]))
     finally:
         service.close()
 
 
 @audit.command("verify", epilog="Example: diascope audit verify --workspace hospital")
-def verify(
-    workspace: WorkspaceOption = Here, database: DatabaseOption = None, as_json: JsonOption = False
-) -> None:
+def verify(workspace: WorkspaceOption = Here, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Read the whole audit trail and name the first record that is not what it was."""
     from diascope.serve.inspecting import verified
 

@@ -167,7 +167,7 @@ class Audit:
                 return
             last = rows[-1]["sequence"]
 
-    def _digest(self, row: Mapping[str, Any]) -> str:
+    def _digest(self, row: Mapping[Any, Any]) -> str:
         content = {name: row[name] for name in row if name != "digest"}
         return hmac.new(self._key, canonical_json(content).encode(), hashlib.sha256).hexdigest()
 

@@ -12,20 +12,18 @@ from dataclasses import dataclass
 import uvicorn
 
 from diascope.core.errors import BadUsage, DiascopeError
+from diascope.serve.access.logins import drop_expired
 from diascope.serve.dimse.node import Node
 from diascope.serve.exposure import refuse_exposure
 from diascope.serve.http.app import application
 from diascope.serve.http.routing import routers
-from diascope.serve.incoming.completing import complete_due
+from diascope.serve.incoming.completing import Completing
 from diascope.serve.incoming.receiving import Receiving
 from diascope.serve.incoming.storing import sweep
-from diascope.serve.jobs.worker import Workers
+from diascope.serve.jobs.worker import Worker
 from diascope.serve.service import Service
 
 log = logging.getLogger(__name__)
-
-EVERY = 0.1
-"""Seconds between looks for series that have become complete."""
 
 DRAIN = 15
 """Seconds that requests have to end in when the service stops (G4)."""
@@ -58,9 +56,10 @@ class Running:
         self.service = service
         self.receiving = Receiving(service)
         self.node = Node(service, self.receiving)
-        self.workers = Workers(service)
+        self.completing = Completing(service)
+        self.worker = Worker(service, service.settings.workers)
         self._stopping = threading.Event()
-        self._sweeper = threading.Thread(target=self._sweep, name="sweeper", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
 
     def run(self, ready: Callable[[Places], None]) -> None:
         """Serve until SIGTERM or SIGINT; then drain and stop.
@@ -81,8 +80,9 @@ class Running:
             server.ready = lambda: ready(self._places(listening))
             try:
                 self.node.start()
-                self.workers.start()
-                self._sweeper.start()
+                self.completing.start()
+                self.worker.start()
+                self._keeper.start()
                 server.run(sockets=[listening])
             finally:
                 self.stop()
@@ -91,9 +91,8 @@ class Running:
         """Take nothing more, end what is under way, and give everything back."""
         self._stopping.set()
         self.node.stop()
-        self.workers.stop()
-        if self._sweeper.is_alive():
-            self._sweeper.join(5)
+        self.completing.stop()
+        self.worker.stop()
 
     def _listening(self) -> socket.socket:
         settings = self.service.settings
@@ -133,16 +132,13 @@ class Running:
         scheme = "https" if settings.certificate else "http"
         return Places(f"{scheme}://{shown}:{port}", f"{settings.ae_title}@{settings.dicom_host}:{self.node.port}")
 
-    def _sweep(self) -> None:
-        kept = 0.0
-        while not self._stopping.wait(EVERY):
+    def _keep_house(self) -> None:
+        while not self._stopping.wait(HOUSEKEEPING):
             try:
-                complete_due(self.service)
-                if self.service.clock() - kept >= HOUSEKEEPING:
-                    kept = self.service.clock()
-                    self.service.audit.anchor()
-            except DiascopeError as error:  # the next look may succeed; readiness tells that the database is away
-                log.warning("sweep: %s", error.wrong)
+                self.service.audit.anchor()
+                drop_expired(self.service)
+            except DiascopeError as error:  # the next time may succeed; readiness tells what is away
+                log.warning("housekeeping: %s", error.wrong)
 
 
 class _Server(uvicorn.Server):

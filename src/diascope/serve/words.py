@@ -29,6 +29,7 @@ PLACES = ("0", "1", "2", "3", "4", "inside", "joined")
 """Where a word of a name stands: a component's number, inside of a component, or components written together."""
 LONGEST_PATTERN = 256
 CJK = re.compile("[⺀-鿿가-퟿豈-﫿\U00020000-\U0003ffff]")
+EARLIEST = date(1850, 1, 1)
 RANGE = re.compile(r"(\d{8})?-(\d{8})?")
 
 
@@ -160,14 +161,14 @@ def _fuzzy(text: str, key: bytes) -> Search:
 
 
 def _range(text: str, key: bytes) -> Search:
-    """Dates between two, both included, as the fewest years, months and days."""
+    """Dates between two, both included, as the fewest years, months and days; nobody was born before 1850."""
     first, last = text.split("-")
+    soon = date.today() + timedelta(days=366)
     try:
-        day = _day(first or "18500101")
-        end = _day(last) if last else date.today() + timedelta(days=366)
+        day, end = max(_day(first), EARLIEST) if first else EARLIEST, min(_day(last), soon) if last else soon
     except ValueError as error:
         raise BadUsage("a range of dates with a day that there is not", todo="Write 19600101-19601231") from error
-    words, following = [], day
+    words = []
     while day <= end:
         next_year, next_month = date(day.year + 1, 1, 1), date(day.year + day.month // 12, day.month % 12 + 1, 1)
         if (day.month, day.day) == (1, 1) and next_year - timedelta(days=1) <= end:

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 from PIL import Image as Pillow
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds as as_ds
 
 from diascope.core.case import Label
@@ -37,7 +37,7 @@ def a_series(folder: Path, orientation: tuple[float, ...] = EIGHT[0], **elements
     """Slices of CT in no order; `elements` replace or (None) remove elements."""
     axes = np.array(orientation, dtype=float)
     normal = np.cross(axes[:3], axes[3:])
-    paths = []
+    paths: list[Path] = []
     for k in (3, 0, 5, 1, 4, 2):
         place = np.array(ORIGIN) + k * SPACING[0] * normal
         content = {
@@ -54,7 +54,7 @@ def a_series(folder: Path, orientation: tuple[float, ...] = EIGHT[0], **elements
         }  # fmt: skip
         meta = FileMetaDataset()
         meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
-        meta.MediaStorageSOPInstanceUID = f"1.2.9.{k + 1}"
+        meta.MediaStorageSOPInstanceUID = UID(f"1.2.9.{k + 1}")
         one = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
         one.SpecificCharacterSet = "ISO_IR 192"
         for name, value in {**content, **elements}.items():
@@ -104,24 +104,24 @@ def _sure(value: float) -> dict[str, Measure]:
 
 
 _POINT = Threshold(of="nodule", value=0.31, rule="youden")
-_RULE = {"rule": "probability >= 0.31 (Youden, validation)", "operating_point": _POINT}
+_RULE: dict[str, Any] = {"rule": "probability >= 0.31 (Youden, validation)", "operating_point": _POINT}
 _RISK = Measure(value=0.21, low=0.1, high=0.35, note="probability of the event until 5 years")
 BOX = Place(start=(1, 2, 3), stop=(4, 5, 11), centre_mm=(14.15, -6.25, 14.0))
 ABSTAINED = Finding(concept="effusion", status="abstained", reason="not available, because too few cases: 3")
 
 SAID: dict[str, tuple[Finding, ...]] = {
-    "classification": (
+    "classes": (
         Finding(concept="nodule", code="SCT:27925004", status="present", measures=_sure(0.87), **_RULE),
         Finding(concept="no nodule", status="absent", measures=_sure(0.13), **_RULE),
     ),
-    "multilabel": (Finding(concept="nodule", status="absent", measures=_sure(0.02), **_RULE), ABSTAINED),
-    "ordinal": (
+    "labels": (Finding(concept="nodule", status="absent", measures=_sure(0.02), **_RULE), ABSTAINED),
+    "grades": (
         Finding(
             concept="grade 2", status="present", measures=_sure(0.6), rule="the median",
             operating_point=Threshold(of="grade 2", rule="median"),
         ),
     ),
-    "detection": (
+    "boxes": (
         Finding(
             concept="nodule", code="SCT:27925004", status="present", place=BOX, **_RULE,
             measures={
@@ -131,7 +131,7 @@ SAID: dict[str, tuple[Finding, ...]] = {
         ),
         Finding(concept="cyst", status="absent", **_RULE),
     ),
-    "segmentation": (
+    "masks": (
         Finding(
             concept="nodule", code="SCT:27925004", status="present", place=BOX, rule="the largest",
             operating_point=Threshold(measure="probability of the voxel", of="nodule", rule="largest"),
@@ -142,31 +142,31 @@ SAID: dict[str, tuple[Finding, ...]] = {
         ),
         Finding(concept="胸腔积液", status="present", measures={"volume": Measure(value=2.0, unit="{pixels}")}),
     ),
-    "regression": (
+    "number": (
         Finding(
             concept="age", status="measured", rule="the mean",
             measures={"value": Measure(value=71.5, unit="years", low=60, high=83, note="90% prediction interval")},
         ),
     ),
-    "survival": (
+    "curve": (
         Finding(
             concept="death", status="measured", rule="high risk: above the median",
             measures={"risk_until_5": _RISK, "median_survival": Measure(value=None, unit="years", note="not reached")},
         ),
     ),
-    "competing_risks": (Finding(concept="relapse", status="measured", measures={"risk_until_5": _RISK}, rule="low"),),
-    "image_to_image": (
+    "causes": (Finding(concept="relapse", status="measured", measures={"risk_until_5": _RISK}, rule="low"),),
+    "image": (
         Finding(
             concept="full dose", status="measured", rule="the mean",
             measures={"expected_error": Measure(value=12.0, unit="HU", low=0, high=30, note="of the validation cases")},
         ),
     ),
-    "synthesis": (),
-    "entities": (
+    "nothing": (),
+    "spans": (
         Finding(
             concept="nodule", status="present", span=TextSpan(input="report", start=3, stop=9, text="nodule"),
             measures={"confidence": Measure(value=0.7, note="calibrated on cases not trained on")}, **_RULE,
         ),
     ),
 }  # fmt: skip
-"""What each task says of a case; those that learn without a target say nothing."""
+"""What a release says of a case, by what it says: one for each task."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import highdicom as hd
 import pydicom
-from pydicom.dataelem import DataElement
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 

@@ -101,11 +101,14 @@ class Reader:
         return text[:LONGEST_TEXT].strip()
 
     def exact(self, keyword: str) -> str:
-        """A value as text.
+        """A value as text, without what can't be printed.
 
         Raises:
             BrokenFileError: When it can't be read.
         """
+        return UNPRINTABLE.sub("", self._raw(keyword)).strip()
+
+    def _raw(self, keyword: str) -> str:
         tag = _tag(keyword)
         element = self.dataset._dict.get(tag)
         if element is None:
@@ -117,7 +120,7 @@ class Reader:
             texts = [_plain(part) for part in (value if isinstance(value, (MultiValue, list)) else [value])]
         except Exception as error:  # pydicom raises what its converters raise: nearly anything
             raise BrokenFileError(f"{keyword} cannot be read ({type(error).__name__})") from error
-        return UNPRINTABLE.sub("", "\\".join(texts)).strip()
+        return "\\".join(texts)
 
     def number(self, keyword: str) -> int | None:
         """A whole number that a database column can hold, or None."""
@@ -135,7 +138,7 @@ class Reader:
         Raises:
             BrokenFileError: When it is absent, or no UID.
         """
-        text = self.exact(keyword)
+        text = self._raw(keyword).strip("\0 ")
         if not text:
             raise BrokenFileError(f"no {keyword}")
         if not is_uid(text):

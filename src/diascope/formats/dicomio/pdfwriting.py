@@ -6,16 +6,16 @@ from importlib.metadata import version
 from typing import Any
 
 import highdicom as hd
-import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
+from pydicom.sr.coding import Code
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 from diascope.core.errors import BadUsage
 from diascope.core.result import Made
 from diascope.formats.dicomio.derived import Source, quietly, series_number
 from diascope.formats.dicomio.scwriting import references
 
-TITLE = pydicom.sr.coding.Code("126000", "DCM", "Imaging Measurement Report")
+TITLE = Code("126000", "DCM", "Imaging Measurement Report")
 START = b"%PDF-"
 
 
@@ -40,8 +40,8 @@ def document_of(source: Source, made: Made) -> Any:
 def _document(report: bytes, made: Made) -> Any:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, EncapsulatedPDFStorage
-    meta.MediaStorageSOPInstanceUID = made.uid("pdf")
-    meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
+    meta.MediaStorageSOPInstanceUID = UID(made.uid("pdf"))
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     meta.ImplementationVersionName = f"DIASCOPE {version('diascope')}"[:16]
     document = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     document.SOPClassUID, document.SOPInstanceUID = EncapsulatedPDFStorage, made.uid("pdf")

@@ -38,7 +38,7 @@ def capture_of(findings: Findings, source: Source, made: Made) -> Any:
     first = source.datasets[0]
     try:
         with quietly():
-            capture = hd.sc.SCImage.from_ref_dataset(
+            capture: Any = hd.sc.SCImage.from_ref_dataset(
                 ref_dataset=first,
                 pixel_array=pixels,
                 photometric_interpretation="RGB",
@@ -49,7 +49,7 @@ def capture_of(findings: Findings, source: Source, made: Made) -> Any:
                 sop_instance_uid=made.uid("sc"),
                 instance_number=1,
                 manufacturer="Diascope",
-                patient_orientation=["L", "P"],
+                patient_orientation=("L", "P"),
             )
             capture.Laterality = capture.PatientOrientation = ""  # the picture may show any plane and side
             capture.ImageType = ["DERIVED", "SECONDARY"]
@@ -82,7 +82,9 @@ def told(findings: Findings, made: Made) -> list[str]:
     lines = [f"{name}: {said}" for name, said in made.by().items()]
     for one in findings.findings:
         facts = [f"{name}: {number(measure)}" for name, measure in one.measures.items()]
-        lines.append("; ".join([one.concept, *facts, *(f"{key}: {said}" for key, said in said_with(one, made).items())]))
+        lines.append(
+            "; ".join([one.concept, *facts, *(f"{key}: {said}" for key, said in said_with(one, made).items())])
+        )
     return lines
 
 

@@ -40,6 +40,7 @@ NAMES = {
     "height": Code("121207", "DCM", "Height"),
 }
 """Codes of measures; others have one of our own."""
+NOTHING = "not available, because the release says nothing about a case"
 LOWER = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
 UPPER = Code("371886008", "SCT", "+, range of upper measurement uncertainty")
 
@@ -75,9 +76,10 @@ def report_of(findings: Findings, seen: Seen, made: Made) -> Any:
 
 
 def _document(findings: Findings, seen: Seen, made: Made) -> Any:
-    counts = Counter(one.concept for one in findings.findings)
+    said = findings.findings or (Finding(concept=findings.task, status="abstained", reason=NOTHING),)
+    counts = Counter(one.concept for one in said)
     alone = replace(seen, whole=frozenset(name for name, count in counts.items() if count == 1))
-    groups = [_group(one, n, alone, made) for n, one in enumerate(findings.findings, 1)]
+    groups = [_group(one, n, alone, made) for n, one in enumerate(said, 1)]
     report = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=_observer(made)),
         procedure_reported=codes.cid100.ImagingProcedure,
@@ -160,7 +162,7 @@ def _placed(finding: Finding, seen: Seen, shared: Mapping[str, Any]) -> Any:
     number = _segment(finding, seen)
     datasets, stacked = seen.source.datasets, seen.stacked
     if number is not None and stacked is not None:
-        return _segmented(number, seen, len(stacked.slices) == 1, shared)
+        return _segmented(number, seen.seg, len(stacked.slices) == 1, shared)
     regions = rectangles(finding.place, stacked, datasets) if finding.place and stacked else []
     if len(regions) > 1:
         return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_regions=regions, **shared)
@@ -169,12 +171,12 @@ def _placed(finding: Finding, seen: Seen, shared: Mapping[str, Any]) -> Any:
     return hd.sr.MeasurementsAndQualitativeEvaluations(**shared)
 
 
-def _segmented(number: int, seen: Seen, flat: bool, shared: Mapping[str, Any]) -> Any:
+def _segmented(number: int, seg: Any, flat: bool, shared: Mapping[str, Any]) -> Any:
     """The group with its segment: of a volume as a whole, of one slice by its frame."""
     if not flat:
-        segment = hd.sr.ReferencedSegment.from_segmentation(seen.seg, segment_number=number)
+        segment = hd.sr.ReferencedSegment.from_segmentation(seg, segment_number=number)
         return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **shared)
-    frame = hd.sr.ReferencedSegmentationFrame.from_segmentation(seen.seg, segment_number=number)
+    frame = hd.sr.ReferencedSegmentationFrame.from_segmentation(seg, segment_number=number)
     return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(referenced_segment=frame, **shared)
 
 
@@ -224,9 +226,7 @@ def _lines(finding: Finding, made: Made) -> Iterator[Any]:
 
 
 def _text(name: Code, value: str) -> Any:
-    return hd.sr.TextContentItem(
-        name=name, value=value, relationship_type=hd.sr.RelationshipTypeValues.CONTAINS
-    )
+    return hd.sr.TextContentItem(name=name, value=value, relationship_type=hd.sr.RelationshipTypeValues.CONTAINS)
 
 
 def texts_of(document: Any) -> Sequence[str]:

@@ -22,7 +22,7 @@ from diascope.formats.dicomio.derived import PRIVATE_SCHEME, Source, quietly
 
 MADE_UP = "1.2.826.0.1.3680043.10.511.3."
 """How the UIDs begin that highdicom makes up."""
-WHAT = {"seg": "segmentation", "sr": "findings", "sc": "picture", "pdf": "report"}
+WHAT = {"seg": "mask", "sr": "findings", "sc": "picture", "pdf": "report"}
 DESCRIBED = 1024
 """Characters of a short text (ST, PS3.5 6.2)."""
 TIMES = (

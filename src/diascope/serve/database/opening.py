@@ -71,7 +71,11 @@ class Database:
             else:
                 tables.create_all(engine)
         except DBAPIError as error:
+            database.close()
             raise _unavailable(error) from error
+        except BadUsage:
+            database.close()
+            raise
         return database
 
     def close(self) -> None:

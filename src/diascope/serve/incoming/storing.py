@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Table, func, insert, select, text, update
+from sqlalchemy import Connection, Table, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from diascope.serve.audit import Event
@@ -21,7 +21,6 @@ from diascope.serve.identities import Identity, OtherPatient
 from diascope.serve.service import Service
 from diascope.store.archive import Stored
 
-SWEPT_BATCH = 500
 OTHERS_MAY_WRITE = 3600.0
 """Seconds that an object may wait for its row where other hosts write into the same archive."""
 
@@ -164,7 +163,6 @@ def _store(service: Service, connection: Connection, arrival: Arrival) -> Outcom
     study_id = row.id if row is not None else _new_study(connection, arrival, patient, now)
     series_id = _met_series(service, connection, arrival, study_id)
     connection.execute(insert(instances).values(**_instance(arrival, series_id, now)))
-    _count(connection, facts, series_id, now)
     connection.execute(update(studies).where(studies.c.id == study_id).values(changed=now))
     uid, series_uid, _ = _uids(facts)
     change = {"study_uid": study_uid, "series_uid": series_uid, "instance_uid": uid, "at": now}
@@ -191,15 +189,6 @@ def _met_series(service: Service, connection: Connection, arrival: Arrival, stud
         return int(changed.id)
     values = {"study_id": study_id, "uid": facts["series_uid"], "made": origin.made, "revision": 0}
     return _inserted(connection, series, {**values, **facts["series"], **arrived}, there)
-
-
-def _count(connection: Connection, facts: Mapping[str, Any], series_id: int, now: float) -> None:
-    """A series that said how many it has is due when they are there, and not later."""
-    if facts["expected"] is None:
-        return
-    query = select(func.count()).select_from(instances).where(instances.c.series_id == series_id)
-    if connection.execute(query).scalar_one() >= facts["expected"]:
-        connection.execute(update(series).where(series.c.id == series_id, series.c.due.is_not(None)).values(due=now))
 
 
 def _instance(arrival: Arrival, series_id: int, now: float) -> dict[str, Any]:

@@ -198,7 +198,9 @@ class Worker:
                 self._ended.wait(AFTER_TROUBLE)
                 continue
             with self._woken:
-                self._woken.wait_for(lambda calls=calls: calls != self._calls, IDLE if waits is None else min(IDLE, waits))
+                self._woken.wait_for(
+                    lambda calls=calls: calls != self._calls, IDLE if waits is None else min(IDLE, waits)
+                )
 
     def _listen(self) -> None:
         """Wake all threads when something was put into the queue; nobody else clears the event."""

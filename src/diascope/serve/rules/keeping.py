@@ -44,7 +44,9 @@ def read_rules(path: Path) -> list[Rule]:
         raise BadUsage(f"cannot read the rules in {path}: {error}", todo="Mend the file") from error
     listed = content.pop("rule", [])
     if content or not isinstance(listed, list):
-        raise BadUsage(f"{path} holds something else than rules", given=", ".join(content), todo="Write [[rule]] tables")
+        raise BadUsage(
+            f"{path} holds something else than rules", given=", ".join(content), todo="Write [[rule]] tables"
+        )
     found = [checked(one, f"rule {number} of {path.name}") for number, one in enumerate(listed, 1)]
     names = [rule.name for rule in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
