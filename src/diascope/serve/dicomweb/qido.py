@@ -115,13 +115,13 @@ def search(service: Service, caller: Caller, operation: str, query: Query, place
 
 def _finder(service: Service, caller: Caller, query: Query) -> Finder | None:
     searched = {keyword for keyword, _ in query.matches} & set(IDENTITY)
+    if searched or decide("identities.read", caller).allowed:
+        limits.look_up(service, caller)
     decision = decide("identities.search", caller)
     if not decision.allowed:
         if searched - {"PatientID"}:
             raise Forbidden(decision)
         return None
-    if searched:
-        limits.look_up(service, caller)
     found = reach("identities.search", caller)
     return Finder(service.identities.find, found.everywhere, found.projects)
 

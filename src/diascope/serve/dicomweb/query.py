@@ -69,6 +69,8 @@ def read_query(level: Level, parameters: Iterable[tuple[str, str]], known: froze
     for name, value in given:
         if len(value) > LONGEST_VALUE and "UID" not in name and not name.lower().startswith(("0020000", "0008001")):
             raise BadUsage("the value of a parameter is too long", given=_shown(name))
+        if not value.isprintable():
+            raise BadUsage("the value of a parameter holds control characters", given=_shown(name))
         if name in plain:
             plain[name] = value
         elif name == "includefield":

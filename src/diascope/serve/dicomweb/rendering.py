@@ -114,7 +114,7 @@ def _viewport(text: str | None) -> tuple[list[int] | None, list[int] | None]:
 def _no_viewport() -> BadUsage:
     return BadUsage(
         "this is no viewport",
-        todo=f"Write columns,rows (1 to {LARGEST_VIEWPORT}), and after it left,top,width,height of the part to be shown",
+        todo=f"Write columns,rows (1 to {LARGEST_VIEWPORT}), and after it left,top,width,height of a part",
     )
 
 

@@ -11,14 +11,14 @@ from diascope.serve.dicomweb.elements import Model, model, tag_of
 UIDS_AND_KIND = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality",
     "StudyDate", "StudyTime", "SeriesDate", "SeriesTime", "StudyDescription", "SeriesDescription", "SeriesNumber",
-    "InstanceNumber", "BodyPartExamined", "PatientSex", "PatientAge", "NumberOfFrames", "Laterality",
+    "InstanceNumber", "BodyPartExamined", "NumberOfFrames", "Laterality",
     "SpecificCharacterSet", "AvailableTransferSyntaxUID", "PresentationIntentType",
 )  # fmt: skip
 PIXELS = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation", "SmallestImagePixelValue", "LargestImagePixelValue",
     "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "RescaleSlope", "RescaleIntercept",
-    "RescaleType", "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
+    "RescaleType", "WindowCenter", "WindowWidth", "VOILUTFunction",
     "PresentationLUTShape", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
     "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
     "BluePaletteColorLookupTableDescriptor", "PixelData", "FloatPixelData", "DoubleFloatPixelData", "Units",
@@ -48,7 +48,8 @@ INSIDE = (
     "RecommendedDisplayCIELabValue", "CodeValue", "CodingSchemeDesignator", "CodeMeaning", "FrameLaterality",
     "PhysicalUnitsXDirection", "PhysicalUnitsYDirection", "PhysicalDeltaX", "PhysicalDeltaY", "RegionSpatialFormat",
     "RegionDataType", "RegionFlags", "RegionLocationMinX0", "RegionLocationMinY0", "RegionLocationMaxX1",
-    "RegionLocationMaxY1", "ReferencePixelX0", "ReferencePixelY0", "MaximumFractionalValue", "SegmentationFractionalType",
+    "RegionLocationMaxY1", "ReferencePixelX0", "ReferencePixelY0", "MaximumFractionalValue",
+    "SegmentationFractionalType",
 )  # fmt: skip
 OF_THE_SCAN = (*indexing.SERIES, *indexing.INSTANCE)
 """What the index keeps and shows to everybody who may see the study."""
