@@ -6,33 +6,22 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-import anyio
-from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping
 
-from diascope.core.errors import BadUsage, DiascopeError
-from diascope.serve.access.matrix import Forbidden, decide, reach
-from diascope.serve.database.tables import studies
+from diascope.core.errors import BadUsage
+from diascope.serve.access.matrix import Forbidden, decide
 from diascope.serve.dicomweb import negotiation, qido, rendering, wado
 from diascope.serve.dicomweb.elements import JSON, Model
 from diascope.serve.dicomweb.matching import KNOWN
-from diascope.serve.dicomweb.multipart import boundary_of, media_type
 from diascope.serve.dicomweb.query import Level, read_query
-from diascope.serve.dicomweb.stow import Report, Storing
-from diascope.serve.http.arriving import Arriving
+from diascope.serve.http import arriving
 from diascope.serve.http.asking import Asked, Who, operation
-from diascope.serve.http.errors import NotFound, WrongType, told
-from diascope.serve.incoming.receiving import Receiving
-from diascope.serve.incoming.storing import Origin
-from diascope.serve.service import FIRST_PROJECT
+from diascope.serve.http.errors import NotFound
 
 PREFIX = "/dicom-web"
 router = APIRouter(tags=["dicomweb"])
-
-AT_ONCE = 16
-"""Bodies that are stored at a time; others wait, and nobody else waits for them."""
 
 MOST_FRAMES = 1000
 UID = r"^[0-9]+(\.[0-9]+)*$"
@@ -99,13 +88,13 @@ Project = Annotated[str, Query(max_length=32, pattern=r"^[A-Za-z0-9_-]*$", descr
 @router.post("/studies", **STORE)
 async def store(request: Request, who: Who, project: Project = "") -> Response:
     """Store instances (STOW-RS)."""
-    return await _store(request, who, "", project)
+    return await arriving.store(request, who, "", project, _base(request))
 
 
 @router.post(STUDY, **STORE)
 async def store_in_study(request: Request, who: Who, study: Uid, project: Project = "") -> Response:
     """Store instances of one study (STOW-RS)."""
-    return await _store(request, who, study, project)
+    return await arriving.store(request, who, study, project, _base(request))
 
 
 @router.get("/studies", **SEARCH)
@@ -238,71 +227,6 @@ def instance_thumbnail(request: Request, who: Who, study: Uid, series: Uid, inst
 def frame_thumbnail(request: Request, who: Who, study: Uid, series: Uid, instance: Uid, frame: Frame) -> Response:
     """A small picture of a frame (WADO-RS)."""
     return _picture(request, who, _selected(who, study, series, instance), frame, small=True)
-
-
-async def _store(request: Request, who: Asked, study: str, project: str) -> Response:
-    try:
-        report = await _stored(request, who, study, project)
-    except DiascopeError as error:
-        response: Response = told(error)
-        response.headers["Connection"] = "close"  # what follows of the body is not read
-        return response
-    content = json.dumps(report.to_model(_base(request), study), separators=(",", ":"))
-    headers = {"Connection": "close"} if report.broken else {}
-    if report.status in (503, 507):
-        headers["Retry-After"] = "10"
-    return DicomJson(content, report.status, headers)
-
-
-async def _stored(request: Request, who: Asked, study: str, project: str) -> Report:
-    kind = media_type(request.headers.get("content-type", ""))
-    if kind.name != "multipart/related" or kind.parameters.get("type", negotiation.DICOM).lower() != negotiation.DICOM:
-        raise WrongType("instances are taken as multipart/related only", todo='Send type="application/dicom"')
-    boundary = boundary_of(kind)
-    place = await to_thread.run_sync(_project, who, study, project)
-    origin = Origin(who.caller.actor, who.caller.address, place)
-    storing = Storing(_receiving(request), origin, study)
-    return await to_thread.run_sync(storing.store, Arriving(request), boundary, limiter=_limiter(request))
-
-
-def _project(who: Asked, study: str, named: str) -> str:
-    """Where objects go: the project of a study that is there, the one that was named, or the only one.
-
-    Raises:
-        BadUsage: When nobody can tell.
-    """
-    if study:
-        with who.service.database.reading() as connection:
-            there = connection.execute(select(studies.c.project_id).where(studies.c.uid == study)).scalar()
-        if there is not None:
-            who.on(there, study)
-            return str(there)
-    if named:
-        who.on(named, f"project:{named}")
-        return named
-    found = reach("instances.store", who.caller)
-    if FIRST_PROJECT in found.projects or found.everywhere:
-        return FIRST_PROJECT
-    if len(found.projects) != 1:
-        raise BadUsage("it is not clear to which project new studies belong", todo="Add ?project= and its id")
-    return next(iter(found.projects))
-
-
-def _receiving(request: Request) -> Receiving:
-    """One for the application: those who store at the same time share transactions."""
-    state = request.app.state
-    if not hasattr(state, "receiving"):
-        state.receiving = Receiving(state.service)
-    found: Receiving = state.receiving
-    return found
-
-
-def _limiter(request: Request) -> anyio.CapacityLimiter:
-    state = request.app.state
-    if not hasattr(state, "storing"):
-        state.storing = anyio.CapacityLimiter(AT_ONCE)
-    found: anyio.CapacityLimiter = state.storing
-    return found
 
 
 def _found(request: Request, who: Asked, level: Level, study: str = "", series: str = "") -> Response:
