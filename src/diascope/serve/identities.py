@@ -268,7 +268,9 @@ class Identities:
 
     def _inserted(self, connection: Connection, table: Table, values: dict[str, Any]) -> bool:
         made = sqlite.insert(table) if self.database.is_sqlite else postgresql.insert(table)
-        return connection.execute(made.values(values).on_conflict_do_nothing()).rowcount == 1
+        name = table.primary_key.columns[0]
+        # Not `rowcount`, which psycopg does not know of an insert.
+        return connection.execute(made.values(values).on_conflict_do_nothing().returning(name)).first() is not None
 
     def _forget(self, connection: Connection, study_uid: str) -> None:
         row = connection.execute(select(orders).where(orders.c.study_uid == study_uid).with_for_update()).first()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -29,6 +33,9 @@ from pydicom.uid import (
 
 ROOT = "1.2.826.0.1.3680043.10.9999"
 """UIDs of phantoms begin so."""
+
+SEED_INSTANCE = 1_000_001
+"""Number of the instance in the UIDs of `seeds`: seven digits that can be replaced."""
 
 SYNTAXES = (
     ExplicitVRLittleEndian,
@@ -64,7 +71,7 @@ def a_dataset(
         **elements: Keyword to value; None leaves it out.
     """
     if pixels is None:
-        pixels = (np.arange(256, dtype=np.uint16) * 7 + instance).reshape(16, 16)
+        pixels = (np.arange(256, dtype=np.uint16) * 7 + instance % 1000).reshape(16, 16)
     study_uid, series_uid, uid = uids(study, series, instance)
     meta = FileMetaDataset()
     meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
@@ -80,9 +87,11 @@ def a_dataset(
         "ImagePositionPatient": [0, 0, instance], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
         **_pixels(pixels),
     }  # fmt: skip
-    for name, value in {**plain, **elements}.items():
-        if value is not None:
-            setattr(dataset, name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd on purpose
+        for name, value in {**plain, **elements}.items():
+            if value is not None:
+                setattr(dataset, name, value)
     meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", CTImageStorage)
     meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", UID(uid))
     return dataset
@@ -112,7 +121,7 @@ def as_bytes(dataset: FileDataset, syntax: str = ExplicitVRLittleEndian) -> byte
         dataset.set_original_encoding(False, False)
     out = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd on purpose
+        warnings.simplefilter("ignore")
         dataset.save_as(out, enforce_file_format=True)
     return out.getvalue()
 
@@ -122,7 +131,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     for number, (kind, elements) in enumerate(_kinds().items(), start=1):
         for syntax in SYNTAXES:
             try:
-                content = as_bytes(a_dataset(number, **elements), syntax)
+                content = as_bytes(a_dataset(number, 1, SEED_INSTANCE, **elements), syntax)
             except (ValueError, RuntimeError, NotImplementedError, AttributeError):
                 continue  # this encoder cannot: 12 bits in baseline JPEG, for example
             yield f"{kind}, {syntax.name}", content
@@ -170,14 +179,13 @@ def _pixels(pixels: npt.NDArray[Any]) -> dict[str, Any]:
 
 def _compress(dataset: FileDataset, syntax: UID) -> None:
     if syntax == JPEGBaseline8Bit:
-        frames = _by_pillow(dataset)
+        dataset.PixelData = encapsulate(_by_pillow(dataset))
     elif syntax == JPEGLosslessSV1:
-        frames = _by_gdcm(dataset)
+        dataset.PixelData = _by_gdcm(dataset)
     else:
         lossy: dict[str, dict[str, Any]] = {JPEG2000: {"j2k_cr": [4]}, JPEGLSNearLossless: {"jls_error": 2}}
         dataset.compress(syntax, generate_instance_uid=False, **lossy.get(syntax, {}))
         return
-    dataset.PixelData = encapsulate(frames)
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True
 
@@ -203,37 +211,26 @@ def _by_pillow(dataset: FileDataset) -> list[bytes]:
     return frames
 
 
-def _by_gdcm(dataset: FileDataset) -> list[bytes]:
-    """Lossless JPEG (process 14, selection value 1), for which pydicom has no encoder."""
+def _by_gdcm(dataset: FileDataset) -> bytes:
+    """Pixel data as lossless JPEG (process 14, selection value 1), for which pydicom has no encoder."""
     import gdcm
 
-    frames = []
-    for content in _frames(dataset):
-        image = gdcm.Image()
-        image.SetNumberOfDimensions(2)
-        image.SetDimensions((dataset.Columns, dataset.Rows, 1))
-        form = gdcm.PixelFormat(
-            dataset.SamplesPerPixel,
-            dataset.BitsAllocated,
-            dataset.BitsStored,
-            dataset.HighBit,
-            dataset.PixelRepresentation,
-        )
-        image.SetPixelFormat(form)
-        kinds = gdcm.PhotometricInterpretation
-        kind = kinds.RGB if dataset.SamplesPerPixel == 3 else kinds.MONOCHROME2
-        image.SetPhotometricInterpretation(kinds(kind))
-        element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-        element.SetByteStringValue(content)
-        image.SetDataElement(element)
-        image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.ExplicitVRLittleEndian))
+    with tempfile.TemporaryDirectory() as folder:
+        plain, made = Path(folder, "plain.dcm"), Path(folder, "made.dcm")
+        plain.write_bytes(as_bytes(copy.deepcopy(dataset)))
+        reader = gdcm.ImageReader()
+        reader.SetFileName(str(plain))
         change = gdcm.ImageChangeTransferSyntax()
         change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
-        change.SetInput(image)
+        writer = gdcm.ImageWriter()
+        writer.SetFileName(str(made))
+        if not reader.Read():
+            raise ValueError("gdcm cannot read this")
+        change.SetInput(reader.GetImage())
         if not change.Change():
             raise ValueError("gdcm cannot write this as lossless JPEG")
-        made = change.GetOutput()  # gdcm counts references: each step needs a name
-        sequence = made.GetDataElement().GetSequenceOfFragments()
-        raw = sequence.GetFragment(0).GetByteValue().GetBuffer()
-        frames.append(raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape"))
-    return frames
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        if not writer.Write():
+            raise ValueError("gdcm cannot write this as lossless JPEG")
+        return bytes(pydicom.dcmread(made).PixelData)

@@ -21,7 +21,7 @@ from typing import Any
 
 import pydicom.config
 
-from diascope.formats.dicomio import facts, indexing, pixels, serving, structures, waveforms, wire
+from diascope.formats.dicomio import facts, indexing, pixels, serving, structures, transcoding, waveforms, wire
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed
 
 KEPT_FILES = 4096
@@ -99,6 +99,11 @@ class Child:
         for path in request["paths"]:
             self.answer(lambda path=path: facts.as_json(self._parse(path, False)))  # type: ignore[misc]
 
+    def do_transcode(self, request: dict[str, Any], _: int | None) -> None:
+        """Write a file anew in a plain transfer syntax."""
+        (path,) = request["paths"]
+        self.answer(lambda: self._transcoded(path, request["target"], request["syntax"]))
+
     def do_contours(self, request: dict[str, Any], _: int | None) -> None:
         """The closed contours of each RT Structure Set."""
         for path in request["paths"]:
@@ -139,6 +144,10 @@ class Child:
             raise
         except BaseException as error:
             raise BrokenFileError(f"it cannot be parsed ({type(error).__name__})") from error
+
+    def _transcoded(self, path: str, target: str, syntax: str) -> dict[str, Any]:
+        transcoding.transcode(Parsed(Path(path), bounded=True), Path(target), syntax)
+        return {}
 
     def _parse(self, path: str, keep: bool) -> Parsed:
         if self.faults:

@@ -94,6 +94,7 @@ class Decoder:
         self._busy = self._starting = 0
         self._closed = False
         self._lock = threading.Lock()
+        self._started = threading.Condition(self._lock)
         self._places = threading.BoundedSemaphore(self.size)
 
     def refill(self) -> None:
@@ -116,6 +117,7 @@ class Decoder:
                     kept = child is not None and not self._closed
                     if child is not None and kept:
                         self._idle.append(child)
+                    self._started.notify_all()
             if not kept:
                 child.kill()
                 return
@@ -208,6 +210,16 @@ class Decoder:
             UnreadableFile: For the first file that has none.
         """
         return self._whole("json", paths)
+
+    def transcode(self, path: Path, target: Path, syntax: str) -> None:
+        """Write an object anew in a plain transfer syntax (`transcoding.transcode`).
+
+        Raises:
+            UnreadableFile: When it can't be, with the reason.
+        """
+        for _, reply in self._each({"do": "transcode", "target": os.fspath(target), "syntax": syntax}, [path]):
+            if isinstance(reply, str):
+                raise UnreadableFile(path, reply)
 
     def contours(self, path: Path) -> dict[int, list[npt.NDArray[np.float64]]]:
         """The closed contours of an RT Structure Set: ROI number to arrays (N, 3) of points (x, y, z) in mm.
@@ -325,6 +337,7 @@ class Decoder:
         """Borrow a child; it comes back only if it still lives and has answered everything."""
         with self._places:
             with self._lock:
+                self._started.wait_for(lambda: self._idle or not self._starting)
                 child = self._idle.pop() if self._idle else None
                 self._busy += 1
             try:

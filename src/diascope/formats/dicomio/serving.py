@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.encaps import get_frame
@@ -21,7 +20,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from diascope.formats.dicomio import nesting
 from diascope.formats.dicomio.drawing import draw
 from diascope.formats.dicomio.parsing import PIXEL_TAGS, BrokenFileError, Parsed, frame_count
-from diascope.formats.dicomio.pixels import DECODERS, stored_frames
+from diascope.formats.dicomio.pixels import stored_frames
+from diascope.formats.dicomio.transcoding import transcode
 
 BULK = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW", "US or SS or OW"))
 """Value representations whose longer values are not written into the JSON model (PS3.18 F.2.2)."""
@@ -79,16 +79,7 @@ def frames(parsed: Parsed, request: dict[str, Any], out: BinaryIO) -> dict[str, 
 
 def plain(parsed: Parsed, _: dict[str, Any], out: BinaryIO) -> dict[str, Any]:
     """The whole object, uncompressed, in explicit VR little endian."""
-    _, little = parsed.dataset.original_encoding
-    if not little:
-        raise BrokenFileError("big endian objects are sent as they are only")
-    nesting.check_depth(parsed.dataset)
-    dataset = parsed.load_pixels() if parsed.pixel_bytes else parsed.dataset
-    if parsed.syntax.is_encapsulated:
-        _decompress(parsed, dataset)
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.preamble = b"\0" * 128
-    pydicom.dcmwrite(out, dataset, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    transcode(parsed, out, ExplicitVRLittleEndian)
     return {}
 
 
@@ -129,16 +120,6 @@ def _octets(frame: npt.NDArray[Any], bits: int) -> bytes:
     if bits == 1:
         return np.packbits(frame.ravel(), bitorder="little").tobytes()
     return np.ascontiguousarray(frame.astype(frame.dtype.newbyteorder("<"), copy=False)).tobytes()
-
-
-def _decompress(parsed: Parsed, dataset: Any) -> None:
-    for plugin in DECODERS.get(str(parsed.syntax), ("",)):
-        try:
-            dataset.decompress(decoding_plugin=plugin, generate_instance_uid=False)
-            return
-        except (ValueError, RuntimeError, AttributeError, NotImplementedError):
-            continue
-    raise BrokenFileError(f"the pixel data cannot be decoded ({parsed.syntax.name})")
 
 
 def _element(dataset: Any, tag: str) -> Any:

@@ -14,7 +14,7 @@ from diascope.serve.audit import Event
 from diascope.serve.database.tables import instances, series, studies
 from diascope.serve.dicomweb.elements import Model, model
 from diascope.serve.dicomweb.matching import IDENTITY, Finder, conditions
-from diascope.serve.dicomweb.naming import named
+from diascope.serve.dicomweb.naming import KEYWORDS, SELDOM, named
 from diascope.serve.dicomweb.query import Query
 from diascope.serve.service import Service
 
@@ -107,10 +107,16 @@ def search(service: Service, caller: Caller, operation: str, query: Query, place
             total = _total(connection, query, where, within)
         rows = rows[: query.limit]
         counts = _counts(connection, query, place, rows)
-    known, shown = named(service, caller, rows)
-    _tell(service, caller, query, place, len(rows), shown)
-    results = [_answer(query, place, row, counts, known[row["study_uid"]]) for row in rows]
+    known, shown = named(service, caller, rows) if _names(query, place) else ({}, {})
+    _tell(service, caller, query, place, rows, shown)
+    results = [_answer(query, place, row, counts, known.get(row["study_uid"], {})) for row in rows]
     return Page(results, total, more, frozenset(shown), query.warnings)
+
+
+def _names(query: Query, place: Place) -> bool:
+    """Whether the answer says whose the studies are."""
+    asked_for = query.everything or bool(query.included & {*KEYWORDS.values(), *SELDOM.values()})
+    return query.level == "study" or not place.study_uid or asked_for
 
 
 def _finder(service: Service, caller: Caller, query: Query) -> Finder | None:
@@ -269,12 +275,19 @@ def _asked_for(query: Query, attributes: Mapping[str, str]) -> dict[str, object]
     return {key: value for key, value in attributes.items() if query.everything or key in query.included}
 
 
-def _tell(service: Service, caller: Caller, query: Query, place: Place, results: int, shown: Mapping[str, str]) -> None:
+def _tell(
+    service: Service,
+    caller: Caller,
+    query: Query,
+    place: Place,
+    rows: Sequence[RowMapping],
+    shown: Mapping[str, str],
+) -> None:
     """One record a search: by what was searched, never for what; and whose identities were shown."""
-    detail: dict[str, Any] = {"level": query.level, "by": [key for key, _ in query.matches], "results": results}
+    detail: dict[str, Any] = {"level": query.level, "by": [key for key, _ in query.matches], "results": len(rows)}
     if shown:
         detail |= {"identities": sorted(shown)}
-    projects = set(shown.values())
+    projects = {row["project_id"] for row in rows}
     event = Event(
         action="study.queried",
         actor=caller.actor,

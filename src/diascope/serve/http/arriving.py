@@ -1,4 +1,4 @@
-"""Objects as they arrive: what stores them waits for the disk, and so works in a thread that must not hold up others."""
+"""Objects as they arrive: what stores them waits for the disk, in a thread that holds up nobody else."""
 
 from __future__ import annotations
 

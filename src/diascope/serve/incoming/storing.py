@@ -88,17 +88,18 @@ def store(service: Service, arrivals: Sequence[Arrival]) -> list[Outcome]:
         StorageFull: When the disk of a database is full; nothing is then indexed.
         Unavailable: When a database does not answer.
     """
+    return service.database.change(lambda connection: store_in(service, connection, arrivals))
 
-    def work(connection: Connection) -> list[Outcome]:
-        lock(connection, [uid for one in arrivals for uid in _uids(one.facts)])
-        outcomes = [_store(service, connection, one) for one in arrivals]
-        # The head of the audit trail is one row for everybody: it is taken last and held shortest.
-        for arrival, outcome in zip(arrivals, outcomes, strict=True):
-            if outcome.status in ("stored", "same"):
-                service.audit.append(connection, _event(arrival, outcome))
-        return outcomes
 
-    return service.database.change(work)
+def store_in(service: Service, connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
+    """Index several arrivals in the caller's transaction."""
+    lock(connection, [uid for one in arrivals for uid in _uids(one.facts)])
+    outcomes = [_store(service, connection, one) for one in arrivals]
+    # The head of the audit trail is one row for everybody: it is taken last and held shortest.
+    for arrival, outcome in zip(arrivals, outcomes, strict=True):
+        if outcome.status in ("stored", "same"):
+            service.audit.append(connection, _event(arrival, outcome))
+    return outcomes
 
 
 def lock(connection: Connection, uids: Iterable[str]) -> None:

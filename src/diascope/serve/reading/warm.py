@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from diascope.core.errors import UnknownName
+from diascope.core.errors import DiascopeError, UnknownName
 from diascope.serve.reading.served import NotServed, must_be_served
 from diascope.serve.service import Service
 from diascope.stages.predict import Predictor
@@ -91,8 +91,8 @@ def _signed(predictor: Predictor, label: str) -> None:
 
 
 def _stamp(folder: Path) -> Stamp:
-    found = []
-    for path in folder.iterdir():
-        facts = path.lstat()
-        found.append((path.name, facts.st_mtime_ns, facts.st_size, facts.st_ino))
-    return tuple(sorted(found))
+    try:
+        found = [(path.name, path.lstat()) for path in folder.iterdir()]
+    except OSError as error:  # it is being replaced: a moment later it is there
+        raise DiascopeError(f"the release {folder.name} can't be looked at: {error.strerror}") from error
+    return tuple(sorted((name, one.st_mtime_ns, one.st_size, one.st_ino) for name, one in found))
