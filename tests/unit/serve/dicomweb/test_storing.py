@@ -76,7 +76,7 @@ def test_some_bad(tmp_path: Path) -> None:
 def test_parts_that_nobody_can_parse(tmp_path: Path) -> None:
     """A5: they have no UIDs, and stand apart; the others are stored."""
     site = a_site(tmp_path)
-    answer = stow(site.someone("steward"), [an_object(), b"no DICOM", an_object(instance=2)[:700]])
+    answer = stow(site.someone("steward"), [an_object(), b"no DICOM", an_object(instance=2)[:1200]])
     assert answer.status_code == 202
     assert (len(items(answer, REFERENCED)), reasons(answer, OTHERS)) == (1, [0xC000, 0xC000])
     assert files(site) == 1
