@@ -56,6 +56,8 @@ class Refused(DiascopeError):
     def __init__(self, reason: Reason, wrong: str, given: object = None, todo: str = "") -> None:
         super().__init__(wrong, given=given, todo=todo)
         self.reason: Reason = reason
+        self.instance_uid = self.sop_class = ""
+        """Of the object, where it could be parsed: a sender is told which one it was."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,15 @@ class Receiving:
     def _received(self, draft: Draft, origin: Origin, expected: Expected) -> Received:
         self._check_room()
         facts = self._facts(draft.path)
+        try:
+            return self._known(draft, facts, origin, expected)
+        except Refused as error:
+            error.instance_uid, error.sop_class = facts["sop_uid"], facts["sop_class"]
+            raise
+
+    def _known(self, draft: Draft, facts: dict[str, Any], origin: Origin, expected: Expected) -> Received:
+        if facts["sop_class"] in NO_OBJECTS:
+            raise Refused("class_not_supported", "this is no object of a patient", facts["sop_class"], "Send its files")
         _compare(facts, expected)
         warnings = tuple(_warnings(facts))
         if not facts["preamble"]:
@@ -162,14 +173,11 @@ class Receiving:
 
     def _facts(self, path: Path) -> dict[str, Any]:
         try:
-            facts = self.decoder.index(path)
+            return self.decoder.index(path)
         except UnreadableFile as error:
             raise Refused(
                 "unparsable", error.reason, todo="Look at the object with the program that made it"
             ) from error
-        if facts["sop_class"] in NO_OBJECTS:
-            raise Refused("class_not_supported", "this is no object of a patient", facts["sop_class"], "Send its files")
-        return facts
 
     def _check_room(self) -> None:
         settings, archive = self.service.settings, self.service.archive
