@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
 
-from diascope.serve.http import errors
+from diascope.serve.http import describing, errors
 from diascope.serve.http.bodies import BoundedBodies
+from diascope.serve.http.defects import Defects
+from diascope.serve.http.events import Listening
 from diascope.serve.http.headers import Headers
+from diascope.serve.http.measuring import Measured, Measures
 from diascope.serve.service import Service
 
-API = "/api/v1"
 
-
-def application(service: Service, routers: list[tuple[str, APIRouter]]) -> FastAPI:
+def application(service: Service, routers: Sequence[tuple[str, APIRouter]]) -> FastAPI:
     """The web application of a service.
 
     Args:
@@ -27,54 +27,21 @@ def application(service: Service, routers: list[tuple[str, APIRouter]]) -> FastA
         title="Diascope",
         version=version("diascope"),
         description="A second reader for medical images. Not a medical device.",
-        openapi_url=f"{API}/openapi.json",
+        openapi_url=None,  # `routes/description.py`
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=True,
+        redirect_slashes=False,
     )
     app.state.service = service
+    app.state.measures, app.state.listening = Measures(service), Listening()
     for prefix, router in routers:
         app.include_router(router, prefix=prefix)
     errors.install(app)
+    # The last one added is the first to see a request.
     app.add_middleware(BoundedBodies, small=1 << 20)
+    app.add_middleware(Defects)
+    app.add_middleware(Measured, measures=app.state.measures)
     app.add_middleware(Headers)
-    _describe(app)
+    describing.install(app)
     return app
-
-
-def _describe(app: FastAPI) -> None:
-    """The API's description names the ways to log in, and the one envelope of errors instead of FastAPI's own."""
-
-    def description() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            found = get_openapi(
-                title=app.title, version=app.version, description=app.description, routes=app.routes,
-                openapi_version="3.1.0",
-            )  # fmt: skip
-            app.openapi_schema = _with_errors(found)
-        return app.openapi_schema
-
-    app.openapi = description  # type: ignore[method-assign]
-
-
-def _with_errors(found: dict[str, Any]) -> dict[str, Any]:
-    parts = found.setdefault("components", {})
-    schemas = parts.setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    envelope = errors.Envelope.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= envelope.pop("$defs", {})
-    schemas["Envelope"] = envelope
-    parts["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer"},
-        "session": {"type": "apiKey", "in": "cookie", "name": "diascope-session"},
-    }
-    found["security"] = [{"token": []}, {"session": []}]
-    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}
-    for path in found["paths"].values():
-        for route in path.values():
-            route["responses"].pop("422", None)
-            route["responses"].setdefault(
-                "default", {"description": "What was wrong, what was given, what to do", "content": body}
-            )
-    return found

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, true
 
-from diascope.serve.access import logins, tokens
+from diascope.serve.access import limits, logins, tokens
+from diascope.serve.access.logins import Session
 from diascope.serve.access.matrix import Caller, Forbidden, Reach, decide, reach
+from diascope.serve.access.refusals import NotLoggedIn
 from diascope.serve.audit import Event
-from diascope.serve.http.errors import CrossSite, NotFound, NotLoggedIn
+from diascope.serve.http.errors import CrossSite, NotFound
 from diascope.serve.service import Service
 
 OPERATION = "x-operation"
@@ -20,6 +22,8 @@ OPERATION = "x-operation"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIE = "diascope-session"
 CSRF = "X-CSRF-Token"
+LOOK_UPS = frozenset({"studies.list", "identities.read", "identities.search", "peers.query"})
+"""Operations that look patients up; each is counted against the caller's limit (C7)."""
 
 
 def operation(name: str) -> dict[str, Any]:
@@ -45,6 +49,11 @@ class Asked:
     def reach(self) -> Reach:
         """Projects whose objects a list may show."""
         return reach(self.operation, self.caller)
+
+    def within(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        """The same, as a condition on the column of a table that names the project."""
+        found = self.reach
+        return true() if found.everywhere else column.in_(sorted(found.projects))
 
     def may(self, operation: str, project: str | None = None) -> bool:
         """Whether the caller may do something else as well, such as seeing identities."""
@@ -97,6 +106,16 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def cookie_name(request: Request) -> str:
+    """Of the session; over TLS one that browsers take from this very host only (ASVS 3.3.1)."""
+    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+
+
+def cookie_of(request: Request) -> str:
+    """The session that a request carries; empty without one."""
+    return request.cookies.get(cookie_name(request), "")
+
+
 def caller_of(request: Request) -> Caller | None:
     """Who is asking, by a token or a cookie; None where nobody is known.
 
@@ -111,25 +130,43 @@ def caller_of(request: Request) -> Caller | None:
         if caller is None:
             raise NotLoggedIn("this token is not valid", todo="Ask for a new one; it may have expired")
         return caller
-    cookie = request.cookies.get(COOKIE)
-    if not cookie:
+    if not cookie_of(request):
         return None
-    session = logins.session(service, cookie, address)
-    if session is None:
+    return _session_of(request).caller
+
+
+def session_of(request: Request) -> Session:
+    """The session of a request that may not come with a token.
+
+    Raises:
+        NotLoggedIn: When there is none, or it has ended.
+    """
+    if request.headers.get("authorization") or not cookie_of(request):
+        raise NotLoggedIn("there is no session", todo="Log in with name and password")
+    return _session_of(request)
+
+
+def _session_of(request: Request) -> Session:
+    found = logins.session(service_of(request), cookie_of(request), address_of(request))
+    if found is None:
         raise NotLoggedIn("this session has ended", todo="Log in again")
     if request.method not in SAFE:
-        _of_our_own_page(request)
-        if not session.is_csrf(request.headers.get(CSRF, "")):
+        of_our_own_page(request)
+        if not found.is_csrf(request.headers.get(CSRF, "")):
             raise CrossSite(f"the header {CSRF} is missing or wrong", todo="Send the one that the login returned")
-    return session.caller
+    return found
 
 
-def _of_our_own_page(request: Request) -> None:
-    """Refuse what another site's page sends with our cookie, whatever else it has guessed."""
+def of_our_own_page(request: Request) -> None:
+    """Refuse what another site's page sends, whatever else it has guessed.
+
+    Raises:
+        CrossSite: When the browser says that it does.
+    """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"
     if site not in (None, "same-origin", "none") or (origin is not None and origin != own):
-        raise CrossSite("this request came from another site's page", given=origin or site)
+        raise CrossSite("this request came from another site's page", given=(origin or site or "")[:200])
 
 
 def asked(request: Request) -> Asked:
@@ -148,6 +185,8 @@ def asked(request: Request) -> Asked:
     if not decision.allowed:
         found.service.audit.tell(found.event("access.refused", "", "refused", operation=name))
         raise Forbidden(decision)
+    if name in LOOK_UPS:
+        limits.look_up(found.service, caller)
     return found
 
 

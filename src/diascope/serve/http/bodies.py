@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diascope.core.errors import DiascopeError
-from diascope.serve.http.errors import Problem, TooLarge, WrongType, answer, status_of
+from diascope.serve.http.errors import TooLarge, WrongType, told
 
 LARGE = ("/dicom-web/",)
 """Addresses that take objects; their routes read the body as a stream and bound each object by themselves."""
@@ -55,6 +55,6 @@ class BoundedBodies:
 
 
 async def _refuse(error: DiascopeError, scope: Scope, receive: Receive, send: Send) -> None:
-    status, code = status_of(error)
-    response = answer(status, Problem(code=code, wrong=error.wrong, todo=error.todo), {"Connection": "close"})
+    response = told(error)
+    response.headers["Connection"] = "close"
     await response(scope, receive, send)

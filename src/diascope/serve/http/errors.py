@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from diascope.core.errors import (
@@ -23,7 +23,10 @@ from diascope.core.errors import (
     UnknownName,
     WorkspaceBusy,
 )
+from diascope.serve.access.limits import Throttled
 from diascope.serve.access.matrix import Forbidden
+from diascope.serve.access.refusals import Missing, NotLoggedIn, Taken, WrongLogin
+from diascope.serve.dicomweb.negotiation import NotAcceptable
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +35,16 @@ class NotFound(DiascopeError):
     """What was asked for does not exist, or may not be known to exist by whoever asks."""
 
 
-class NotLoggedIn(DiascopeError):
-    """Nobody is known to ask."""
-
-
 class CrossSite(DiascopeError):
     """A request that another site's page made with our cookie."""
 
 
 class TooMany(DiascopeError):
-    """Too many requests; `seconds` says when to come back."""
+    """More at once than the service takes; `retry_after` says in how many seconds to come back."""
 
-    def __init__(self, wrong: str, seconds: float, todo: str = "") -> None:
-        super().__init__(wrong, todo=todo or f"Try again in {max(1, round(seconds))} s")
-        self.seconds = max(1, round(seconds))
+    def __init__(self, wrong: str, retry_after: int, todo: str = "") -> None:
+        super().__init__(wrong, todo=todo or f"Try again in {retry_after} s")
+        self.retry_after = retry_after
 
 
 class TooLarge(DiascopeError):
@@ -58,13 +57,18 @@ class WrongType(DiascopeError):
 
 STATUS: tuple[tuple[type[DiascopeError], int, str], ...] = (
     (NotLoggedIn, 401, "not_logged_in"),
+    (WrongLogin, 401, "wrong_login"),
     (Forbidden, 403, "forbidden"),
     (CrossSite, 403, "cross_site"),
     (NotFound, 404, "not_found"),
+    (Missing, 404, "not_found"),
     (UnknownName, 404, "not_found"),
+    (NotAcceptable, 406, "not_acceptable"),
     (TooLarge, 413, "too_large"),
     (WrongType, 415, "wrong_type"),
     (TooMany, 429, "too_many"),
+    (Throttled, 429, "too_many"),
+    (Taken, 409, "conflict"),
     (Conflict, 409, "conflict"),
     (WorkspaceBusy, 409, "busy"),
     (StorageFull, 507, "storage_full"),
@@ -76,15 +80,23 @@ STATUS: tuple[tuple[type[DiascopeError], int, str], ...] = (
 )
 """The first class that fits decides."""
 
+PLAIN = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "wrong_type"}
+"""Codes of what the framework itself refuses."""
+
 
 class Problem(BaseModel):
     """What every error of the API says."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     code: str
     """Short and stable, for programs."""
     wrong: str
+    """What was wrong."""
     given: str | None = None
+    """What was given."""
     todo: str = ""
+    """What to do next."""
     reference: str = ""
     """Of the server's log, where the error is the server's."""
 
@@ -96,11 +108,11 @@ class Envelope(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Give an application its answers to errors."""
+    """Give an application its answers to errors; those to its own defects are in `defects.py`."""
     app.add_exception_handler(DiascopeError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
-    app.add_exception_handler(Exception, _unknown)
+    app.add_exception_handler(DBAPIError, _database)
 
 
 def answer(status: int, problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -113,47 +125,44 @@ def status_of(error: DiascopeError) -> tuple[int, str]:
     return next((status, code) for kind, status, code in STATUS if isinstance(error, kind))
 
 
-async def _known(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, DiascopeError)
+def told(error: DiascopeError) -> JSONResponse:
+    """What a client is told of an error."""
     status, code = status_of(error)
     headers = {}
-    if isinstance(error, TooMany):
-        headers["Retry-After"] = str(error.seconds)
+    if isinstance(error, TooMany | Throttled):
+        headers["Retry-After"] = str(error.retry_after)
     elif status in (503, 507):
         headers["Retry-After"] = "10"
     elif status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    given = None if error.given is None else str(error.given)
+    given = None if error.given is None else str(error.given)[:500]
     return answer(status, Problem(code=code, wrong=error.wrong, given=given, todo=error.todo), headers)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _known(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DiascopeError)
+    return told(error)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     first: dict[str, Any] = dict(error.errors()[0])
-    place = ".".join(str(part) for part in first.get("loc", ()))
+    in_body = first.get("loc", ("",))[0] == "body"
+    if in_body and kind != "application/json" and int(request.headers.get("content-length", "1") or "1"):
+        return told(WrongType("bodies are JSON here", given=kind[:100], todo="Send Content-Type: application/json"))
+    place = ".".join(str(part) for part in first.get("loc", ()))[:200]
     return answer(400, Problem(code="bad_request", wrong=f"{place}: {first.get('msg', 'not valid')}"))
 
 
 async def _plain(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    problem = Problem(code=codes.get(error.status_code, "bad_request"), wrong=str(error.detail))
+    problem = Problem(code=PLAIN.get(error.status_code, "bad_request"), wrong=str(error.detail))
     return answer(error.status_code, problem, dict(error.headers or {}))
 
 
-async def _unknown(request: Request, error: Exception) -> JSONResponse:
-    # A defect of ours. The log gets a reference and the place, never the message: it may quote what was sent.
-    reference = secrets.token_hex(6)
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    place = f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}" if last is not None else "unknown"
-    route = getattr(request.scope.get("route"), "path", "unknown")
-    log.error("%s: %s in %s at %s", reference, type(error).__name__, route, place)
-    problem = Problem(
-        code="internal",
-        wrong="the service has a defect",
-        todo="Tell its administrator the reference",
-        reference=reference,
-    )
-    return answer(500, problem)
+async def _database(_: Request, error: Exception) -> JSONResponse:
+    # Neither the statement nor what the database says goes anywhere: both may quote what was sent.
+    assert isinstance(error, DBAPIError)
+    log.error("the database refused a statement: %s", type(error).__name__)
+    return told(Unavailable("the database refused this", given=type(error).__name__, todo="Tell its administrator"))

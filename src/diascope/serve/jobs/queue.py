@@ -284,6 +284,22 @@ class Queue:
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(cancelling=True))
         return "cancelling"
 
+    def retry(self, connection: Connection, job_id: str) -> None:
+        """Put a job back that has failed or was cancelled, in the caller's transaction; its tries begin anew.
+
+        Raises:
+            UnknownName: When there is no such job.
+            Conflict: When it waits, runs or is done.
+        """
+        row = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()).first()
+        if row is None:
+            raise UnknownName("job", job_id, ())
+        if row.state not in ("failed", "cancelled"):
+            raise Conflict(f"the job has not failed: {row.state}", given=job_id)
+        values = {"state": "queued", "attempts": 0, "cancelling": False, "ready": self.clock(), "ended": None}
+        values |= {"error": None, "progress": None, "started": None}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
     def recover(self) -> int:
         """Give back the jobs of workers that are known to be dead: on SQLite, all when the service starts."""
 
