@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,7 +148,6 @@ def test_a_thousand_changes_are_found_and_the_first_bad_record_is_named(tmp_path
         found = trail.verify()
         if found.first_bad != first:
             missed.append((way.__name__, first, found))
-    # Cut behind the last head that was kept outside, a chain is sound: see the next test.
     assert missed == []
 
 
@@ -233,9 +234,6 @@ while True:
 
 def told_by_the_killed(folder: Path, kills: int) -> int:
     """Kill a process that writes the trail, again and again; how many records were acknowledged, all of them there."""
-    import subprocess
-    import sys
-
     chance, last = random.Random(0), -1
     for _ in range(kills):
         with subprocess.Popen([sys.executable, "-c", WRITER, folder, str(last + 1)], stdout=subprocess.PIPE) as writer:

@@ -157,7 +157,7 @@ def test_who_lost_the_lease_writes_nothing(tmp_path):
     with pytest.raises(LostLease):
         queue.done(slow, {"by": "slow"}, lambda connection: connection.execute(change) and None)
     assert not queue.renew(slow)
-    assert queue.stands([slow, quick]) == {quick.id} or queue.stands([slow]) == set()
+    assert queue.stands([quick]) == {quick.id}
     assert queue.stands([slow]) == set()
     assert queue.failed(slow, WRONG) == "lost"
     assert queue.give_back(slow) == "lost"
@@ -316,8 +316,8 @@ def left(queue: Queue) -> int:
 
 def test_killed_workers_lose_no_job_and_double_none(tmp_path):
     """A1: kill -9 of the process that does the jobs, in the middle of them."""
-    written = killed_while_working(tmp_path, 40, 3, 60)
-    assert sorted(written, key=int) == [str(number) for number in range(40)]
+    written = killed_while_working(tmp_path, 30, 2, 60)
+    assert sorted(written, key=int) == [str(number) for number in range(30)]
 
 
 @pytest.mark.nightly
