@@ -84,6 +84,13 @@ class Connection(AssociationSocket):
         except (OSError, ClosedError):
             self.event_queue.put("Evt17")
 
+    def _shutdown_socket(self) -> None:
+        """Close it in any case: pynetdicom leaves one open that was never connected."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def flow(self) -> Inflow:
         """What comes in."""
         if self.inflow is None:
