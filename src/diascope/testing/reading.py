@@ -19,7 +19,7 @@ from diascope.serve.jobs.worker import Worker
 from diascope.serve.rules.keeping import add
 from diascope.serve.rules.rule import Rule
 from diascope.serve.service import FIRST_PROJECT, Service
-from diascope.testing.objects import as_bytes, a_dataset, uids
+from diascope.testing.objects import a_dataset, as_bytes, uids
 from diascope.testing.releases import ORGANS, a_plan, a_release
 
 FLAT = "films@1"
@@ -39,7 +39,7 @@ def a_signed_release(service: Service, label: str = SOLID, **changes: Any) -> Pa
     name, version = label.split("@")
     flat = name.startswith("films")
     plan = a_plan(patch=(1, SIDE, SIDE)) if flat else a_plan(ORGANS, patch=(DEPTH, SIDE, SIDE))
-    modality, dimensions = ("dx", 2) if flat else ("ct", 3)
+    modality, dimensions = ("xray", 2) if flat else ("ct", 3)
     gate = Gate(rules=(GateRule(input="image", modality=modality, dimensions=dimensions, channels=1),))
     plain = {"name": name, "version": version, "gate": gate, "signed_by": "Dr. Test", "signed_at": "2026-01-01"}
     return a_release(service.workspace.releases / label, plan, **{**plain, **changes})

@@ -21,7 +21,7 @@ from typing import Any
 
 import pydicom.config
 
-from diascope.formats.dicomio import facts, indexing, pixels, structures, waveforms, wire
+from diascope.formats.dicomio import facts, indexing, pixels, serving, structures, transcoding, waveforms, wire
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed
 
 KEPT_FILES = 4096
@@ -83,10 +83,26 @@ class Child:
         for path in request["paths"]:
             self.answer(lambda path=path: self._strange(path, indexing.check))  # type: ignore[misc]
 
+    def do_metadata(self, request: dict[str, Any], _: int | None) -> None:
+        """The whole header of each file as DICOM JSON."""
+        for path in request["paths"]:
+            self.answer(lambda path=path: self._strange(path, serving.metadata))  # type: ignore[misc]
+
+    def do_write(self, request: dict[str, Any], descriptor: int | None) -> None:
+        """Write something of one file into the file of the parent."""
+        if descriptor is None:
+            raise wire.HangupError("a write request without a file")
+        self.answer(lambda: self._strange(request["path"], lambda parsed: serving.write(parsed, request, descriptor)))
+
     def do_json(self, request: dict[str, Any], _: int | None) -> None:
         """The header of each file as DICOM JSON, without private and bulk elements."""
         for path in request["paths"]:
             self.answer(lambda path=path: facts.as_json(self._parse(path, False)))  # type: ignore[misc]
+
+    def do_transcode(self, request: dict[str, Any], _: int | None) -> None:
+        """Write a file anew in a plain transfer syntax."""
+        (path,) = request["paths"]
+        self.answer(lambda: self._transcoded(path, request["target"], request["syntax"]))
 
     def do_contours(self, request: dict[str, Any], _: int | None) -> None:
         """The closed contours of each RT Structure Set."""
@@ -128,6 +144,10 @@ class Child:
             raise
         except BaseException as error:
             raise BrokenFileError(f"it cannot be parsed ({type(error).__name__})") from error
+
+    def _transcoded(self, path: str, target: str, syntax: str) -> dict[str, Any]:
+        transcoding.transcode(Parsed(Path(path), bounded=True), Path(target), syntax)
+        return {}
 
     def _parse(self, path: str, keep: bool) -> Parsed:
         if self.faults:

@@ -97,6 +97,6 @@ def supported(rights: Collection[str]) -> list[PresentationContext]:
 def a_context(name: str, syntaxes: Collection[str]) -> PresentationContext:
     """One context."""
     context = PresentationContext()
-    context.abstract_syntax = name  # type: ignore[assignment]
-    context.transfer_syntax = list(syntaxes)  # type: ignore[arg-type]
+    context.abstract_syntax = name
+    context.transfer_syntax = list(syntaxes)
     return context

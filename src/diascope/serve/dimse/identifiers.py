@@ -122,7 +122,7 @@ def _content(representation: str, value: Any, implicit: bool) -> bytes:
     if representation in NUMBERS:
         kind: Any = float if representation in ("FL", "FD") else int
         return b"".join(struct.pack(NUMBERS[representation], kind(each)) for each in values)
-    if representation in LONG and representation not in ("UC", "UR", "UT") or representation == "AT":
+    if (representation in LONG and representation not in ("UC", "UR", "UT")) or representation == "AT":
         return b""
     content = "\\".join(str(each) for each in values).encode()[:65534]
     return content + (b"\0" if representation == "UI" else b" ") * (len(content) % 2)

@@ -6,6 +6,7 @@ connection that says nothing is closed after the ARTIM time (PS3.8 9.1.5); where
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import socketserver
@@ -107,7 +108,5 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 def _shut(connection: socket.socket) -> None:
     """Wake whoever waits for it; that thread closes it."""
-    try:
+    with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass

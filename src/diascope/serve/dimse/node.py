@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from functools import cache
+from io import BytesIO
 from typing import Any
 
-from pynetdicom import AE, _config
 from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_GET, C_MOVE
 from pynetdicom.presentation import PresentationContext
 
-from diascope.core.errors import BadUsage, DiascopeError
+from diascope.core.errors import BadUsage, DataRefused, DiascopeError
 from diascope.serve.audit import Event
 from diascope.serve.dimse import contexts, security
 from diascope.serve.dimse.association import Incoming, Link
-from diascope.serve.dimse.commands import IMPLEMENTATION, StoreRequest
+from diascope.serve.dimse.commands import StoreRequest
+from diascope.serve.dimse.contexts import FIND, IMPLICIT
+from diascope.serve.dimse.entity import an_entity
+from diascope.serve.dimse.identifiers import encoded, read
 from diascope.serve.dimse.listening import Listener
 from diascope.serve.dimse.peers import Peer, recognised
+from diascope.serve.dimse.querying import MOST, answers, read_query
+from diascope.serve.dimse.retrieving import Retrieving
 from diascope.serve.dimse.storing import Receives, Storing
+from diascope.serve.incoming.decoding import strict_decoder
 from diascope.serve.incoming.receiving import Origin
 from diascope.serve.service import Service
 
@@ -32,6 +39,9 @@ ASSOCIATIONS = 32
 
 ARTIM, IDLE = 10.0, 60.0
 """Seconds until an association is asked for, and between messages."""
+
+DESCRIPTORS = 8192
+"""Open files that the process may have, where the machine lets it."""
 
 DRAIN = 15.0
 """Seconds that associations have to end in when the node stops (G4)."""
@@ -63,6 +73,8 @@ class Node:
         self.service = service
         self.storing = Storing(service, receiving)
         self.entity = an_entity(service.settings.ae_title, artim, idle)
+        self._decoder = strict_decoder()
+        self._retrieving = Retrieving(service, self._decoder)
         self._associations = associations
         self._links: dict[Link, Peer | None] = {}
         self._lock = threading.Lock()
@@ -77,6 +89,7 @@ class Node:
         """
         settings = self.service.settings
         context = security.accepting(settings)
+        _room_for_descriptors()
         try:
             address = (settings.dicom_host, settings.dicom_port)
             self._listener = Listener(address, context, self.entity.acse_timeout or ARTIM, self._welcome)
@@ -126,7 +139,7 @@ class Node:
 
     def _admit(self, link: Incoming) -> tuple[int, int, int] | None:
         """Whether a peer may in; sets what it may ask for."""
-        asked = link.requestor.primitive
+        asked: Any = link.requestor.primitive
         address = str(link.requestor.address)
         title, called = str(asked.calling_ae_title).strip(), str(asked.called_ae_title).strip()
         try:
@@ -192,23 +205,52 @@ class Node:
         peer = self._peer(link)
         if isinstance(message, C_ECHO):
             link.answer(message, context, 0x0000)
+        elif isinstance(message, C_FIND):
+            self._find(link, message, context, peer)
+        elif isinstance(message, C_GET | C_MOVE):
+            self._retrieving.serve(link, message, context, peer)
         else:
             link.abort()
+
+    def _find(self, link: Link, message: Any, context: PresentationContext, peer: Peer) -> None:
+        syntax = str(context.transfer_syntax[0])
+        try:
+            root = FIND[str(context.abstract_syntax)]
+            identifier = message.Identifier.getvalue() if message.Identifier else b""
+            asked = read_query(read(self._decoder, identifier, syntax), root)
+            event = Event(
+                "study.queried",
+                peer.actor,
+                project=peer.project,
+                address=str(link.requestor.address),
+                detail={"level": asked.level, "keys": ",".join(sorted(asked.keys))[:500]},
+            )
+            self.service.audit.tell(event)  # before the answers: where it can't be written down, nobody gets any
+            for number, answer in enumerate(answers(self.service, peer, asked)):
+                if link.dimse.cancel_req.pop(message.MessageID, None) is not None or link.leaving:
+                    link.answer(message, context, 0xFE00)
+                    return
+                if number == MOST:
+                    link.answer(message, context, 0xB001)
+                    return
+                link.answer(message, context, 0xFF00, Identifier=BytesIO(encoded(answer, syntax == IMPLICIT)))
+        except (BadUsage, DataRefused) as error:
+            link.answer(message, context, 0xA900, ErrorComment=error.wrong[:64])
+        except DiascopeError as error:
+            log.warning("a query failed: %s", type(error).__name__)
+            link.answer(message, context, 0xA700, ErrorComment=error.wrong[:64])
+        else:
+            link.answer(message, context, 0x0000)
+
+
+def _room_for_descriptors() -> None:
+    """Strangers that keep connections open must not keep the databases from opening files (C9)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @cache
 def _supported(rights: frozenset[str]) -> list[PresentationContext]:
     return contexts.supported(rights)
-
-
-def an_entity(title: str, artim: float = ARTIM, idle: float = IDLE) -> AE:
-    """Our application entity. pynetdicom is told to be silent: what it logs are names of patients."""
-    _config.LOG_HANDLER_LEVEL = "none"
-    _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
-    entity = AE(title)
-    entity.implementation_class_uid = IMPLEMENTATION  # type: ignore[assignment]
-    entity.implementation_version_name = "DIASCOPE"
-    entity.acse_timeout, entity.network_timeout, entity.dimse_timeout = artim, idle, idle
-    entity.connection_timeout = artim
-    return entity

@@ -266,5 +266,10 @@ def _row(peer: Peer) -> dict[str, Any]:
 
 
 def _event(peer: Peer, what: str, by: str, address: str) -> Event:
-    detail = {"peer": peer.name, "what": what, "ae_title": peer.settings.ae_title, "rights": ",".join(sorted(peer.rights))}
+    detail = {
+        "peer": peer.name,
+        "what": what,
+        "ae_title": peer.settings.ae_title,
+        "rights": ",".join(sorted(peer.rights)),
+    }
     return Event("settings.changed", by, f"peer:{peer.id}", project=peer.project, address=address, detail=detail)

@@ -8,6 +8,7 @@ Nagle's algorithm and delayed acknowledgements cost 40 ms a message where small 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import select
 import socket
@@ -83,6 +84,13 @@ class Connection(AssociationSocket):
         except (OSError, ClosedError):
             self.event_queue.put("Evt17")
 
+    def _shutdown_socket(self) -> None:
+        """Close it in any case: pynetdicom leaves one open that was never connected."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def flow(self) -> Inflow:
         """What comes in."""
         if self.inflow is None:
@@ -128,10 +136,8 @@ class Provider(DULServiceProvider):
         """Wake the thread."""
         ringer = self._ringer
         if ringer is not None:
-            try:
+            with contextlib.suppress(OSError):  # it has ended, or is full of rings
                 ringer.send(b"\0")
-            except OSError:  # it has ended, or is full of rings
-                pass
 
     def send_pdu(self, primitive: Any) -> None:
         super().send_pdu(primitive)
@@ -193,10 +199,8 @@ class Provider(DULServiceProvider):
         if connection is not None and connection.fileno() >= 0:
             descriptors.append(connection.fileno())
         if self._bell.fileno() in _polled(descriptors, BEAT):
-            try:
+            with contextlib.suppress(BlockingIOError):
                 self._bell.recv(4096)
-            except BlockingIOError:
-                pass
 
     def _break_off(self) -> None:
         self.assoc.is_aborted, self.assoc.is_established = True, False
@@ -205,6 +209,12 @@ class Provider(DULServiceProvider):
         if self.socket is not None:
             self.socket.send(b"\x07\0\0\0\0\4\0\0\2\0")  # A-ABORT by the provider, no reason (PS3.8 9.3.8)
             self.socket.close()
+
+    def _is_transport_event(self) -> bool:
+        if self.state_machine.current_state == "Sta13" and self.socket is not None:
+            self.socket.close()  # all was said; what still comes is not read
+            return True
+        return super()._is_transport_event()
 
     def _process_recv_primitive(self) -> bool:
         waiting = self.to_provider_queue.queue

@@ -153,7 +153,7 @@ def _counted() -> dict[str, Any]:
     )
     of_series = select(func.count()).where(instances.c.series_id == series.c.id).correlate(series).scalar_subquery()
     modalities = (
-        select(func.json_group_array(series.c.modality.distinct()))
+        select(func.aggregate_strings(series.c.modality, ","))
         .where(series.c.study_id == studies.c.id)
         .correlate(studies)
         .scalar_subquery()
@@ -261,6 +261,5 @@ def _answer(service: Service, query: Query, row: RowMapping, identity: Identity 
 
 def _plain(key: str, value: Any) -> Any:
     if key == "ModalitiesInStudy":
-        found = value if isinstance(value, list) else re.findall(r'"([^"]*)"', str(value))
-        return "\\".join(sorted(filter(None, found)))
+        return "\\".join(sorted(set(filter(None, str(value or "").split(",")))))
     return "" if value is None else value

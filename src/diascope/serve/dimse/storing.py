@@ -12,7 +12,6 @@ from pynetdicom.presentation import PresentationContext
 from diascope.core.errors import DiascopeError, StorageFailed, StorageFull, Unavailable
 from diascope.serve.audit import Event
 from diascope.serve.dimse import commands
-from diascope.serve.dimse.association import Link
 from diascope.serve.dimse.commands import BrokenCommandError, StoreRequest
 from diascope.serve.dimse.flowing import ClosedError, CutShortError
 from diascope.serve.incoming.receiving import Expected, Origin, Received, Refused
