@@ -15,7 +15,16 @@ from diascope.serve.jobs.worker import Worker
 from diascope.serve.reading import answering
 from diascope.serve.reading.served import put_into_service, withdraw
 from diascope.testing.reading import (
-    FLAT, SOLID, a_rule, a_signed_release, a_volume, arrive, become_complete, rows_of, series_of, work_off,
+    FLAT,
+    SOLID,
+    a_rule,
+    a_signed_release,
+    a_volume,
+    arrive,
+    become_complete,
+    rows_of,
+    series_of,
+    work_off,
 )  # fmt: skip
 from diascope.testing.service import a_service
 
