@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from diascope.serve.dicomweb.multipart import written
-from diascope.serve.incoming.storing import sweep
+from diascope.serve.incoming.sweeping import sweep
 from diascope.testing.web import Site, a_site
 
 BOUNDARY = "a-boundary-of-the-tests"
