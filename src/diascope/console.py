@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import time
 import traceback
@@ -21,6 +22,10 @@ from diascope.core.errors import BadUsage, DataRefused, DiascopeError, Stopped
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 MARK = {"refuse": "[bold red]✗ refuse[/]", "warn": "[yellow]! warn  [/]", "note": "[dim]· note  [/]"}
+
+
+EVENTS = "DIASCOPE_EVENTS"
+"""Environment variable; `json` makes every piece of news one line of JSON on stderr."""
 
 
 class Console:
@@ -44,7 +49,9 @@ class Console:
     def tell(self, facts: Mapping[str, Any]) -> None:
         """Show one piece of news from the work (see `engine/progress.py`)."""
         event = facts.get("event", "")
-        if event == "warning":
+        if os.environ.get(EVENTS) == "json":
+            self._say_json(facts)
+        elif event == "warning":
             self._say(f"[yellow]! {escape(str(facts['message']))}[/]")
         elif self.quiet:
             return
@@ -59,6 +66,12 @@ class Console:
                 self._say(f"  {MARK[problem.severity]} {escape(problem.title)} [dim]({problem.check})[/]")
         elif event == "planned":
             self._planned(facts["plan"])
+
+    def _say_json(self, facts: Mapping[str, Any]) -> None:
+        """What is plain of it, as one line: for the service, which shows the progress of a training."""
+        plain = {name: value for name, value in facts.items() if isinstance(value, (str, int, float, bool))}
+        self.err.file.write(json.dumps(plain) + "\n")
+        self.err.file.flush()
 
     def _training(self, facts: Mapping[str, Any]) -> None:
         fold = f"fold {facts['fold'] + 1}/{facts['folds']} " if facts.get("fold") is not None else ""
@@ -128,7 +141,7 @@ class Console:
         self.show_lines([f"web    {places.web}", f"DICOM  {places.dicom}", "stop with Ctrl-C. Not a medical device."])
         if first is not None:
             name, password = first
-            self.show_lines(["", f"log in as {name} with {password} and choose another password: this one is shown once"])
+            self.show_lines(["", f"log in as {name} with {password} and choose another password: it is shown once"])
 
     def show_metrics(self, evaluation: Any, names: Sequence[str]) -> None:
         """A table of metrics with their intervals."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Sequence
@@ -21,6 +22,16 @@ SURE = ("probability", "confidence")
 """Names of the measures that say how sure a finding is."""
 VERDICTS = {"accept": "accepted", "reject": "rejected", "amend": "amended"}
 
+MEASURES = {
+    "probability": ("111012", "DCM", "Certainty of Finding"),
+    "volume": ("118565006", "SCT", "Volume"),
+    "width": ("103355008", "SCT", "Width"),
+    "depth": ("131197000", "SCT", "Depth"),
+    "height": ("121207", "DCM", "Height"),
+}
+"""Value, scheme and meaning of the measures that have a standard code; others have one of ours."""
+PRIVATE_SCHEME = "99DIASCOPE"
+"""Coding scheme of what has no code of its own: digests of names."""
 UNITS = {"years": "a", "year": "a", "months": "mo", "weeks": "wk", "days": "d", "hours": "h", "a.u.": "{a.u.}"}
 """Words for units that people write, and their UCUM codes."""
 UCUM = re.compile(r"(?=.{1,16}$)(?:[!-z|~]|\{[!-z|~]*\})+")
@@ -135,7 +146,7 @@ def agreed(findings: Findings, made: Made) -> None:
     Raises:
         BadUsage: When the release of the findings is not that of `made`.
     """
-    claimed = f"{made.algorithm.label} {made.algorithm.seal[:16]}"
+    claimed = f"{made.algorithm.label} {made.algorithm.seal[:16]}".strip()  # one that could not be opened has no seal
     if findings.release != claimed:
         raise BadUsage("the findings are of another release", given=f"{findings.release}, not {claimed}")
 
@@ -190,6 +201,13 @@ def words(finding: Finding) -> str:
         return finding.status
     reason = finding.reason or "no reason was given"
     return reason if reason.startswith("not available") else f"not available, because {reason}"
+
+
+def coded(name: str, code: str | None = None) -> tuple[str, str, str]:
+    """Value, scheme and meaning of a concept: its code (`SCT:10200004`), or one of ours that is made of its name."""
+    scheme, _, value = (code or "").partition(":")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12].upper()
+    return (value, scheme, name[:64]) if value else (digest, PRIVATE_SCHEME, name[:64])
 
 
 def ucum(unit: str) -> str:

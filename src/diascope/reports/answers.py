@@ -190,9 +190,7 @@ def _mask_files(opened: OpenRelease, found: Image, asked: Asked) -> tuple[dict[s
     return {"mask": "mask.nii.gz", "dicom_seg": "mask.dcm"}, []
 
 
-def picture(
-    opened: OpenRelease, prediction: Prediction, images: Mapping[str, Image], case: str
-) -> bytes | None:
+def picture(opened: OpenRelease, prediction: Prediction, images: Mapping[str, Image], case: str) -> bytes | None:
     """The most telling slice of the first image with what was said on it, as a PNG; None where there is no image."""
     first = next(iter(images.values()), None)
     if first is None:

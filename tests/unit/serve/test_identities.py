@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import sqlite3
 import threading
@@ -16,15 +17,28 @@ from diascope.serve import identities as module
 from diascope.serve.database.identity_tables import apart, orders, people, words
 from diascope.serve.database.opening import Database
 from diascope.serve.identities import Identities, Identity, OtherPatient
+from diascope.testing.postgres import VARIABLE
+from diascope.testing.service import an_address
 
 WANG = Identity(
     name="Wang^Xiaoming=王^小明", number="4711", issuer="HOSPITAL", birth_date="19560102", sex="M", accession="ACC-77"
 )
 DOE = Identity(name="Doe^John", number="0815", birth_date="19700303", accession="ACC-99", referring="House^Gregory")
 
+on_sqlite = pytest.mark.skipif(VARIABLE in os.environ, reason="looks at the file of SQLite")
+opened: list[Database] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    while opened:
+        opened.pop().close()
+
 
 def some_identities(folder: Path) -> Identities:
-    database = Database.open(f"sqlite:///{folder / 'identities.sqlite'}", apart, migrate=False)
+    database = Database.open(an_address(folder, "identities"), apart, migrate=False)
+    opened.append(database)
     return Identities(database, KeyRing.open(folder / "keys.json"), clock=lambda: 1.0)
 
 
@@ -228,6 +242,7 @@ def test_no_text_of_an_identity_shows_a_value() -> None:
         assert not [value for value in (*WANG.model_dump().values(), "CANARY") if value and value in text]
 
 
+@on_sqlite
 def test_the_database_shows_no_value(tmp_path: Path) -> None:
     """C10: 200 values in the file of the database and its log, in several encodings."""
     identities = some_identities(tmp_path)
@@ -249,6 +264,7 @@ def test_the_database_shows_no_value(tmp_path: Path) -> None:
         assert base64.b64encode(text.encode())[:-4] not in kept
 
 
+@on_sqlite
 def test_what_was_kept_is_durable_when_keep_returns(tmp_path: Path) -> None:
     """A2: another connection sees it, and SQLite was told to flush."""
     identities = some_identities(tmp_path)

@@ -21,7 +21,7 @@ from typing import Any
 
 import pydicom.config
 
-from diascope.formats.dicomio import facts, indexing, pixels, structures, transcoding, waveforms, wire
+from diascope.formats.dicomio import facts, indexing, pixels, serving, structures, transcoding, waveforms, wire
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed
 
 KEPT_FILES = 4096
@@ -82,6 +82,17 @@ class Child:
         """Whether the pixels of each file can be decoded."""
         for path in request["paths"]:
             self.answer(lambda path=path: self._strange(path, indexing.check))  # type: ignore[misc]
+
+    def do_metadata(self, request: dict[str, Any], _: int | None) -> None:
+        """The whole header of each file as DICOM JSON."""
+        for path in request["paths"]:
+            self.answer(lambda path=path: self._strange(path, serving.metadata))  # type: ignore[misc]
+
+    def do_write(self, request: dict[str, Any], descriptor: int | None) -> None:
+        """Write something of one file into the file of the parent."""
+        if descriptor is None:
+            raise wire.HangupError("a write request without a file")
+        self.answer(lambda: self._strange(request["path"], lambda parsed: serving.write(parsed, request, descriptor)))
 
     def do_json(self, request: dict[str, Any], _: int | None) -> None:
         """The header of each file as DICOM JSON, without private and bulk elements."""

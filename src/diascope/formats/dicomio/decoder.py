@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -169,6 +169,39 @@ class Decoder:
         """
         (reply,) = self._whole("check", [path])
         return int(reply["frames"])
+
+    def metadata(self, paths: Sequence[Path]) -> list[dict[str, Any]]:
+        """The whole header of each file as DICOM JSON (`serving.metadata`).
+
+        Raises:
+            UnreadableFile: For the first file that has none.
+        """
+        return self._whole("metadata", paths)
+
+    def write(self, path: Path, what: str, out: BinaryIO, **request: Any) -> dict[str, Any]:
+        """Write something of one file that may be long (`serving.WRITERS`).
+
+        Args:
+            path: The file.
+            what: Name of a writer.
+            out: A file of the operating system; it is at its start afterwards.
+            **request: What the writer must know.
+
+        Returns:
+            What the writer says.
+
+        Raises:
+            UnreadableFile: With the reason.
+        """
+        message = {**request, "do": "write", "what": what, "path": os.fspath(path)}
+        with self._child() as child:
+            try:
+                wire.send(child.connection, message, out.fileno())
+                reply = child.reply(self._limit(path))
+            except (wire.HangupError, OSError) as error:
+                raise UnreadableFile(path, str(error)) from error
+        out.seek(0)
+        return _ok(reply, path)
 
     def json(self, paths: Sequence[Path]) -> list[dict[str, Any]]:
         """The header of each file as DICOM JSON, without private elements and bulk data.

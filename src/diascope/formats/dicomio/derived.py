@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +17,10 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from diascope.core.case import Label
+from diascope.core.result import coded
 from diascope.formats.dicomio.decoder import decoder
 from diascope.formats.dicomio.headers import Instance
 from diascope.formats.dicomio.stack import Stack
-
-PRIVATE_SCHEME = "99DIASCOPE"
-"""Coding scheme of labels that have no code of their own."""
 
 UNICODE = "ISO_IR 192"
 
@@ -144,13 +141,12 @@ def series_number(source: Any) -> int:
 
 def code_of(label: Label) -> Code:
     """The coded concept of a label; a private code, made of its name, where it has none."""
-    scheme, _, value = (label.code or "").partition(":")
-    return Code(value, scheme, label.name[:64]) if value else private_code(label.name)
+    return Code(*coded(label.name, label.code))
 
 
 def private_code(name: str) -> Code:
     """A code of our own scheme, made of a name."""
-    return Code(hashlib.sha256(name.encode()).hexdigest()[:12].upper(), PRIVATE_SCHEME, name[:64])
+    return Code(*coded(name))
 
 
 def identification(algorithm: Mapping[str, Any]) -> Any:

@@ -50,10 +50,10 @@ def decode(parsed: Parsed, job: dict[str, Any], out: npt.NDArray[Any]) -> None:
     plain = parsed.plain_frames()
     dataset = parsed.dataset if plain is not None else parsed.load_pixels()
     where = dict(zip(job["frames"], zip(job["at"], job["slopes"], job["intercepts"], strict=True), strict=True))
-    frames = _frames(parsed, dataset, job["frames"]) if plain is None else ((k, plain[k]) for k in job["frames"])
+    frames = stored_frames(parsed, dataset, job["frames"]) if plain is None else ((k, plain[k]) for k in job["frames"])
     for index, frame in frames:
         at, slope, intercept = where[index]
-        values = _values(dataset, frame, job["inverted"])
+        values = meant_values(dataset, frame, job["inverted"])
         if values.shape != out.shape[1:]:
             raise BrokenFileError(f"a frame of shape {values.shape} where the header says {out.shape[1:]}")
         _scale(values, slope, intercept, out[at])
@@ -80,7 +80,7 @@ def decode_each(parsed: Parsed) -> int:
     raise BrokenFileError(f"the pixel data cannot be decoded ({parsed.syntax.name})")
 
 
-def _frames(parsed: Parsed, dataset: Any, wanted: list[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+def stored_frames(parsed: Parsed, dataset: Any, wanted: list[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Index and stored values of the wanted frames."""
     decoder = get_decoder(parsed.syntax)
     plugins = DECODERS.get(str(parsed.syntax), ("",))
@@ -105,7 +105,7 @@ def _frames(parsed: Parsed, dataset: Any, wanted: list[int]) -> Iterator[tuple[i
     raise BrokenFileError(f"the pixel data cannot be decoded ({parsed.syntax.name}; {'; '.join(failures)})")
 
 
-def _values(dataset: Any, frame: npt.NDArray[Any], inverted: bool) -> npt.NDArray[Any]:
+def meant_values(dataset: Any, frame: npt.NDArray[Any], inverted: bool) -> npt.NDArray[Any]:
     """Stored values as they are meant: unused bits removed, palette applied, MONOCHROME1 turned."""
     photometric = str(dataset.get("PhotometricInterpretation"))
     if frame.dtype.kind == "f":

@@ -20,7 +20,7 @@ from pydicom.sr.coding import Code
 from diascope.core.case import Label
 from diascope.core.errors import DataRefused
 from diascope.core.finding import Finding, Findings, Measure
-from diascope.core.result import NO_DEVICE, Made, number, said_with, ucum, words
+from diascope.core.result import MEASURES, NO_DEVICE, Made, coded, number, said_with, ucum, words
 from diascope.formats.dicomio.derived import Source, code_of, private_code, quietly, series_number
 from diascope.formats.dicomio.regions import rectangles
 from diascope.formats.dicomio.stack import Stack
@@ -32,14 +32,6 @@ STATES = {
     "abstained": Code("261665006", "SCT", "Unknown"),
 }
 COMMENT = codes.DCM.Comment
-NAMES = {
-    "probability": codes.DCM.CertaintyOfFinding,
-    "volume": codes.SCT.Volume,
-    "width": codes.SCT.Width,
-    "depth": codes.SCT.Depth,
-    "height": Code("121207", "DCM", "Height"),
-}
-"""Codes of measures; others have one of our own."""
 NOTHING = "not available, because the release says nothing about a case"
 LOWER = Code("371885007", "SCT", "-, range of lower measurement uncertainty")
 UPPER = Code("371886008", "SCT", "+, range of upper measurement uncertainty")
@@ -161,8 +153,8 @@ def _placed(finding: Finding, seen: Seen, shared: Mapping[str, Any]) -> Any:
     """The group with the segment of the finding, or its box on the slices, where there is one."""
     number = _segment(finding, seen)
     datasets, stacked = seen.source.datasets, seen.stacked
-    if number is not None and stacked is not None:
-        return _segmented(number, seen.seg, len(stacked.slices) == 1, shared)
+    if number is not None:
+        return _segmented(number, seen.seg, shared)
     regions = rectangles(finding.place, stacked, datasets) if finding.place and stacked else []
     if len(regions) > 1:
         return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_regions=regions, **shared)
@@ -171,13 +163,10 @@ def _placed(finding: Finding, seen: Seen, shared: Mapping[str, Any]) -> Any:
     return hd.sr.MeasurementsAndQualitativeEvaluations(**shared)
 
 
-def _segmented(number: int, seg: Any, flat: bool, shared: Mapping[str, Any]) -> Any:
-    """The group with its segment: of a volume as a whole, of one slice by its frame."""
-    if not flat:
-        segment = hd.sr.ReferencedSegment.from_segmentation(seg, segment_number=number)
-        return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **shared)
-    frame = hd.sr.ReferencedSegmentationFrame.from_segmentation(seg, segment_number=number)
-    return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(referenced_segment=frame, **shared)
+def _segmented(number: int, seg: Any, shared: Mapping[str, Any]) -> Any:
+    """The group with its segment as a whole; of a flat image too, whose frames highdicom would refer to as parts."""
+    segment = hd.sr.ReferencedSegment.from_segmentation(seg, segment_number=number)
+    return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **shared)
 
 
 def _segment(finding: Finding, seen: Seen) -> int | None:
@@ -193,8 +182,8 @@ def _number(name: str, measure: Measure) -> Any:
     percent = name == "probability"
     scale, unit = (100.0, "%") if percent else (1.0, ucum(measure.unit))
     value = float(measure.value or 0.0)
-    coded = codes.UCUM.NoUnits if unit == "1" else Code(unit, "UCUM", unit)
-    item = hd.sr.Measurement(name=NAMES.get(name) or private_code(name), value=_short(scale * value), unit=coded)
+    units = codes.UCUM.NoUnits if unit == "1" else Code(unit, "UCUM", unit)
+    item = hd.sr.Measurement(name=Code(*MEASURES.get(name, coded(name))), value=_short(scale * value), unit=units)
     for side, end in ((LOWER, measure.low), (UPPER, measure.high)):
         if end is not None:
             item[0].ContentSequence = item[0].get("ContentSequence") or hd.sr.ContentSequence()
@@ -202,7 +191,7 @@ def _number(name: str, measure: Measure) -> Any:
                 hd.sr.NumContentItem(
                     name=side,
                     value=_short(scale * abs(end - value)),
-                    unit=coded,
+                    unit=units,
                     relationship_type=hd.sr.RelationshipTypeValues.HAS_PROPERTIES,
                 )
             )

@@ -17,8 +17,8 @@ from pydicom.dataelem import DataElement
 from pydicom.sr.codedict import codes
 
 from diascope.core.finding import Findings
-from diascope.core.result import Made, said_with
-from diascope.formats.dicomio.derived import PRIVATE_SCHEME, Source, quietly
+from diascope.core.result import PRIVATE_SCHEME, Made, said_with
+from diascope.formats.dicomio.derived import Source, quietly
 
 MADE_UP = "1.2.826.0.1.3680043.10.511.3."
 """How the UIDs begin that highdicom makes up."""

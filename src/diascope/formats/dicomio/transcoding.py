@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.uid import UID
 
 from diascope.formats.dicomio import nesting
 from diascope.formats.dicomio.parsing import BrokenFileError, Parsed, check_size
+from diascope.formats.dicomio.pixels import DECODERS
 
 PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 """Implicit and explicit VR little endian: the only ones that are written."""
@@ -16,12 +18,12 @@ PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 
-def transcode(parsed: Parsed, target: Path, syntax: str) -> None:
+def transcode(parsed: Parsed, target: Path | BinaryIO, syntax: str) -> None:
     """Write the same object in another encoding; every element stays, compressed pixels are decompressed.
 
     Args:
         parsed: The object.
-        target: File that is written over.
+        target: File that is written over, or an open one.
         syntax: Transfer syntax of the result.
 
     Raises:
@@ -36,6 +38,17 @@ def transcode(parsed: Parsed, target: Path, syntax: str) -> None:
         check_size(parsed)
     dataset = pydicom.dcmread(parsed.path)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        dataset.decompress(generate_instance_uid=False)
+        _decompress(dataset)
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.save_as(target, implicit_vr=syntax == PLAIN[0], little_endian=True, enforce_file_format=True)
+
+
+def _decompress(dataset: Any) -> None:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    for plugin in DECODERS.get(str(syntax), ("",)):
+        try:
+            dataset.decompress(decoding_plugin=plugin, generate_instance_uid=False)
+            return
+        except (ValueError, RuntimeError, AttributeError, NotImplementedError):
+            continue
+    raise BrokenFileError(f"the pixel data cannot be decoded ({syntax.name})")

@@ -15,6 +15,7 @@ import math
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,9 @@ def enter(service: Service, tried: Try) -> int:
     now = service.clock()
     with service.database.reading() as connection:
         kind = _kind(connection, tried, now)
-        wait = _wait(connection, tried, kind, now)
-    _watch(service, tried, kind, now)
+        waits = _waits(connection, tried, kind, now)
+    wait, longest = max((seconds, limit) for limit, seconds in waits.items())
+    _watch(service, tried, (longest,) if wait > 0 else waits, now)
     if wait > 0:
         raise _throttled(wait)
     found = service.database.change(lambda connection: _written(connection, tried, now))
@@ -125,12 +127,11 @@ def look_up(service: Service, caller: Caller, count: int = 1) -> None:
         raise Throttled("too many look-ups of patients", wait)
 
 
-def _watch(service: Service, tried: Try, kind: str, now: float) -> None:
-    """Count a try, and raise an alert when there are many."""
-    keys = {kind: f"{kind}:{tried.account}:{tried.address}"}
-    if kind == "stranger":
-        keys |= {"address": f"address:{tried.address}", "account": f"account:{tried.account}"}
-    for limit, key in keys.items():
+def _watch(service: Service, tried: Try, counted: Iterable[str], now: float) -> None:
+    """Count a try where it is taken, or by the limit that sent it away; raise an alert when there are many."""
+    keys = {"address": f"address:{tried.address}", "account": f"account:{tried.account}"}
+    for limit in counted:
+        key = keys.get(limit, f"{limit}:{tried.account}:{tried.address}")
         if _memory(service).times(key, now) == ALERT[limit]:
             detail = {"reason": "many failed logins", "counted": limit, "tries": ALERT[limit]}
             service.audit.tell(
@@ -211,7 +212,7 @@ def _written(connection: Connection, tried: Try, now: float) -> int | float:
     # One at a time: two that come together must not both be the last free one. (SQLite has one writer anyway.)
     connection.execute(select(audit_head.c.id).with_for_update())
     kind = _kind(connection, tried, now)
-    wait = _wait(connection, tried, kind, now)
+    wait = max(_waits(connection, tried, kind, now).values())
     if wait > 0:
         return wait
     row = insert(attempts).values(account=tried.account, address=_counted(tried, kind), at=now, succeeded=False)
@@ -232,15 +233,16 @@ def _counted(tried: Try, kind: str) -> str:
     return {"device": f"device:{tried.device}", "known": f"known:{tried.address}"}.get(kind, tried.address)
 
 
-def _wait(connection: Connection, tried: Try, kind: str, now: float) -> float:
-    """Seconds until a try is taken; 0 or less where it is taken now."""
+def _waits(connection: Connection, tried: Try, kind: str, now: float) -> dict[str, float]:
+    """Seconds until a try is taken, by limit; 0 or less where it is taken now."""
     own, at = attempts.c.account == tried.account, attempts.c.address == _counted(tried, kind)
-    waits = [_one_wait(connection, FREE[kind], now, own, at, attempts.c.at > _last_success(connection, tried))]
+    since = attempts.c.at > _last_success(connection, tried)
+    waits = {kind: _one_wait(connection, FREE[kind], now, own, at, since)}
     if kind == "stranger":
         foreign = and_(attempts.c.address.not_like("known:%"), attempts.c.address.not_like("device:%"))
-        waits.append(_one_wait(connection, FREE["address"], now, attempts.c.address == tried.address))
-        waits.append(_one_wait(connection, FREE["account"], now, own, foreign))
-    return max(waits)
+        waits["address"] = _one_wait(connection, FREE["address"], now, attempts.c.address == tried.address)
+        waits["account"] = _one_wait(connection, FREE["account"], now, own, foreign)
+    return waits
 
 
 def _last_success(connection: Connection, tried: Try) -> float:

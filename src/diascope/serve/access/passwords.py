@@ -89,7 +89,7 @@ class Passwords:
             Throttled: When too many are hashed already.
         """
         with _Turn(self._turns):
-            return self._hasher.hash(normal(password))
+            return self._hasher.hash(_bytes(password))
 
     def one_time(self, now: float) -> tuple[str, str]:
         """A random password for one use, and what is kept of it.
@@ -118,7 +118,7 @@ class Passwords:
         with _Turn(self._turns):
             known = kept or self._nobody()
             try:
-                self._hasher.verify(known, normal(password)[:LONGEST])
+                self._hasher.verify(known, _bytes(password[: LONGEST + 1]))
             except (VerificationError, InvalidHashError):
                 return Checked(False)
             if not kept:
@@ -126,7 +126,7 @@ class Passwords:
             if until is not None:
                 return Checked(now < until, expired=now >= until)
             stale = self._hasher.check_needs_rehash(kept)
-            return Checked(True, renewed=self._hasher.hash(normal(password)) if stale else None)
+            return Checked(True, renewed=self._hasher.hash(_bytes(password)) if stale else None)
 
 
 class _Turn:
@@ -192,6 +192,10 @@ def weakness(password: str, name: str) -> str:
 def normal(password: str) -> str:
     """The same characters however the keyboard composed them (NFKC, NIST SP 800-63B)."""
     return unicodedata.normalize("NFKC", password)
+
+
+def _bytes(password: str) -> bytes:
+    return normal(password).encode("utf-8", "surrogatepass")
 
 
 def _is_run(plain: str) -> bool:

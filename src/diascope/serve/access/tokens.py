@@ -82,8 +82,8 @@ def issue(
         UnknownName: When a scope is no operation.
         Taken: When the account is another person's or closed, or has too many tokens.
     """
-    if not name.strip() or len(name) > 128:
-        raise BadUsage("a token needs a name, 128 characters at most", given=name[:140], todo="Say what it is for")
+    if not name.strip() or len(name) > 128 or not name.isprintable():
+        raise BadUsage("a token needs a name of 1 to 128 characters", given=name[:140], todo="Say what it is for")
     if not 1 <= days <= MOST_DAYS:
         raise BadUsage("a token is good for one day or more, and a year at most", given=days)
     secret, now, owner = PREFIX + secrets.token_urlsafe(32), service.clock(), user or by.id

@@ -16,12 +16,12 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from diascope.core.errors import BadUsage
-from diascope.serve.access.limits import account_of
+from diascope.serve.access.limits import account_of, forgive
 from diascope.serve.access.matrix import checked_role
 from diascope.serve.access.passwords import PASSWORDS
 from diascope.serve.access.refusals import Missing, Taken
 from diascope.serve.audit import Event
-from diascope.serve.database.tables import attempts, memberships, projects, sessions, tokens, users
+from diascope.serve.database.tables import memberships, projects, sessions, tokens, users
 
 if TYPE_CHECKING:
     from diascope.serve.service import Service
@@ -114,10 +114,10 @@ def create(
         Missing: When there is no such project.
         Taken: When somebody has the name.
     """
-    name, role = checked_name(name), checked_role(role)
+    name, role, display = checked_name(name), checked_role(role), _checked_display(display)
     now, user = service.clock(), secrets.token_hex(16)
     password, stored = (None, None) if role == "service" else PASSWORDS.one_time(now)
-    row: dict[str, Any] = {"id": user, "name": name, "display": display[:256], "role": role, "password": stored}
+    row: dict[str, Any] = {"id": user, "name": name, "display": display, "role": role, "password": stored}
     row |= {"must_change": stored is not None, "disabled": False, "created": now}
 
     def work(connection: Connection) -> User:
@@ -144,7 +144,7 @@ def change(service: Service, user: str, by: Acting, *, role: str | None = None, 
         UnknownName: When there is no such role.
         Taken: When it is one's own role, the last administrator's, or a service account's.
     """
-    new = {"role": role and checked_role(role), "display": display}
+    new = {"role": role and checked_role(role), "display": display and _checked_display(display)}
 
     def work(connection: Connection) -> User:
         old = _read(connection, user)
@@ -216,8 +216,7 @@ def reset_password(service: Service, user: str, by: Acting) -> str:
             raise BadUsage("a service account has no password", given=old.name, todo="Make a token for it")
         connection.execute(update(users).where(users.c.id == user).values(password=stored, must_change=True))
         _end(service, connection, user)
-        failed = attempts.c.succeeded.is_(False)
-        connection.execute(delete(attempts).where(attempts.c.account == account_of(old.name), failed))
+        forgive(connection, account_of(old.name))
         _tell(service, connection, by, "password.reset", old.name)
 
     service.database.change(work)
@@ -237,8 +236,9 @@ def _tell(service: Service, connection: Connection, by: Acting, action: str, nam
 
 
 def canonical(name: str) -> str:
-    """A user name as it is compared: composed alike, without spaces around, in small letters."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+    """A user name as it is compared: composed alike, without spaces around, in small letters, fit for any database."""
+    fit = name.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return unicodedata.normalize("NFKC", fit).strip().casefold()
 
 
 def checked_name(name: str) -> str:
@@ -252,6 +252,12 @@ def checked_name(name: str) -> str:
         todo = "Begin with a letter or digit; go on with letters, digits and . @ _ -, 64 characters at most"
         raise BadUsage("this is no name for a user", given=name[:80], todo=todo)
     return found
+
+
+def _checked_display(display: str) -> str:
+    if len(display) > 256 or not display.isprintable():
+        raise BadUsage("this is no name to show", given=display[:80], todo="Give 256 characters at most")
+    return display
 
 
 def by_name(connection: Connection, name: str) -> RowMapping | None:

@@ -18,6 +18,7 @@ SAYS = {
     "401": "Nobody is logged in, or the session or token is over",
     "403": "The caller may not; the answer says who may",
     "404": "There is no such object, or the caller may not know of it",
+    "406": "None of the media types that were asked for can be sent",
     "409": "What is there speaks against it",
     "413": "The body is too large",
     "415": "The body is of a type that is not taken here",

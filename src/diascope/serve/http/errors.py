@@ -26,6 +26,7 @@ from diascope.core.errors import (
 from diascope.serve.access.limits import Throttled
 from diascope.serve.access.matrix import Forbidden
 from diascope.serve.access.refusals import Missing, NotLoggedIn, Taken, WrongLogin
+from diascope.serve.dicomweb.negotiation import NotAcceptable
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ STATUS: tuple[tuple[type[DiascopeError], int, str], ...] = (
     (NotFound, 404, "not_found"),
     (Missing, 404, "not_found"),
     (UnknownName, 404, "not_found"),
+    (NotAcceptable, 406, "not_acceptable"),
     (TooLarge, 413, "too_large"),
     (WrongType, 415, "wrong_type"),
     (TooMany, 429, "too_many"),

@@ -7,12 +7,14 @@ characters, which neither a log line nor PostgreSQL can take.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=PLAIN)]
@@ -75,3 +77,26 @@ class Answer(BaseModel):
     """What the service answers."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True, use_attribute_docstrings=True)
+
+
+def refuse_controls(given: object) -> None:
+    """Refuse control characters and half characters in any text of a body that another part of the program describes.
+
+    Raises:
+        ValueError: When there is one.
+    """
+    for text in _texts(given):
+        if CONTROL.search(text):
+            raise ValueError("a text holds control characters")
+
+
+def _texts(given: object) -> Iterator[str]:
+    if isinstance(given, str):
+        yield given
+    elif isinstance(given, Mapping):
+        for key, value in given.items():
+            yield str(key)
+            yield from _texts(value)
+    elif isinstance(given, Sequence):
+        for one in given:
+            yield from _texts(one)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from diascope.core.errors import DiascopeError
-from diascope.serve.database.tables import changes, instances, series, studies
+from diascope.serve.database.tables import changes, instances, results, series, studies
 from diascope.serve.jobs.queue import Queue
 from diascope.serve.service import Service
 
@@ -101,6 +101,8 @@ def read_again(connection: Connection, queue: Queue, series_id: int, now: float)
 def completed(connection: Connection, queue: Queue, row: Any, now: float) -> None:
     """Give a series its next revision in the caller's transaction, and put its route into the queue.
 
+    What was said about the earlier ones is superseded now, and not when the next answer comes: it is stale.
+
     Args:
         connection: Of the transaction.
         queue: Of the service.
@@ -110,6 +112,8 @@ def completed(connection: Connection, queue: Queue, row: Any, now: float) -> Non
     revision = row["revision"] + 1
     values = {"completed": now, "revision": revision, "due": None}
     connection.execute(update(series).where(series.c.id == row["id"]).values(**values))
+    stale = (results.c.series_id == row["id"]) & results.c.superseded.is_(None)
+    connection.execute(update(results).where(stale).values(superseded=now))
     change = {"kind": "series_completed", "study_uid": row["study_uid"], "series_uid": row["uid"], "at": now}
     connection.execute(insert(changes).values(instance_uid="", **change))
     if not row["made"]:

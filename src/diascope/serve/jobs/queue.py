@@ -80,7 +80,6 @@ class Queue:
         project: str = "",
         by: str = "service",
         priority: int = 0,
-        ready: float | None = None,
     ) -> str:
         """Add a job in the caller's transaction.
 
@@ -92,7 +91,6 @@ class Queue:
             project: Where it belongs.
             by: Who asked.
             priority: Higher goes first.
-            ready: When it may begin, seconds since 1970; None is now.
 
         Returns:
             The job's id.
@@ -102,10 +100,9 @@ class Queue:
             if known is not None:
                 return str(known)
         now, made = self.clock(), uuid.uuid4().hex
-        ready = now if ready is None else ready
         row = {"id": made, "kind": kind, "key": key, "payload": dict(payload), "project_id": project, "by": by}
         connection.execute(
-            insert(jobs).values(**row, state="queued", priority=priority, attempts=0, ready=ready, created=now)
+            insert(jobs).values(**row, state="queued", priority=priority, attempts=0, ready=now, created=now)
         )
         return made
 

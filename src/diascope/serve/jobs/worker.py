@@ -14,6 +14,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -93,6 +94,11 @@ class Context:
         self.held.pop(job.id, None)
         self.worker.service.stirred.set()
 
+    def lost(self, job: Job) -> None:
+        """It was cancelled, or is another's: nothing of it was written."""
+        self.held.pop(job.id, None)
+        self.worker.service.queue.give_back(job)
+
     def failed(self, job: Job, error: DiascopeError, tries: int) -> str:
         """Try a job again later, or give it up; returns its state."""
         state = self.worker.service.queue.failed(job, error, tries)
@@ -128,8 +134,10 @@ class Worker:
             return
         for lane, kinds in self._lanes().items():
             for number in range(1 if lane == "training" else self.count):
-                self._thread(f"{lane}-{number}", lambda kinds=kinds: self._run(kinds))
+                self._thread(f"{lane}-{number}", partial(self._run, kinds))
         self._thread("worker-bell", self._listen)
+        if "read" in self.kinds:
+            threading.Thread(target=self.warm.prepare, name="worker-warming", daemon=True).start()
         threading.Thread(target=self._beating, name="worker-heart", daemon=True).start()
 
     def stop(self, seconds: float = 25.0) -> bool:
@@ -197,10 +205,7 @@ class Worker:
             except Unavailable:
                 self._ended.wait(AFTER_TROUBLE)
                 continue
-            with self._woken:
-                self._woken.wait_for(
-                    lambda calls=calls: calls != self._calls, IDLE if waits is None else min(IDLE, waits)
-                )
+            self._sleep(calls, IDLE if waits is None else min(IDLE, waits))
 
     def _listen(self) -> None:
         """Wake all threads when something was put into the queue; nobody else clears the event."""
@@ -208,6 +213,10 @@ class Worker:
             self.service.stirred.wait()
             self.service.stirred.clear()
             self._wake()
+
+    def _sleep(self, calls: int, seconds: float) -> None:
+        with self._woken:
+            self._woken.wait_for(lambda: calls != self._calls, seconds)
 
     def _wake(self) -> None:
         with self._woken:

@@ -15,7 +15,7 @@ from diascope.core.errors import DataRefused
 SOP, REFERENCED = "00080018", "00081155"
 STUDY, SERIES = "0020000D", "0020000E"
 FRAME, REFERENCED_FRAME = "00200052", "30060024"
-PATIENT = {"00100020": "patient number", "00100010": "patient name", "00100021": "issuer of the patient number"}
+NUMBER, ISSUER, NAME = "00100020", "00100021", "00100010"
 
 
 class CrossWired(DataRefused):
@@ -30,32 +30,27 @@ class Own:
         study: Study instance UID.
         series: Of the source.
         sources: SOP instance UIDs that were read.
-        patient: Tag to value in the source.
+        patient: Number and its issuer, and the name where there is no number.
         frames: Frame of reference UIDs of the source.
     """
 
     study: str
     series: str
     sources: frozenset[str]
-    patient: Mapping[str, str]
+    patient: tuple[str, ...]
     frames: frozenset[str]
 
     @classmethod
-    def of(cls, study: str, series: str, sources: Collection[str], headers: list[dict[str, Any]]) -> Own:
-        """From the rows of the job, and the headers of its sources.
+    def of(cls, study: str, series: str, sources: Collection[str], header: dict[str, Any]) -> Own:
+        """From the rows of the job, and the header of one of its sources.
 
         Raises:
-            CrossWired: When a source is not what its row says, or the sources are of several patients.
+            CrossWired: When the source is not what its row says.
         """
-        patients = {tuple(_text(header, tag) for tag in PATIENT) for header in headers}
-        for header in headers:
-            said = (_text(header, STUDY), _text(header, SERIES))
-            if said != (study, series) or _text(header, SOP) not in sources:
-                raise CrossWired("a source is not what its row says", given=_text(header, SOP))
-        if len(patients) != 1:
-            raise CrossWired("the sources of one series are of several patients", given=f"{len(patients)}")
-        frames = frozenset(filter(None, (_text(header, FRAME) for header in headers)))
-        return cls(study, series, frozenset(sources), dict(zip(PATIENT, *patients, strict=True)), frames)
+        if (_text(header, STUDY), _text(header, SERIES)) != (study, series) or _text(header, SOP) not in sources:
+            raise CrossWired("a source is not what its row says", given=_text(header, SOP))
+        frames = frozenset(filter(None, [_text(header, FRAME)]))
+        return cls(study, series, frozenset(sources), _patient(header), frames)
 
 
 def check(written: Mapping[str, dict[str, Any]], own: Own) -> None:
@@ -81,14 +76,18 @@ def check(written: Mapping[str, dict[str, Any]], own: Own) -> None:
         REFERENCED_FRAME: own.frames,
     }
     for kind, header in written.items():
-        for tag, name in PATIENT.items():
-            if _text(header, tag) != own.patient[tag]:
-                raise CrossWired(f"the {kind} is of another {name}")
+        if _patient(header) != own.patient:
+            raise CrossWired(f"the {kind} is of another patient")
         for tag, value in _uids(header):
             if tag in allowed and allowed[tag] and value not in allowed[tag]:
                 raise CrossWired(f"the {kind} refers to what it was not made of", given=f"{tag} {value}")
         if not own.sources & {value for tag, value in _uids(header) if tag == REFERENCED}:
             raise CrossWired(f"the {kind} does not say what it was made of")
+
+
+def _patient(header: Mapping[str, Any]) -> tuple[str, ...]:
+    number = _text(header, NUMBER)
+    return (number, _text(header, ISSUER), "" if number else _text(header, NAME))
 
 
 def _uids(header: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

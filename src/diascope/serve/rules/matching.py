@@ -67,7 +67,7 @@ class Explained:
             "enabled": self.rule.enabled,
             "matches": self.matches,
             "failed": list(self.failed),
-            "read": self.rule.read,
+            "release": self.rule.release,
             "send": [one.to_json() for one in self.rule.send],
         }
 

@@ -72,6 +72,6 @@ class Rule(Record):
     name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     enabled: bool = True
     when: When = When()
-    read: Label
+    release: Label
     """Label of the release: `lung@3`."""
     send: tuple[Send, ...] = ()

@@ -68,7 +68,7 @@ def _by_release(said: Sequence[Explained]) -> dict[str, list[Explained]]:
     found: dict[str, list[Explained]] = {}
     for one in said:
         if one.matches:
-            found.setdefault(one.rule.read, []).append(one)
+            found.setdefault(one.rule.release, []).append(one)
     return found
 
 

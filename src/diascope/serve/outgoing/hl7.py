@@ -1,0 +1,209 @@
+"""Findings as an HL7 v2.5.1 message ORU^R01, in UTF-8.
+
+Each finding is a group of OBX with one sub-id (OBX-4): what was decided, as a coded value, then its numbers. What must
+be told with a finding follows in NTE. Something that is not available has the status X, "results cannot be obtained",
+and its reason; it never looks like a negative.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from diascope.core.finding import Finding, Findings, Measure
+from diascope.core.result import MEASURES, NO_DEVICE, Made, agreed, coded, number, said_with, ucum, words
+from diascope.serve.outgoing.mllp import Destination, send
+from diascope.serve.outgoing.parcel import Parcel, Peer
+from diascope.serve.outgoing.telling import REPORT, Person, StudyFacts
+from diascope.serve.outgoing.told import told
+from diascope.serve.service import Service
+
+CR = "\r"
+ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\n": "\\.br\\"}
+"""Section 2.7.1 of the standard."""
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]")
+"""Would end a segment or a block."""
+STATES = {"present": ("52101004", "Present", "SCT"), "absent": ("2667000", "Absent", "SCT")}
+SEXES = {"M": "M", "F": "F", "O": "O"}
+GROUPS = "AIP"
+"""Alphabetic, ideographic, phonetic: groups of a DICOM name, and codes of table 0465."""
+NUMBERS = 20
+"""Characters of a message's control id."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Who sends and who receives (MSH-3 to MSH-6)."""
+
+    sender: str = "DIASCOPE"
+    sending_facility: str = ""
+    receiver: str = ""
+    receiving_facility: str = ""
+
+
+def escaped(text: str) -> str:
+    """Text in which nothing is a separator, and no control character is left."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(ESCAPES.get(letter, letter) for letter in CONTROLS.sub(" ", lines))
+
+
+def control_id(made: Made) -> str:
+    """Id of the message of a result: the same each time, another one once it was reviewed."""
+    return made.uid("oru").removeprefix("2.25.")[:NUMBERS]
+
+
+def message_of(findings: Findings, made: Made, person: Person, study: StudyFacts, ends: Ends | None = None) -> str:
+    """The message, its segments ended by carriage returns.
+
+    Args:
+        findings: What a release said.
+        made: By what and when, and who reviewed it.
+        person: Whose study it is.
+        study: The study.
+        ends: Who sends and who receives.
+
+    Raises:
+        BadUsage: When the findings are of another release.
+    """
+    agreed(findings, made)
+    segments = [_header(made, ends or Ends()), _patient(person), _order(made, person, study)]
+    how = [f"{name}: {said}" for name, said in made.by().items()]
+    inputs = [f"input {name}: {' '.join(uids)}" for name, uids in findings.inputs.items()]
+    segments += _notes([*how, *findings.notes, *inputs])
+    count = 0
+    for at, finding in enumerate(findings.findings, 1):
+        for segment in _observed(finding, at, made):
+            if segment[0] == "OBX":
+                count += 1
+                segment[1] = str(count)
+            segments.append(segment)
+    return "".join("|".join(segment).rstrip("|") + CR for segment in segments)
+
+
+def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
+    """Tell a peer about a result, and wait until it has acknowledged.
+
+    Raises:
+        DiascopeError: When it did not, or there is nothing to tell.
+    """
+    one = told(service, parcel)
+    message = message_of(one.findings, one.made, one.person, one.study)
+    tls = ssl.create_default_context() if peer.settings.get("tls") else None
+    send(message, Destination(str(peer.settings["host"]), int(peer.settings["port"]), tls=tls))
+
+
+def _header(made: Made, ends: Ends) -> list[str]:
+    four = [escaped(one) for one in (ends.sender, ends.sending_facility, ends.receiver, ends.receiving_facility)]
+    return [
+        "MSH", "^~\\&", *four, _time(made.review.at if made.review else made.at), "", "ORU^R01^ORU_R01",
+        control_id(made), "P", "2.5.1", "", "", "", "", "", "UNICODE UTF-8",
+    ]  # fmt: skip
+
+
+def _patient(person: Person) -> list[str]:
+    number = f"{escaped(person.number)}^^^{escaped(person.issuer)}^PI"
+    birth = re.sub(r"[^0-9]", "", person.birth_date)[:8]
+    return ["PID", "1", "", number, "", _name(person.name), "", birth, SEXES.get(person.sex.upper(), "U")]
+
+
+def _order(made: Made, person: Person, study: StudyFacts) -> list[str]:
+    code, name = REPORT
+    fields = [""] * 26
+    fields[:5] = ["OBR", "1", escaped(person.accession), made.lasting("oru")[-22:], f"{code}^{name}^LN"]
+    fields[7] = _time(study.at) if study.at else ""
+    fields[13] = escaped(f"{study.description} {study.modality}".strip())
+    fields[16] = "~".join(map(_person, person.referring.split("\\")))
+    fields[18], fields[19] = escaped(person.accession), escaped(person.study_number)
+    fields[22], fields[24], fields[25] = _time(made.review.at if made.review else made.at), "RAD", status_of(made)
+    return fields
+
+
+def status_of(made: Made) -> str:
+    """OBR-25 (table 0123): P while nobody reviewed it, F when it was accepted, C when it was not as it was said."""
+    return "P" if made.review is None else "F" if made.is_final else "C"
+
+
+def _line_status(made: Made) -> str:
+    """OBX-11 (table 0085): W is "post original as wrong"."""
+    return "W" if made.review is not None and made.review.verdict == "reject" else status_of(made)
+
+
+def _observed(finding: Finding, at: int, made: Made) -> Iterator[list[str]]:
+    """One finding: what was decided, its numbers, and what must be told with it."""
+    value, scheme, meaning = coded(finding.concept, finding.code)
+    concept = _coded(value, meaning, scheme)
+    state = STATES.get(finding.status)
+    if finding.status == "abstained":
+        yield _line(("ST", concept, str(at)), (escaped(words(finding)), ""), "X", made)
+    elif state is not None:
+        yield _line(("CE", concept, str(at)), (_coded(*state), ""), _line_status(made), made)
+    else:
+        yield _line(("ST", concept, str(at)), (escaped(words(finding)), ""), _line_status(made), made)
+    told = [f"{name}: {said}" for name, said in said_with(finding, made).items()]
+    yield from _notes([*told, f"review: {made.state}", NO_DEVICE])
+    for place, (name, measure) in enumerate(finding.measures.items(), 1):
+        yield _measured((finding.concept, name), measure, f"{at}.{place}", made)
+        yield from _notes([f"{name}: {number(measure)}{f' ({measure.note})' if measure.note else ''}"])
+
+
+def _measured(names: tuple[str, str], measure: Measure, sub: str, made: Made) -> list[str]:
+    """A number; the identifier names the finding as well, and has the standard code of the measure beside its own."""
+    whole = ": ".join(names)
+    value, scheme, meaning = coded(whole)
+    identifier = _coded(value, meaning, scheme)
+    if names[1] in MEASURES:
+        standard, system, name = MEASURES[names[1]]
+        identifier += f"^{_coded(standard, name, system)}"
+    if measure.value is None:
+        return _line(("ST", identifier, sub), ("undefined", ""), "X", made)
+    unit = ucum(measure.unit)
+    return _line(("NM", identifier, sub), (_plain(measure.value), f"{escaped(unit)}^{escaped(unit)}^UCUM"),
+                 _line_status(made), made)  # fmt: skip
+
+
+def _line(what: tuple[str, str, str], said: tuple[str, str], status: str, made: Made) -> list[str]:
+    one, fields = made.algorithm, [""] * 20
+    fields[:7] = ["OBX", "", what[0], what[1], what[2], said[0], said[1]]
+    fields[11], fields[14] = status, _time(made.at)
+    fields[17] = f"{escaped(one.label)}^{escaped(f'{one.name} {one.version}')}^99DIASCOPE"
+    fields[18] = f"{escaped(one.seal)}^DIASCOPE"
+    fields[19] = _time(made.at)
+    return fields
+
+
+def _notes(lines: Sequence[str]) -> list[list[str]]:
+    return [["NTE", str(at), "L", escaped(line)] for at, line in enumerate(lines, 1)]
+
+
+def _coded(value: str, meaning: str, system: str) -> str:
+    return f"{escaped(value)}^{escaped(meaning)}^{escaped(system)}"
+
+
+def _name(name: str) -> str:
+    """A DICOM name as XPN: prefix and suffix change places; each script is a repetition."""
+    found = []
+    for group, kind in zip(name.split("="), GROUPS, strict=False):
+        family, given, middle, prefix, suffix = ([*group.split("^"), "", "", "", "", ""])[:5]
+        if group.strip("^ "):
+            found.append("^".join([*map(escaped, (family, given, middle, suffix, prefix)), "", "L", kind]))
+    return "~".join(found)
+
+
+def _person(name: str) -> str:
+    """A DICOM name as XCN, without a number."""
+    family, given, middle, prefix, suffix = ([*name.partition("=")[0].split("^"), "", "", "", "", ""])[:5]
+    return "^".join(["", *map(escaped, (family, given, middle, suffix, prefix))]) if name else ""
+
+
+def _plain(value: float) -> str:
+    """A number without an exponent: NM has none (section 2.A.47)."""
+    text = f"{value:.12f}".rstrip("0").rstrip(".")
+    return "0" if text in ("", "-0") else text
+
+
+def _time(at: datetime) -> str:
+    """A time stamp with the offset of its zone, where it has one."""
+    return at.strftime("%Y%m%d%H%M%S%z")

@@ -1,0 +1,179 @@
+"""From jobs `read` to results: what a release says about each series, or why there is nothing to say.
+
+Not available is never negative (G2): a release that refuses, is missing, changed or withdrawn, and data that can't be
+read, give a result that says so. A result is made of the objects of its own series alone, in a folder of its own; what
+is written is looked at once more before it is kept (K1).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from diascope.core.errors import DataRefused, DiascopeError, UnknownName
+from diascope.core.evaluation import Release
+from diascope.core.result import Algorithm, Made
+from diascope.serve.jobs.queue import Job, LostLease
+from diascope.serve.reading.hearing import Said, drawn, hear
+from diascope.serve.reading.keeping import Result, discard, keep, unavailable
+from diascope.serve.reading.question import Question, asked
+from diascope.serve.reading.writing import objects, printed
+from diascope.serve.service import Service
+from diascope.stages.predict import Predictor
+
+if TYPE_CHECKING:
+    from diascope.serve.jobs.worker import Context
+
+TOGETHER = 8
+"""Small pictures that are read together, where so many wait."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One job and those that are read together with it.
+
+    Args:
+        service: Whose.
+        context: Of the jobs.
+    """
+
+    service: Service
+    context: Context
+
+    def answer(self, job: Job) -> None:
+        """Ask the release of a job about its series, and about those of other jobs where they are small pictures.
+
+        Raises:
+            DiascopeError: When another try may help.
+        """
+        label = job.payload["release"]
+        try:
+            with self.context.warm.open(label) as predictor:
+                jobs = [job, *(self.context.more("release", TOGETHER - 1) if _small(predictor) else ())]
+                self._answered(predictor, self._questions(jobs))
+        except (DataRefused, UnknownName) as error:
+            for question in self._questions(list(self.context.held.values())):
+                self.not_available(question, error)
+
+    def not_available(self, question: Question, error: DiascopeError, release: Release | None = None) -> None:
+        """Keep a result that says why there is none; `release` where it could be opened."""
+        reason, seal = error.wrong, release.seal if release is not None else ""
+        said = unavailable(question, reason, self._now().isoformat(timespec="seconds"), release)
+        self._end(question, Result(question.result_id(seal), seal, "unavailable", said, reason))
+
+    def give_up(self, job: Job, error: DiascopeError) -> None:
+        """The same after the last try."""
+        for question in self._questions([job]):
+            self.not_available(question, error)
+
+    def _questions(self, jobs: Sequence[Job]) -> list[Question]:
+        found = []
+        for job in jobs:
+            with self.service.database.reading() as connection:
+                question = asked(connection, job)
+            if isinstance(question, Question):
+                found.append(question)
+            else:
+                self._done(job, question)
+        return found
+
+    def _done(self, job: Job, why: str) -> None:
+        try:
+            self.context.done(job, {"skipped": why})
+        except LostLease:
+            self.context.lost(job)
+
+    def _answered(self, predictor: Predictor, questions: Sequence[Question]) -> None:
+        with ExitStack() as stack:
+            folders: dict[str, Path] = {}
+            for question in questions:
+                try:
+                    folders[question.job.id] = stack.enter_context(self._materialised(question))
+                except DataRefused as error:
+                    self.not_available(question, error, predictor.opened.release)
+            self.context.check()
+            said = hear(predictor, folders)
+            self.context.check()
+            for question in questions:
+                if question.job.id in folders:
+                    self._conclude(predictor, question, said[question.job.id], folders[question.job.id])
+
+    @contextmanager
+    def _materialised(self, question: Question) -> Iterator[Path]:
+        """A private folder with the files of a series under names of our own, and nothing else.
+
+        Raises:
+            DataRefused: When an object is missing, or its bytes are not those that arrived.
+        """
+        with tempfile.TemporaryDirectory(prefix="diascope-read-") as name, ExitStack() as stack:
+            for number, source in enumerate(question.sources):
+                try:
+                    path = stack.enter_context(self.service.archive.local(source.key, source.sha256))
+                except DataRefused:
+                    raise
+                except DiascopeError as error:
+                    raise DataRefused(f"an object of the series can't be read: {error.wrong}") from error
+                (Path(name) / f"{number:06d}.dcm").symlink_to(path.resolve())
+            yield Path(name)
+
+    def _conclude(self, predictor: Predictor, question: Question, said: Said | DiascopeError, folder: Path) -> None:
+        release = predictor.opened.release
+        if isinstance(said, DiascopeError):
+            self.not_available(question, said, release)
+            return
+        name = question.result_id(release.seal)
+        if said.why:
+            self._end(question, Result(name, release.seal, "unavailable", said.findings, said.why))
+            return
+        try:
+            made = self._made(predictor, question, said, name)
+            written = objects(self.service, question, said.findings, made, folder)
+            result = Result(name, release.seal, "answered", written.findings, objects=written.arrivals)
+            self._end(question, result)
+        except DataRefused as error:
+            self.not_available(question, error, release)
+
+    def _made(self, predictor: Predictor, question: Question, said: Said, name: str) -> Made:
+        sent = {kind for kinds in question.sends.values() for kind in kinds}
+        made = Made(
+            result=name,
+            at=self._now(),
+            algorithm=Algorithm.of(predictor.opened.release),
+            mask=said.prediction.mask if said.prediction else None,
+            picture=drawn(predictor, said) if sent & {"sc", "pdf"} else None,
+        )
+        return replace(made, report=printed(self.service, question, said.findings, made)) if "pdf" in sent else made
+
+    def _end(self, question: Question, result: Result) -> None:
+        """Keep a result and end its job; a job that is another's now leaves nothing behind."""
+        kept: dict[str, Any] = {}
+
+        def work(connection: Connection) -> Mapping[str, Any]:
+            kept.clear()  # it may run twice
+            kept.update(keep(self.service, connection, question, result))
+            return kept
+
+        try:
+            self.context.done(question.job, {}, work)
+        except LostLease:
+            kept.clear()
+            self.context.lost(question.job)
+        except DiascopeError:
+            discard(self.service, result)
+            raise
+        if kept.get("result") != result.id or kept.get("again"):
+            discard(self.service, result)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.service.clock(), UTC)
+
+
+def _small(predictor: Predictor) -> bool:
+    return bool(predictor.opened.plan.choices.get("patch")) and predictor.opened.plan["patch"][0] == 1
