@@ -141,7 +141,7 @@ class Console:
         self.show_lines([f"web    {places.web}", f"DICOM  {places.dicom}", "stop with Ctrl-C. Not a medical device."])
         if first is not None:
             name, password = first
-            self.show_lines(["", f"log in as {name} with {password} and choose another password: this one is shown once"])
+            self.show_lines(["", f"log in as {name} with {password} and choose another password: it is shown once"])
 
     def show_metrics(self, evaluation: Any, names: Sequence[str]) -> None:
         """A table of metrics with their intervals."""

@@ -146,7 +146,7 @@ def agreed(findings: Findings, made: Made) -> None:
     Raises:
         BadUsage: When the release of the findings is not that of `made`.
     """
-    claimed = f"{made.algorithm.label} {made.algorithm.seal[:16]}"
+    claimed = f"{made.algorithm.label} {made.algorithm.seal[:16]}".strip()  # one that could not be opened has no seal
     if findings.release != claimed:
         raise BadUsage("the findings are of another release", given=f"{findings.release}, not {claimed}")
 

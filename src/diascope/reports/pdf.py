@@ -20,6 +20,7 @@ from diascope.reports.words import Words, choose
 
 CHINESE = "STSong-Light"
 FOREIGN = re.compile(r"[^\x00-\xff]+")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 ABOUT = ("name", "number", "birth_date", "sex", "accession", "study_date")
 MARGIN, WIDTH, PICTURE = 48.0, 499.0, 260.0
 """Points: of the page's edge, of the text on A4, of the height of a picture."""
@@ -110,6 +111,7 @@ def _paragraph(text: str, size: float, bold: bool = False) -> Any:
 
 def _marked(text: str) -> str:
     """XML of a text, in which everything that Helvetica has not is set in the other font."""
+    text = CONTROLS.sub(" ", text)
     parts = FOREIGN.split(text)
     foreign = [f'<font name="{CHINESE}">{escape(run)}</font>' for run in FOREIGN.findall(text)]
     return "".join(escape(part) + run for part, run in zip(parts, [*foreign, ""], strict=True))

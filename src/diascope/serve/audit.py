@@ -12,13 +12,13 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from diascope.core.errors import Tampered
 from diascope.core.record import canonical_json, write_durably
@@ -30,6 +30,9 @@ START = "0" * 64
 """What the first record has as the digest before it."""
 
 CHUNK = 5000
+
+FORWARD = update(audit_head).values(sequence=audit_head.c.sequence + bindparam("by"))
+HEAD = select(audit_head)
 
 
 @dataclass(frozen=True)
@@ -89,24 +92,33 @@ class Audit:
 
     def append(self, connection: Connection, event: Event) -> None:
         """Add a record in the caller's transaction."""
+        self.append_all(connection, [event])
+
+    def append_all(self, connection: Connection, events: Sequence[Event]) -> None:
+        """Add records, in order, in the caller's transaction."""
+        if not events:
+            return
         # Taken for writing before it is read: on PostgreSQL whoever else appends waits here.
-        connection.execute(update(audit_head).values(sequence=audit_head.c.sequence + 1))
-        head = connection.execute(select(audit_head)).one()
-        row = {
-            "sequence": head.sequence,
-            "at": self.clock(),
-            "actor": event.actor[:128],
-            "action": event.action,
-            "outcome": event.outcome,
-            "object": event.object[:256],
-            "project_id": event.project,
-            "address": event.address[:64],
-            "detail": json.loads(canonical_json(dict(event.detail))),
-            "previous": head.digest,
-        }
-        row["digest"] = self._digest(row)
-        connection.execute(insert(records).values(**row))
-        connection.execute(update(audit_head).values(digest=row["digest"]))
+        connection.execute(FORWARD, {"by": len(events)})
+        head = connection.execute(HEAD).one()
+        rows, previous = [], head.digest
+        for sequence, event in enumerate(events, start=head.sequence - len(events) + 1):
+            row = {
+                "sequence": sequence,
+                "at": self.clock(),
+                "actor": event.actor[:128],
+                "action": event.action,
+                "outcome": event.outcome,
+                "object": event.object[:256],
+                "project_id": event.project,
+                "address": event.address[:64],
+                "detail": json.loads(canonical_json(dict(event.detail))),
+                "previous": previous,
+            }
+            previous = row["digest"] = self._digest(row)
+            rows.append(row)
+        connection.execute(insert(records), rows)
+        connection.execute(update(audit_head), {"digest": previous})
 
     def tell(self, event: Event) -> None:
         """Add a record in a transaction of its own."""

@@ -237,33 +237,40 @@ class Identities:
         elif not self._inserted(connection, orders, {"study_uid": study_uid, **values}):
             # Another process was faster (PostgreSQL): now there is a row to look at.
             return self._keep(connection, study_uid, pseudonym, identity)
-        if row is None or merged.accession != known.accession:
-            self._write_words(
-                connection, study_uid, words_of("accession", [merged.accession], self._words), "accession"
-            )
+        if merged.accession != known.accession:
+            hashes = words_of("accession", [merged.accession], self._words)
+            self._write_words(connection, study_uid, {"accession": hashes}, is_new=row is None)
         self._include(connection, pseudonym, _of_patient(merged))
 
     def _include(self, connection: Connection, pseudonym: str, said: dict[str, str]) -> None:
         """Add what one study says of a patient to what is known of him."""
-        seen: list[dict[str, str]] = []
-        first = self._sealer.seal(_bytes([]), _context(people, pseudonym))
-        if not self._inserted(connection, people, {"pseudonym": pseudonym, "sealed": first, "changed": self._clock()}):
-            row = connection.execute(select(people).where(people.c.pseudonym == pseudonym).with_for_update()).one()
-            seen = self._opened(people, pseudonym, row.sealed)
+        values = {"pseudonym": pseudonym, **self._person(pseudonym, [said])}
+        if self._inserted(connection, people, values):
+            self._write_words(connection, pseudonym, self._words_of_person([said]), is_new=True)
+            return
+        row = connection.execute(select(people).where(people.c.pseudonym == pseudonym).with_for_update()).one()
+        seen = self._opened(people, pseudonym, row.sealed)
         if said not in seen:
             self._write_person(connection, pseudonym, [*seen, said][-SEEN:])
 
     def _write_person(self, connection: Connection, pseudonym: str, seen: list[dict[str, str]]) -> None:
-        sealed = self._sealer.seal(_bytes(seen), _context(people, pseudonym))
-        changed = {"sealed": sealed, "changed": self._clock()}
+        changed = self._person(pseudonym, seen)
         connection.execute(update(people).where(people.c.pseudonym == pseudonym).values(changed))
-        for kind in KINDS[:3]:
-            self._write_words(connection, pseudonym, words_of(kind, _values(kind, seen), self._words), kind)
+        self._write_words(connection, pseudonym, self._words_of_person(seen))
 
-    def _write_words(self, connection: Connection, owner: str, hashes: set[str], kind: Kind) -> None:
-        connection.execute(delete(words).where(words.c.owner == owner, words.c.kind == kind))
-        if hashes:
-            rows = [{"word": word, "kind": kind, "owner": owner} for word in sorted(hashes)]
+    def _person(self, pseudonym: str, seen: list[dict[str, str]]) -> dict[str, Any]:
+        return {"sealed": self._sealer.seal(_bytes(seen), _context(people, pseudonym)), "changed": self._clock()}
+
+    def _words_of_person(self, seen: list[dict[str, str]]) -> dict[Kind, set[str]]:
+        return {kind: words_of(kind, _values(kind, seen), self._words) for kind in KINDS[:3]}
+
+    def _write_words(
+        self, connection: Connection, owner: str, hashes: dict[Kind, set[str]], is_new: bool = False
+    ) -> None:
+        if not is_new:
+            connection.execute(delete(words).where(words.c.owner == owner))
+        rows = [{"word": word, "kind": kind, "owner": owner} for kind, some in hashes.items() for word in sorted(some)]
+        if rows:
             connection.execute(insert(words), rows)
 
     def _inserted(self, connection: Connection, table: Table, values: dict[str, Any]) -> bool:

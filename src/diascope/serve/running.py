@@ -19,7 +19,7 @@ from diascope.serve.http.app import application
 from diascope.serve.http.routing import routers
 from diascope.serve.incoming.completing import Completing
 from diascope.serve.incoming.receiving import Receiving
-from diascope.serve.incoming.storing import sweep
+from diascope.serve.incoming.sweeping import sweep
 from diascope.serve.jobs.worker import Worker
 from diascope.serve.service import Service
 

@@ -8,7 +8,6 @@ The hash of a beginning tells how often it occurs, to whoever has the database: 
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import hmac
 import re
 import unicodedata
@@ -21,8 +20,10 @@ from diascope.core.errors import BadUsage
 
 Kind = Literal["name", "number", "birth_date", "accession"]
 KINDS: tuple[Kind, ...] = ("name", "number", "birth_date", "accession")
-SHORTEST, LONGEST = 2, 8
+SHORTEST = 2
 """Characters of a beginning that is a word. CJK names are short: theirs begin at one character."""
+LONGEST = {"name": 8, "number": 16, "birth_date": 8, "accession": 16}
+"""Numbers often begin alike; DICOM's SH has 16 characters."""
 DIGITS = 16
 """Hexadecimal digits of a hash."""
 PLACES = ("0", "1", "2", "3", "4", "inside", "joined")
@@ -82,7 +83,7 @@ def words_of(kind: Kind, values: Iterable[str], key: bytes) -> set[str]:
         if kind == "name":
             found |= _words_of_name(form)
         else:
-            found |= {("0", start) for start in _beginnings(form)}
+            found |= {("0", start) for start in _beginnings(form, LONGEST[kind])}
     return {_hash(key, kind, place, text) for place, text in found}
 
 
@@ -128,8 +129,8 @@ def _plain(kind: Kind, text: str, key: bytes) -> Search:
         return Search(((_hash(key, kind, "whole", text),),), is_exact=True)
     if not _is_indexed(literal):
         return Search((), False, (_expression(text),))
-    word = _hash(key, kind, "0", literal[:LONGEST])
-    is_exact = text == f"{literal}*" and len(literal) <= LONGEST
+    word = _hash(key, kind, "0", literal[: LONGEST[kind]])
+    is_exact = text == f"{literal}*" and len(literal) <= LONGEST[kind]
     return Search(((word,),), is_exact, (_expression(text),))
 
 
@@ -141,9 +142,9 @@ def _placed(text: str, key: bytes) -> Search:
     *whole, begun = literal.split("^")
     needed = [_hash(key, "name", f"{place} whole", one) for place, one in zip(PLACES, whole[:5], strict=False)]
     if len(whole) < 5 and _is_indexed(begun):
-        needed.append(_hash(key, "name", PLACES[len(whole)], begun[:LONGEST]))
+        needed.append(_hash(key, "name", PLACES[len(whole)], begun[: LONGEST["name"]]))
     # Two words may be of two groups of one name, and an empty component says little: those are looked at.
-    is_exact = not whole and len(needed) == 1 and text == f"{literal}*" and len(literal) <= LONGEST
+    is_exact = not whole and len(needed) == 1 and text == f"{literal}*" and len(literal) <= LONGEST["name"]
     return Search(tuple((one,) for one in needed), is_exact, (_expression(text),))
 
 
@@ -154,8 +155,8 @@ def _fuzzy(text: str, key: bytes) -> Search:
             continue
         literal = re.split(r"[*?]", word, maxsplit=1)[0]
         if _is_indexed(literal):
-            groups.append(tuple(_hash(key, "name", place, literal[:LONGEST]) for place in PLACES))
-        is_exact &= literal == word and _is_indexed(word) and len(word) <= LONGEST
+            groups.append(tuple(_hash(key, "name", place, literal[: LONGEST["name"]]) for place in PLACES))
+        is_exact &= literal == word and _is_indexed(word) and len(word) <= LONGEST["name"]
         expressions.append(_expression(f"{word}*"))
     return Search(tuple(groups), is_exact and bool(groups), tuple(expressions), fuzzy=True)
 
@@ -202,9 +203,9 @@ def _split(text: str) -> list[str]:
     return [word for word in re.split(r"[\s^,=\-]+", text) if word]
 
 
-def _beginnings(text: str) -> list[str]:
+def _beginnings(text: str, longest: int = LONGEST["name"]) -> list[str]:
     shortest = 1 if CJK.match(text) else SHORTEST
-    return [text[:size] for size in range(shortest, min(len(text), LONGEST) + 1)]
+    return [text[:size] for size in range(shortest, min(len(text), longest) + 1)]
 
 
 def _is_indexed(text: str) -> bool:
@@ -221,4 +222,4 @@ def _without_sets(pattern: str) -> str:
 
 
 def _hash(key: bytes, kind: str, place: str, text: str) -> str:
-    return hmac.new(key, "\0".join((kind, place, text)).encode(), hashlib.sha256).hexdigest()[:DIGITS]
+    return hmac.digest(key, "\0".join((kind, place, text)).encode(), "sha256").hex()[:DIGITS]

@@ -19,7 +19,7 @@ from diascope.serve.jobs.worker import Worker
 from diascope.serve.rules.keeping import add
 from diascope.serve.rules.rule import Rule
 from diascope.serve.service import FIRST_PROJECT, Service
-from diascope.testing.objects import as_bytes, a_dataset, uids
+from diascope.testing.objects import a_dataset, as_bytes, uids
 from diascope.testing.releases import ORGANS, a_plan, a_release
 
 FLAT = "films@1"

@@ -67,7 +67,7 @@ _opened: list[Service] = []
 
 
 def an_address(folder: Path, name: str) -> str:
-    """The address of a database of a folder, the same one each time: SQLite, or PostgreSQL where the tests run on it."""
+    """The address of a database of a folder, the same one each time: SQLite, or PostgreSQL where tests run on it."""
     server = os.environ.get(VARIABLE)
     if server is None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -19,13 +19,12 @@ from fastapi import FastAPI
 from diascope.serve.dicomweb.multipart import written
 from diascope.serve.http.app import application
 from diascope.serve.http.routing import routers
-from diascope.serve.incoming.storing import sweep
+from diascope.serve.incoming.sweeping import sweep
 from diascope.testing.service import a_service
 from diascope.testing.web import Site
 
 BOUNDARY = "a-boundary-of-the-tests"
 STOW_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
-READY_SECONDS = 60.0
 
 
 def stow_body(objects: Iterable[bytes]) -> bytes:

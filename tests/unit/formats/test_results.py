@@ -19,7 +19,7 @@ import pytest
 
 from diascope.core import registry
 from diascope.core.errors import BadUsage, DataRefused, UnknownName
-from diascope.core.finding import Findings
+from diascope.core.finding import Findings, Place
 from diascope.core.result import NO_DEVICE, Made, Review
 from diascope.formats.dicom import FORMAT as DICOM
 from diascope.formats.dicomio.derived import plain_element
@@ -352,6 +352,54 @@ def test_a_picture_has_a_strip_that_says_what_it_is(tmp_path: Path) -> None:
     assert pixels[48:].any(axis=(1, 2)).sum() > 40
     alone = read(written(of("classes"), sources, a_made(picture=None), "sc"))
     assert alone.pixel_array.any()
+
+
+def a_film(folder: Path) -> list[Path]:
+    """One image without a place in the patient."""
+    bare = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "FrameOfReferenceUID": None}
+    kind = {"Modality": "DX", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1"}
+    return a_series(folder, **bare, **kind)[:1]
+
+
+def test_a_film_has_masks_and_boxes_too(tmp_path: Path) -> None:
+    sources = a_film(tmp_path)
+    image = DICOM.read(sources)
+    inputs = {"image": image.attributes["sop_uids"]}
+    array = np.zeros((1, *image.shape), np.uint8)
+    array[0, 0, 2:5, 3:7] = 1
+    mask = dataclasses.replace(image, array=array, unit="label", attributes={"labels": LABELS})
+    said = some_findings(*SAID["masks"], inputs=inputs)
+    objects = all_written(said, sources, a_made(mask=mask), KINDS)
+    assert len(regions_of(objects["sr"], "ReferencedSegmentNumber")) == 2
+    box = SAID["boxes"][0].model_copy(update={"place": Place(start=(0, 2, 3), stop=(1, 5, 7))})
+    path = tmp_path / "sr"
+    path.write_bytes(written(some_findings(box, inputs=inputs), sources, a_made(), "sr"))
+    (group,) = hd.sr.srread(path).content.get_planar_roi_measurement_groups()
+    assert group.roi.value.tolist() == [[3, 2], [7, 2], [7, 5], [3, 5], [3, 2]]
+    for kind, content in objects.items():
+        place = tmp_path / f"film.{kind}"
+        place.write_bytes(content)
+        if shutil.which("dciodvfy"):
+            assert "Error" not in external("dciodvfy", place), kind
+
+
+def regions_of(content: bytes, name: str) -> list[Any]:
+    return [one.value for one in read(content).iterall() if one.keyword == name]
+
+
+def test_a_box_that_is_not_on_the_slices_is_told_in_words_only(tmp_path: Path) -> None:
+    outside = SAID["boxes"][0].model_copy(update={"place": Place(start=(1, 2, 3), stop=(40, 5, 7))})
+    one = written(some_findings(outside), a_series(tmp_path), a_made(), "sr")
+    assert regions_of(one, "GraphicData") == []
+
+
+def test_what_is_no_stack_of_slices_has_a_report_and_a_picture(tmp_path: Path) -> None:
+    (path, *_) = a_series(
+        tmp_path, Rows=None, Columns=None, PixelData=None, Modality="ECG", SOPClassUID="1.2.840.10008.5.1.4.1.1.9.1.1"
+    )
+    findings = some_findings(*SAID["labels"], inputs={"signal": ("1.2.9.4",)})
+    for content in all_written(findings, [path], a_made(), ("sr", "sc", "pdf")).values():
+        assert "1.2.9.4" in everything(read(content))
 
 
 @pytest.mark.external

@@ -153,8 +153,8 @@ def _placed(finding: Finding, seen: Seen, shared: Mapping[str, Any]) -> Any:
     """The group with the segment of the finding, or its box on the slices, where there is one."""
     number = _segment(finding, seen)
     datasets, stacked = seen.source.datasets, seen.stacked
-    if number is not None and stacked is not None:
-        return _segmented(number, seen.seg, len(stacked.slices) == 1, shared)
+    if number is not None:
+        return _segmented(number, seen.seg, shared)
     regions = rectangles(finding.place, stacked, datasets) if finding.place and stacked else []
     if len(regions) > 1:
         return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_regions=regions, **shared)
@@ -163,13 +163,10 @@ def _placed(finding: Finding, seen: Seen, shared: Mapping[str, Any]) -> Any:
     return hd.sr.MeasurementsAndQualitativeEvaluations(**shared)
 
 
-def _segmented(number: int, seg: Any, flat: bool, shared: Mapping[str, Any]) -> Any:
-    """The group with its segment: of a volume as a whole, of one slice by its frame."""
-    if not flat:
-        segment = hd.sr.ReferencedSegment.from_segmentation(seg, segment_number=number)
-        return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **shared)
-    frame = hd.sr.ReferencedSegmentationFrame.from_segmentation(seg, segment_number=number)
-    return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(referenced_segment=frame, **shared)
+def _segmented(number: int, seg: Any, shared: Mapping[str, Any]) -> Any:
+    """The group with its segment as a whole; of a flat image too, whose frames highdicom would refer to as parts."""
+    segment = hd.sr.ReferencedSegment.from_segmentation(seg, segment_number=number)
+    return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **shared)
 
 
 def _segment(finding: Finding, seen: Seen) -> int | None:

@@ -118,7 +118,7 @@ class Passwords:
         with _Turn(self._turns):
             known = kept or self._nobody()
             try:
-                self._hasher.verify(known, _bytes(password[:LONGEST]))
+                self._hasher.verify(known, _bytes(password[: LONGEST + 1]))
             except (VerificationError, InvalidHashError):
                 return Checked(False)
             if not kept:

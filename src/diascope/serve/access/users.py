@@ -16,12 +16,12 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from diascope.core.errors import BadUsage
-from diascope.serve.access.limits import account_of
+from diascope.serve.access.limits import account_of, forgive
 from diascope.serve.access.matrix import checked_role
 from diascope.serve.access.passwords import PASSWORDS
 from diascope.serve.access.refusals import Missing, Taken
 from diascope.serve.audit import Event
-from diascope.serve.database.tables import attempts, memberships, projects, sessions, tokens, users
+from diascope.serve.database.tables import memberships, projects, sessions, tokens, users
 
 if TYPE_CHECKING:
     from diascope.serve.service import Service
@@ -216,8 +216,7 @@ def reset_password(service: Service, user: str, by: Acting) -> str:
             raise BadUsage("a service account has no password", given=old.name, todo="Make a token for it")
         connection.execute(update(users).where(users.c.id == user).values(password=stored, must_change=True))
         _end(service, connection, user)
-        failed = attempts.c.succeeded.is_(False)
-        connection.execute(delete(attempts).where(attempts.c.account == account_of(old.name), failed))
+        forgive(connection, account_of(old.name))
         _tell(service, connection, by, "password.reset", old.name)
 
     service.database.change(work)

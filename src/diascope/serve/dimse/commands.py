@@ -7,10 +7,11 @@ nothing in it is a sequence.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from diascope.formats.dicomio.uids import is_uid
 
 LONGEST_COMMAND = 1 << 16
 """Bytes of a command set; real ones have some hundreds."""
@@ -18,8 +19,6 @@ LONGEST_COMMAND = 1 << 16
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 NO_DATA_SET = 0x0101
 P_DATA = 4
-
-UID = re.compile(r"[0-9.]{1,64}")
 
 IMPLEMENTATION = "2.25.286425576962595779327891021217314906999"
 """Our implementation class UID, as written into files. It never changes: the same object has to be the same bytes."""
@@ -47,8 +46,8 @@ class StoreRequest:
 
     @property
     def is_sound(self) -> bool:
-        """Whether both UIDs are digits and points."""
-        return bool(UID.fullmatch(self.sop_class) and UID.fullmatch(self.instance))
+        """Whether both UIDs are UIDs."""
+        return is_uid(self.sop_class) and is_uid(self.instance)
 
 
 def elements(encoded: bytes) -> dict[int, bytes]:
@@ -107,9 +106,9 @@ def encode(fields: Iterable[tuple[int, bytes]]) -> bytes:
 
 
 def store_response(request: StoreRequest, status: int, comment: str = "") -> bytes:
-    """A C-STORE-RSP. `comment`: at most 64 characters, no identities."""
+    """A C-STORE-RSP; UIDs that are none are not repeated. `comment`: at most 64 characters, no identities."""
     fields = [
-        (0x0002, request.sop_class.encode("ascii", "replace")),
+        *([(0x0002, request.sop_class.encode())] if is_uid(request.sop_class) else []),
         (0x0100, C_STORE_RSP.to_bytes(2, "little")),
         (0x0120, request.message_id.to_bytes(2, "little")),
         (0x0800, NO_DATA_SET.to_bytes(2, "little")),
@@ -117,7 +116,9 @@ def store_response(request: StoreRequest, status: int, comment: str = "") -> byt
     ]
     if comment:
         fields.append((0x0902, _padded(comment[:64].encode("ascii", "replace"))))
-    return encode([*fields, (0x1000, request.instance.encode("ascii", "replace"))])
+    if is_uid(request.instance):
+        fields.append((0x1000, request.instance.encode()))
+    return encode(fields)
 
 
 def store_command(request: StoreRequest, originator_id: int = 0) -> bytes:

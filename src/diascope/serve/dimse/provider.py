@@ -84,6 +84,13 @@ class Connection(AssociationSocket):
         except (OSError, ClosedError):
             self.event_queue.put("Evt17")
 
+    def _shutdown_socket(self) -> None:
+        """Close it in any case: pynetdicom leaves one open that was never connected."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def flow(self) -> Inflow:
         """What comes in."""
         if self.inflow is None:
@@ -202,6 +209,12 @@ class Provider(DULServiceProvider):
         if self.socket is not None:
             self.socket.send(b"\x07\0\0\0\0\4\0\0\2\0")  # A-ABORT by the provider, no reason (PS3.8 9.3.8)
             self.socket.close()
+
+    def _is_transport_event(self) -> bool:
+        if self.state_machine.current_state == "Sta13" and self.socket is not None:
+            self.socket.close()  # all was said; what still comes is not read
+            return True
+        return super()._is_transport_event()
 
     def _process_recv_primitive(self) -> bool:
         waiting = self.to_provider_queue.queue

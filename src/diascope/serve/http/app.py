@@ -13,7 +13,6 @@ from diascope.serve.http.defects import Defects
 from diascope.serve.http.events import Listening
 from diascope.serve.http.headers import Headers
 from diascope.serve.http.measuring import Measured, Measures
-from diascope.serve.http.routing import API
 from diascope.serve.service import Service
 
 
@@ -28,7 +27,7 @@ def application(service: Service, routers: Sequence[tuple[str, APIRouter]]) -> F
         title="Diascope",
         version=version("diascope"),
         description="A second reader for medical images. Not a medical device.",
-        openapi_url=f"{API}/openapi.json",
+        openapi_url=None,  # `routes/description.py`
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=True,

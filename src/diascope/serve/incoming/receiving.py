@@ -23,7 +23,6 @@ from diascope.formats.dicomio.decoder import Decoder
 from diascope.formats.dicomio.uids import is_uid
 from diascope.serve.audit import Event
 from diascope.serve.database.tables import instances
-from diascope.serve.incoming.committing import Committer
 from diascope.serve.incoming.decoding import strict_decoder
 from diascope.serve.incoming.storing import Arrival, Origin, Outcome, met, store
 from diascope.serve.service import Service
@@ -103,7 +102,6 @@ class Receiving:
     def __init__(self, service: Service, decoder: Decoder | None = None) -> None:
         self.service = service
         self.decoder = decoder or strict_decoder()
-        self._committer: Committer[Arrival, Outcome] = Committer(lambda arrivals: store(service, arrivals))
 
     def receive(self, draft: Draft, origin: Origin, expected: Expected | None = None) -> Received:
         """Take in an object that was written into a draft. The draft is kept or dropped when this returns.
@@ -150,18 +148,14 @@ class Receiving:
 
     def _kept(self, draft: Draft, facts: dict[str, Any], origin: Origin, warnings: tuple[str, ...]) -> Received:
         """Order of decision 0016: file, then identity, then index and audit."""
-        stored = Stored("", draft.size, draft.sha256)
+        stored, detail = Stored("", draft.size, draft.sha256), {"warnings": list(warnings)} if warnings else {}
         with self.service.database.reading() as connection:
-            outcome = met(connection, facts, stored.sha256)
-        if outcome is None:
+            outcome = met(connection, facts["sop_uid"], stored.sha256)
+        if outcome is not None and outcome.status == "same":
+            outcome = self._indexed(Arrival(facts, stored, origin, detail))
+        if outcome is None or outcome.status == "gone":
             stored = draft.keep()
-        if outcome is None or outcome.status == "same":
-            detail = {"warnings": list(warnings)} if warnings else {}
-            try:
-                outcome = self._committer.submit(Arrival(facts, stored, origin, detail))
-            except BaseException:
-                self._drop_unless_indexed(stored.key)
-                raise
+            outcome = self._indexed(Arrival(facts, stored, origin, detail))
         if outcome.status != "stored" and stored.key:
             self.service.archive.delete(stored.key)
         if outcome.status not in ("stored", "same"):
@@ -169,6 +163,13 @@ class Receiving:
         status: Literal["stored", "same"] = "stored" if outcome.status == "stored" else "same"
         uids = facts["sop_uid"], facts["study_uid"], facts["series_uid"], facts["sop_class"]
         return Received(status, *uids, warnings)
+
+    def _indexed(self, arrival: Arrival) -> Outcome:
+        try:
+            return store(self.service, [arrival])[0]
+        except BaseException:
+            self._drop_unless_indexed(arrival.stored.key)
+            raise
 
     def _facts(self, path: Path) -> dict[str, Any]:
         try:

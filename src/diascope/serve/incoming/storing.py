@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Table, insert, select, text, update
+from sqlalchemy import Connection, Integer, Table, bindparam, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from diascope.serve.audit import Event
@@ -21,8 +21,28 @@ from diascope.serve.identities import Identity, OtherPatient
 from diascope.serve.service import Service
 from diascope.store.archive import Stored
 
-OTHERS_MAY_WRITE = 3600.0
-"""Seconds that an object may wait for its row where other hosts write into the same archive."""
+SEEN = select(instances.c.uid, instances.c.sha256).where(instances.c.uid.in_(bindparam("uids", expanding=True)))
+PLACED = (
+    select(series.c.uid, studies.c.uid.label("study_uid"))
+    .join_from(series, studies)
+    .where(series.c.uid.in_(bindparam("uids", expanding=True)))
+)
+KNOWN = select(studies.c.id, studies.c.uid, studies.c.patient, studies.c.project_id).where(
+    studies.c.uid.in_(bindparam("uids", expanding=True))
+)
+_THIS_SERIES = (series.c.study_id == bindparam("of_study")) & (series.c.uid == bindparam("of_uid"))
+SERIES_ID = select(series.c.id).where(_THIS_SERIES)
+ARRIVED = (
+    update(series)
+    .where(_THIS_SERIES)
+    .values(
+        arrived=bindparam("new_arrived"),
+        due=bindparam("new_due"),
+        peer=bindparam("new_peer"),
+        expected=func.coalesce(bindparam("new_expected", type_=Integer), series.c.expected),
+    )
+)
+CHANGED = update(studies).where(studies.c.uid == bindparam("of_uid")).values(changed=bindparam("now"))
 
 
 @dataclass(frozen=True)
@@ -71,12 +91,13 @@ class Outcome:
     """What became of an arrival.
 
     Args:
-        status: `stored`; `same`: these bytes are there already; else it is refused, and why.
+        status: `stored`; `same`: these bytes are there already; `gone`: they were, and somebody deleted them: keep the
+            object and ask again; else it is refused.
         wrong: Why.
         todo: What its sender can do.
     """
 
-    status: Literal["stored", "same", "duplicate", "mismatch", "forbidden"]
+    status: Literal["stored", "same", "gone", "duplicate", "mismatch", "forbidden"]
     wrong: str = ""
     todo: str = ""
 
@@ -94,12 +115,7 @@ def store(service: Service, arrivals: Sequence[Arrival]) -> list[Outcome]:
 def store_in(service: Service, connection: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
     """Index several arrivals in the caller's transaction."""
     lock(connection, [uid for one in arrivals for uid in _uids(one.facts)])
-    outcomes = [_store(service, connection, one) for one in arrivals]
-    # The head of the audit trail is one row for everybody: it is taken last and held shortest.
-    for arrival, outcome in zip(arrivals, outcomes, strict=True):
-        if outcome.status in ("stored", "same"):
-            service.audit.append(connection, _event(arrival, outcome))
-    return outcomes
+    return _Storing(service, connection, arrivals).done()
 
 
 def lock(connection: Connection, uids: Iterable[str]) -> None:
@@ -111,85 +127,103 @@ def lock(connection: Connection, uids: Iterable[str]) -> None:
     connection.execute(text(ordered), {"keys": sorted(keys)})
 
 
-def met(connection: Connection, facts: Mapping[str, Any], sha256: str) -> Outcome | None:
-    """What speaks for or against an object before anything is written; None where nothing does."""
-    uid, series_uid, study_uid = _uids(facts)
-    query = (
-        select(instances.c.sha256, series.c.uid, studies.c.uid.label("study_uid"))
-        .join_from(instances, series)
-        .join(studies)
-        .where(instances.c.uid == uid)
-    )
-    row = connection.execute(query).first()
-    if row is not None:
-        if row.sha256 == sha256:
-            return Outcome("same")
-        return Outcome("duplicate", "another object has this instance UID", "Give it a UID of its own; the first stays")
-    elsewhere = select(studies.c.uid).join_from(series, studies).where(series.c.uid == series_uid)
-    if any(other != study_uid for other in connection.execute(elsewhere).scalars()):
-        return Outcome("mismatch", "its series is known as part of another study", "Send the series with one study UID")
-    return None
+def met(connection: Connection, uid: str, sha256: str) -> Outcome | None:
+    """Whether an instance UID is known, with these bytes or with others; None where it is not."""
+    row = connection.execute(SEEN, {"uids": [uid]}).first()
+    return None if row is None else _again(row.sha256, sha256)
 
 
-def sweep(service: Service) -> int:
-    """Remove what a crash left: drafts, objects that no row names, identities of studies that are not there.
+class _Storing:
+    """One transaction: what is there is asked once for all arrivals, and what is new is written at once."""
 
-    Returns:
-        How many objects and drafts were removed.
-    """
+    def __init__(self, service: Service, connection: Connection, arrivals: Sequence[Arrival]) -> None:
+        self.service, self.connection, self.arrivals = service, connection, arrivals
+        self.now = service.clock()
+        uids = [_uids(one.facts) for one in arrivals]
+        asked = [sorted({one[place] for one in uids}) for place in range(3)]
+        self.seen = {row.uid: row.sha256 for row in connection.execute(SEEN, {"uids": asked[0]})}
+        self.placed = {row.uid: row.study_uid for row in connection.execute(PLACED, {"uids": asked[1]})}
+        self.known = {row.uid: row for row in connection.execute(KNOWN, {"uids": asked[2]})}
+        self.series_ids: dict[str, int] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
 
-    def known(keys: Sequence[str]) -> set[str]:
-        with service.database.reading() as connection:
-            return set(connection.execute(select(instances.c.key).where(instances.c.key.in_(keys))).scalars())
+    def done(self) -> list[Outcome]:
+        """What became of each."""
+        outcomes = [self._judged(one) for one in self.arrivals]
+        if self.rows:
+            self.connection.execute(insert(instances), self.rows)
+            self.connection.execute(insert(changes), self.changes)
+            for uid in sorted({row["study_uid"] for row in self.changes}):
+                self.connection.execute(CHANGED, {"of_uid": uid, "now": self.now})
+        # The head of the audit trail is one row for everybody: it is taken last and held shortest.
+        told = zip(self.arrivals, outcomes, strict=True)
+        said = [_event(arrival, outcome) for arrival, outcome in told if outcome.status in ("stored", "same")]
+        self.service.audit.append_all(self.connection, said)
+        return outcomes
 
-    return service.archive.sweep(known, 0.0 if service.database.is_sqlite else OTHERS_MAY_WRITE)
+    def _judged(self, arrival: Arrival) -> Outcome:
+        uid, series_uid, study_uid = _uids(arrival.facts)
+        if uid in self.seen:
+            return _again(self.seen[uid], arrival.stored.sha256)
+        if not arrival.stored.key:
+            return Outcome("gone")
+        if self.placed.get(series_uid, study_uid) != study_uid:
+            words = "its series is known as part of another study"
+            return Outcome("mismatch", words, "Send the series with one study UID")
+        patient = self.service.identities.pseudonym(arrival.identity, study_uid)
+        study = self.known.get(study_uid)
+        if study is not None and study.patient != patient:
+            return _other_patient()
+        if study is not None and study.project_id != arrival.origin.project:
+            return Outcome("forbidden", "its study belongs to another project", "Ask who answers for that project")
+        try:
+            self.service.identities.keep(study_uid, arrival.identity)
+        except OtherPatient:
+            return _other_patient()
+        self._write(arrival, study.id if study is not None else self._new_study(arrival, patient))
+        return Outcome("stored")
+
+    def _write(self, arrival: Arrival, study_id: int) -> None:
+        uid, series_uid, study_uid = _uids(arrival.facts)
+        series_id = self.series_ids.get(series_uid) or self._met_series(arrival, study_id)
+        self.series_ids[series_uid], self.placed[series_uid] = series_id, study_uid
+        self.seen[uid] = arrival.stored.sha256
+        self.rows.append(_instance(arrival, series_id, self.now))
+        change = {"kind": "instance_stored", "study_uid": study_uid, "series_uid": series_uid, "instance_uid": uid}
+        self.changes.append({**change, "at": self.now})
+
+    def _new_study(self, arrival: Arrival, patient: str) -> int:
+        uid = arrival.facts["study_uid"]
+        columns = {"uid": uid, "project_id": arrival.origin.project, "patient": patient}
+        values = {**columns, **arrival.facts["study"], "created": self.now, "changed": self.now}
+        self.connection.execute(_unless_there(self.connection, studies), values)
+        self.known |= {row.uid: row for row in self.connection.execute(KNOWN, {"uids": [uid]})}
+        return int(self.known[uid].id)
+
+    def _met_series(self, arrival: Arrival, study_id: int) -> int:
+        """The series, told that something of it has arrived; its id."""
+        facts, origin = arrival.facts, arrival.origin
+        due = None if origin.made else self.now + self.service.settings.quiet_seconds
+        arrived = {"arrived": self.now, "due": due, "peer": origin.peer, "expected": facts["expected"]}
+        there = {"of_study": study_id, "of_uid": facts["series_uid"]}
+        told = self.connection.execute(ARRIVED, {f"new_{name}": value for name, value in arrived.items()} | there)
+        if not told.rowcount:
+            own = {"study_id": study_id, "uid": facts["series_uid"], "made": origin.made, "revision": 0}
+            self.connection.execute(_unless_there(self.connection, series), {**own, **facts["series"], **arrived})
+        return int(self.connection.execute(SERIES_ID, there).scalar_one())
 
 
-def _store(service: Service, connection: Connection, arrival: Arrival) -> Outcome:
-    facts, origin, now = arrival.facts, arrival.origin, service.clock()
-    found = met(connection, facts, arrival.stored.sha256)
-    if found is not None:
-        return found
-    identity, study_uid = arrival.identity, facts["study_uid"]
-    patient = service.identities.pseudonym(identity, study_uid)
-    row = connection.execute(select(studies).where(studies.c.uid == study_uid)).first()
-    if row is not None and row.patient != patient:
-        return _other_patient()
-    if row is not None and row.project_id != origin.project:
-        return Outcome("forbidden", "its study belongs to another project", "Ask who answers for that project")
-    try:
-        service.identities.keep(study_uid, identity)
-    except OtherPatient:
-        return _other_patient()
-    study_id = row.id if row is not None else _new_study(connection, arrival, patient, now)
-    series_id = _met_series(service, connection, arrival, study_id)
-    connection.execute(insert(instances).values(**_instance(arrival, series_id, now)))
-    connection.execute(update(studies).where(studies.c.id == study_id).values(changed=now))
-    uid, series_uid, _ = _uids(facts)
-    change = {"study_uid": study_uid, "series_uid": series_uid, "instance_uid": uid, "at": now}
-    connection.execute(insert(changes).values(kind="instance_stored", **change))
-    return Outcome("stored")
+def _unless_there(connection: Connection, table: Table) -> Any:
+    """An insert that does nothing where the row is there."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
 
 
-def _new_study(connection: Connection, arrival: Arrival, patient: str, now: float) -> int:
-    columns = {"uid": arrival.facts["study_uid"], "project_id": arrival.origin.project, "patient": patient}
-    values = {**columns, **arrival.facts["study"], "created": now, "changed": now}
-    return _inserted(connection, studies, values, studies.c.uid == columns["uid"])
-
-
-def _met_series(service: Service, connection: Connection, arrival: Arrival, study_id: int) -> int:
-    """The series, told that something of it has arrived; its id."""
-    facts, origin, now = arrival.facts, arrival.origin, service.clock()
-    due = None if origin.made else now + service.settings.quiet_seconds
-    arrived = {"arrived": now, "due": due, "peer": origin.peer}
-    if facts["expected"] is not None:
-        arrived["expected"] = facts["expected"]
-    there = (series.c.study_id == study_id) & (series.c.uid == facts["series_uid"])
-    changed = connection.execute(update(series).where(there).values(**arrived).returning(series.c.id)).first()
-    if changed is not None:
-        return int(changed.id)
-    values = {"study_id": study_id, "uid": facts["series_uid"], "made": origin.made, "revision": 0}
-    return _inserted(connection, series, {**values, **facts["series"], **arrived}, there)
+def _again(known: str, sha256: str) -> Outcome:
+    if known == sha256:
+        return Outcome("same")
+    return Outcome("duplicate", "another object has this instance UID", "Give it a UID of its own; the first stays")
 
 
 def _instance(arrival: Arrival, series_id: int, now: float) -> dict[str, Any]:
@@ -205,13 +239,6 @@ def _instance(arrival: Arrival, series_id: int, now: float) -> dict[str, Any]:
         "key": stored.key,
         "received": now,
     }
-
-
-def _inserted(connection: Connection, table: Table, values: Mapping[str, Any], there: Any) -> int:
-    """Id of a row that is made unless it is there."""
-    made = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table).values(**values)
-    row = connection.execute(made.on_conflict_do_nothing().returning(table.c.id)).first()
-    return int(row.id if row is not None else connection.execute(select(table.c.id).where(there)).scalar_one())
 
 
 def _uids(facts: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -136,6 +136,8 @@ class Worker:
             for number in range(1 if lane == "training" else self.count):
                 self._thread(f"{lane}-{number}", partial(self._run, kinds))
         self._thread("worker-bell", self._listen)
+        if "read" in self.kinds:
+            threading.Thread(target=self.warm.prepare, name="worker-warming", daemon=True).start()
         threading.Thread(target=self._beating, name="worker-heart", daemon=True).start()
 
     def stop(self, seconds: float = 25.0) -> bool:

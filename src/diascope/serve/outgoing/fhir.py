@@ -12,10 +12,16 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+
 from diascope.core.errors import DataRefused, MissingPackage
 from diascope.core.finding import Finding, Findings, Measure
 from diascope.core.result import MEASURES, NO_DEVICE, Made, agreed, coded, number, said_with, ucum, words
+from diascope.serve.outgoing.fhir_sending import send
+from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import REPORT, Person, StudyFacts
+from diascope.serve.outgoing.told import token, told
+from diascope.serve.service import Service
 
 SNOMED, LOINC, UCUM = "http://snomed.info/sct", "http://loinc.org", "http://unitsofmeasure.org"
 DICOM, TERMS = "http://dicom.nema.org/resources/ontology/DCM", "http://terminology.hl7.org/CodeSystem"
@@ -29,6 +35,8 @@ URI = "urn:ietf:rfc3986"
 STATES = {"present": ("52101004", "Present"), "absent": ("2667000", "Absent")}
 STATUS = {"accept": ("final", "final"), "amend": ("amended", "amended"), "reject": ("cancelled", "cancelled")}
 """Verdict to the status of the report and of its observations."""
+SECONDS = 30.0
+"""For each step of a delivery."""
 SEXES = {"M": "male", "F": "female", "O": "other"}
 Entry = dict[str, Any]
 
@@ -57,6 +65,20 @@ def bundle_of(findings: Findings, made: Made, person: Person, study: StudyFacts)
     report["resource"]["result"] = [{"reference": one["fullUrl"]} for one in said]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [patient, device, series, *said, report]}
     return _validated(bundle)
+
+
+def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
+    """Tell a peer about a result.
+
+    Raises:
+        DiascopeError: When it did not take it, or there is nothing to tell.
+    """
+    one = told(service, parcel)
+    bundle = bundle_of(one.findings, one.made, one.person, one.study)
+    secret = token(service, peer)
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    with httpx.Client(timeout=SECONDS, headers=headers, trust_env=False) as client:
+        send(bundle, str(peer.settings["url"]), client)
 
 
 def _validated(bundle: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,12 +143,12 @@ def _name(group: str) -> Entry:
 def _device(made: Made) -> Entry:
     """The release: one device for each seal."""
     one = made.algorithm
-    identifier = {"system": RELEASE, "value": one.seal}
+    identifier = {"system": RELEASE, "value": one.seal or one.label}
     resource = {
         "resourceType": "Device",
         "identifier": [identifier],
         "manufacturer": "Diascope",
-        "serialNumber": one.seal,
+        **({"serialNumber": one.seal} if one.seal else {}),
         "deviceName": [{"name": one.name, "type": "model-name"}],
         "version": [{"value": one.version}],
         "note": [{"text": f"{made.by()['release']}. Calibration {one.calibration}. {NO_DEVICE}"}],

@@ -8,13 +8,18 @@ and its reason; it never looks like a negative.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from diascope.core.finding import Finding, Findings, Measure
 from diascope.core.result import MEASURES, NO_DEVICE, Made, agreed, coded, number, said_with, ucum, words
+from diascope.serve.outgoing.mllp import Destination, send
+from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import REPORT, Person, StudyFacts
+from diascope.serve.outgoing.told import told
+from diascope.serve.service import Service
 
 CR = "\r"
 ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\n": "\\.br\\"}
@@ -76,6 +81,18 @@ def message_of(findings: Findings, made: Made, person: Person, study: StudyFacts
                 segment[1] = str(count)
             segments.append(segment)
     return "".join("|".join(segment).rstrip("|") + CR for segment in segments)
+
+
+def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
+    """Tell a peer about a result, and wait until it has acknowledged.
+
+    Raises:
+        DiascopeError: When it did not, or there is nothing to tell.
+    """
+    one = told(service, parcel)
+    message = message_of(one.findings, one.made, one.person, one.study)
+    tls = ssl.create_default_context() if peer.settings.get("tls") else None
+    send(message, Destination(str(peer.settings["host"]), int(peer.settings["port"]), tls=tls))
 
 
 def _header(made: Made, ends: Ends) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from diascope.serve.jobs.queue import Job, LostLease
 from diascope.serve.reading.hearing import Said, drawn, hear
 from diascope.serve.reading.keeping import Result, discard, keep, unavailable
 from diascope.serve.reading.question import Question, asked
-from diascope.serve.reading.writing import objects
+from diascope.serve.reading.writing import objects, printed
 from diascope.serve.service import Service
 from diascope.stages.predict import Predictor
 
@@ -142,13 +142,14 @@ class Reading:
 
     def _made(self, predictor: Predictor, question: Question, said: Said, name: str) -> Made:
         sent = {kind for kinds in question.sends.values() for kind in kinds}
-        return Made(
+        made = Made(
             result=name,
             at=self._now(),
             algorithm=Algorithm.of(predictor.opened.release),
             mask=said.prediction.mask if said.prediction else None,
-            picture=drawn(predictor, said) if "sc" in sent else None,
+            picture=drawn(predictor, said) if sent & {"sc", "pdf"} else None,
         )
+        return replace(made, report=printed(self.service, question, said.findings, made)) if "pdf" in sent else made
 
     def _end(self, question: Question, result: Result) -> None:
         """Keep a result and end its job; a job that is another's now leaves nothing behind."""

@@ -38,6 +38,7 @@ class Question:
         study: Id of the row.
         study_uid: Study instance UID.
         project: Id.
+        date: Of the study, as DICOM writes it.
         revision: Of the series.
         completed: When that was complete, seconds since 1970.
         release: Label.
@@ -52,6 +53,7 @@ class Question:
     study: int
     study_uid: str
     project: str
+    date: str
     revision: int
     completed: float
     release: str
@@ -69,7 +71,7 @@ def asked(connection: Connection, job: Job) -> Question | str:
     """The question of a job, or why there is none any more."""
     payload = job.payload
     columns = (series.c.uid, series.c.revision, series.c.study_id, studies.c.uid.label("study_uid"))
-    query = select(*columns, studies.c.project_id).join(studies, studies.c.id == series.c.study_id)
+    query = select(*columns, studies.c.project_id, studies.c.date).join(studies, studies.c.id == series.c.study_id)
     row = connection.execute(query.where(series.c.id == payload["series"])).first()
     if row is None:
         return "it was deleted"
@@ -90,6 +92,7 @@ def asked(connection: Connection, job: Job) -> Question | str:
         study=row.study_id,
         study_uid=row.study_uid,
         project=row.project_id,
+        date=row.date,
         revision=row.revision,
         completed=payload["completed"],
         release=payload["release"],

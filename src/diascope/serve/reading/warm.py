@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from pathlib import Path
 
 from diascope.core.errors import DiascopeError, UnknownName
 from diascope.serve.reading.served import NotServed, must_be_served
+from diascope.serve.rules.keeping import in_force, read_rules
 from diascope.serve.service import Service
 from diascope.stages.predict import Predictor
+
+log = logging.getLogger(__name__)
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 
@@ -64,6 +68,18 @@ class Warm:
                 _signed(predictor, label)
                 place.predictor, place.stamp = predictor, stamp
             yield place.predictor
+
+    def prepare(self) -> None:
+        """Load what the rules name before the first study comes; what can't be loaded says so when it is asked."""
+        try:
+            rules = read_rules(self.service.settings.rules) if self.service.settings.rules else []
+            with self.service.database.reading() as connection:
+                rules += in_force(connection, None)
+            for label in list(dict.fromkeys(rule.release for rule in rules if rule.enabled))[: self.most]:
+                with self.open(label):
+                    log.info("%s is ready", label)
+        except DiascopeError as error:
+            log.warning("a release could not be made ready: %s", error.wrong)
 
     def _folder(self, label: str) -> Path:
         """The folder of exactly this release: a name of a rule is no path, and no beginning of a name."""

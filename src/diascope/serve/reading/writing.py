@@ -12,6 +12,7 @@ from diascope.core.finding import Findings
 from diascope.core.result import Made
 from diascope.formats.dicomio.decoder import decoder
 from diascope.formats.dicomio.results import KINDS, Kind, all_written
+from diascope.reports.pdf import report_pdf
 from diascope.serve.incoming.storing import Arrival, Origin
 from diascope.serve.reading.checking import Own, check
 from diascope.serve.reading.question import Question
@@ -59,6 +60,14 @@ def objects(service: Service, question: Question, findings: Findings, made: Made
     }
     noted = findings.model_copy(update={"notes": (*findings.notes, *notes)}) if notes else findings
     return Objects(arrivals, noted)
+
+
+def printed(service: Service, question: Question, findings: Findings, made: Made) -> bytes:
+    """The report of a result as a PDF, with the name of the patient: it goes where the images came from."""
+    who = service.identities.of([question.study_uid]).get(question.study_uid)
+    names = ("name", "number", "birth_date", "sex", "accession")
+    about = {name: getattr(who, name) for name in names} if who is not None else {}
+    return report_pdf(findings, made, {**about, "study_date": question.date})
 
 
 def _wanted(question: Question, made: Made) -> tuple[Kind, ...]:

@@ -40,6 +40,14 @@ def test_it_is_checked():
     assert one.stored(GOOD) != kept
 
 
+def test_nothing_of_a_long_password_is_cut_off():
+    one, longest = quick(), "abcdefgh" * 32
+    kept = one.stored(longest)
+    assert one.check(kept, longest, NOW).right
+    assert not one.check(kept, longest + "x", NOW).right
+    assert not one.check(kept, longest[:-1], NOW).right
+
+
 def test_the_same_characters_composed_otherwise_are_the_same_password():
     one = quick()
     assert one.check(one.stored("caf\u00e9-r\u00e9sum\u00e9-zebra"), "cafe\u0301-re\u0301sume\u0301-zebra", NOW).right

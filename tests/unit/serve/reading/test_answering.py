@@ -5,7 +5,15 @@ from __future__ import annotations
 from diascope.serve.database.tables import audit, instances, jobs, result_objects, results, series
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
-    FLAT, a_film, a_rule, a_signed_release, a_volume, arrive, become_complete, rows_of, work_off,
+    FLAT,
+    a_film,
+    a_rule,
+    a_signed_release,
+    a_volume,
+    arrive,
+    become_complete,
+    rows_of,
+    work_off,
 )  # fmt: skip
 from diascope.testing.service import a_service
 

@@ -14,6 +14,7 @@ from diascope.serve.http.events import MEDIA, Events, Listening
 from diascope.serve.http.fields import Answer, InPath, Time
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page, Paged, listed
+from diascope.serve.jobs.kinds.query import SEALED
 from diascope.serve.jobs.queue import ENDED
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -148,8 +149,13 @@ def retry_job(asked: Who, once: Once, job: InPath) -> Job:
 
 
 def shown(row: RowMapping) -> Job:
-    """A job as the API writes it."""
-    return Job.model_validate({**row, "project": row["project_id"]})
+    """A job as the API writes it; what is sealed stays with those who may open it."""
+    open_ = {key: _open(row[key]) for key in ("payload", "result")}
+    return Job.model_validate({**row, **open_, "project": row["project_id"]})
+
+
+def _open(content: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if content is None else {key: value for key, value in content.items() if key != SEALED}
 
 
 def _found(asked: Asked, job: str) -> Job:

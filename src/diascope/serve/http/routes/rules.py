@@ -1,4 +1,4 @@
-"""Routing rules: which release reads what arrives and where results go; written, ordered, tried without doing anything."""
+"""Routing rules: which release reads what arrives, where results go; written, ordered, tried without doing anything."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Said(Answer):
     """Whether its release would read the series."""
     failed: list[str]
     """Each condition that is not kept, with the value that was there."""
-    read: str
+    release: str
     """Label of the release."""
     send: list[dict[str, Any]]
     """Where the results would go."""

@@ -18,10 +18,10 @@ from diascope.serve.service import Service
 TRIES = 10
 LANE = "sending"
 
-PULLERS = {"dimse": "diascope.serve.dimse.pulling"}
-"""Kind of peer to the module whose `pull(service, peer, wanted, context)` returns what arrived, as JSON."""
+PULLERS = {"dimse": "diascope.serve.dimse.fetching"}
+"""Kind of peer to the module whose `pull(service, peer, wanted, by)` returns what arrived, as JSON."""
 
-Pull = Callable[[Service, Peer, Mapping[str, Any], Context], Mapping[str, Any]]
+Pull = Callable[[Service, Peer, Mapping[str, Any], str], Mapping[str, Any]]
 
 
 def run(service: Service, job: Job, context: Context) -> None:
@@ -40,4 +40,4 @@ def run(service: Service, job: Job, context: Context) -> None:
     except (ImportError, ValueError, AttributeError) as error:
         raise DataRefused("nothing here pulls from such a peer", given=row.kind) from error
     peer = Peer(row.id, row.name, row.kind, row.settings, row.project_id)
-    context.done(job, pull(service, peer, job.payload, context))
+    context.done(job, pull(service, peer, job.payload, job.by))

@@ -18,6 +18,7 @@ from diascope.serve.database.tables import deliveries, instances, peers, result_
 from diascope.serve.jobs.queue import Job
 from diascope.serve.jobs.worker import Context
 from diascope.serve.outgoing.parcel import Parcel, Peer
+from diascope.serve.outgoing.telling import Declined
 from diascope.serve.service import Service
 
 TRIES = 300
@@ -27,7 +28,7 @@ LANE = "sending"
 OBJECTS = ("seg", "sr", "sc", "pdf")
 
 SENDERS = {
-    "dimse": "diascope.serve.dimse.sending",
+    "dimse": "diascope.serve.dimse.delivering",
     "dicomweb": "diascope.serve.outgoing.stow",
     "mllp": "diascope.serve.outgoing.hl7",
     "fhir": "diascope.serve.outgoing.fhir",
@@ -53,6 +54,9 @@ def run(service: Service, job: Job, context: Context) -> None:
     try:
         sender(peer.kind)(service, peer, parcel)
     except DiascopeError as error:
+        if isinstance(error, Declined):  # the same again would be declined again
+            gave_up(service, job, context, error)
+            return
         reason = f"try {job.attempt}: {error.wrong}"
         service.database.change(lambda connection: _noted(service, connection, job, "waiting", reason))
         raise

@@ -1,0 +1,52 @@
+"""What a crash leaves is removed when the service starts: drafts, objects and identities that no row names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import select
+
+from diascope.serve.database.identity_tables import orders
+from diascope.serve.database.tables import instances, studies
+from diascope.serve.incoming.deleting import forget_absent
+from diascope.serve.service import Service
+
+BATCH = 500
+
+OTHERS_MAY_WRITE = 3600.0
+"""Seconds that an object may wait for its row where other hosts write into the same archive."""
+
+
+def sweep(service: Service) -> int:
+    """Remove drafts that nobody finished, objects and identities whose transaction never happened.
+
+    Returns:
+        How many were removed.
+    """
+
+    def known(keys: Sequence[str]) -> set[str]:
+        with service.database.reading() as connection:
+            return set(connection.execute(select(instances.c.key).where(instances.c.key.in_(keys))).scalars())
+
+    removed = service.archive.sweep(known, 0.0 if service.database.is_sqlite else OTHERS_MAY_WRITE)
+    absent = [uid for uids in _identified(service) for uid in _absent(service, uids)]
+    return removed + sum(forget_absent(service, uid) for uid in absent)
+
+
+def _identified(service: Service) -> Iterator[Sequence[str]]:
+    """UIDs of studies that have an identity, in batches."""
+    last = ""
+    while True:
+        query = select(orders.c.study_uid).where(orders.c.study_uid > last).order_by(orders.c.study_uid).limit(BATCH)
+        with service.identities.database.reading() as connection:
+            uids = list(connection.execute(query).scalars())
+        if not uids:
+            return
+        yield uids
+        last = uids[-1]
+
+
+def _absent(service: Service, uids: Sequence[str]) -> list[str]:
+    with service.database.reading() as connection:
+        there = set(connection.execute(select(studies.c.uid).where(studies.c.uid.in_(uids))).scalars())
+    return [uid for uid in uids if uid not in there]

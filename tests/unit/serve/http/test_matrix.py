@@ -1,0 +1,131 @@
+"""Every route asked by everybody equals the written matrix (C1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from diascope.serve.access.operations import OPERATIONS, ROLES, SESSION_ONLY, Operation
+from diascope.serve.http.routing import routers
+from diascope.testing.calls import ROUTES, SAMPLES
+from diascope.testing.web import ORIGIN, OTHER, OWN, Browser, Site, a_site
+
+NOT_YET = frozenset(
+    """
+    studies.list studies.read studies.move studies.delete studies.export instances.read instances.store instances.send
+    rendered.read identities.read identities.search findings.list findings.read findings.send predictions.request
+    readings.list readings.read readings.write feedback.list feedback.write datasets.list datasets.read datasets.write
+    datasets.measure datasets.delete plans.list plans.read plans.write plans.delete runs.list runs.read runs.start
+    runs.delete evaluations.list evaluations.read evaluations.start evaluations.delete releases.build releases.list
+    releases.read releases.export releases.sign releases.serve releases.withdraw
+    """.split()
+)
+"""Operations of the matrix that no route has yet; it must shrink to nothing."""
+
+
+def test_each_route_names_an_operation_of_the_matrix_and_each_operation_has_a_route() -> None:
+    """C1: a route that is missing from the matrix fails, and so does an operation that nothing asks."""
+    assert [route for route in ROUTES if route[2] not in OPERATIONS] == []
+    assert frozenset(OPERATIONS) - {operation for _, _, operation in ROUTES} == NOT_YET
+    assert {route[:2] for route in ROUTES} == SAMPLES.keys(), "each route has a sample in testing/calls.py"
+
+
+def test_nothing_is_reached_beside_the_routes(tmp_path: Path) -> None:
+    """C1: the application has no route that the framework added, and a router holds routes only."""
+    site = a_site(tmp_path)
+    assert all(isinstance(route, APIRoute) for _, router in routers() for route in router.routes)
+    for path in ("/docs", "/redoc", "/openapi.json", "/api/v1/docs", "/"):
+        assert site.nobody().send("GET", f"{ORIGIN}{path}").status_code == 404
+
+
+def expected(operation: Operation, role: str, project: str, by_token: bool) -> str:
+    """What the table says, read without the code that decides: done, 403 or 404."""
+    answer = operation.answers[role]
+    if operation.of == "anyone":
+        return "done"
+    if answer == "-" or (by_token and operation.name in SESSION_ONLY):
+        return "403"
+    if answer != "own" or project == OWN:
+        return "done"
+    kin = [OPERATIONS.get(f"{operation.noun}.{verb}") for verb in ("list", "read")]
+    return "403" if any(one is not None and one.answers[role] == "all" for one in kin) else "404"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_route_is_as_the_matrix_says(role: str, tmp_path: Path) -> None:
+    """C1: role x route x own and other project."""
+    site, wrong = a_site(tmp_path), []
+    for method, path, name in ROUTES:
+        for project in (OWN, OTHER):
+            who = site.someone(role)
+            call = SAMPLES[method, path](site, project, who)
+            answer = call.send(who, method)
+            wanted = expected(OPERATIONS[name], role, project, by_token=role == "service")
+            if call.own and wanted == "404":  # a list is shown, without what is of others
+                wanted, shown = "done", False
+            else:
+                shown = wanted == "done"
+            found = str(answer.status_code) if answer.status_code >= 300 else "done"
+            if found != wanted or (call.own and found == "done" and (call.own in answer.text) is not shown):
+                wrong.append((method, path, name, project, wanted, answer.status_code, answer.text[:200]))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("who", ["nobody", "expired token", "revoked token", "disabled user", "ended session"])
+def test_whoever_is_not_logged_in_does_nothing(who: str, tmp_path: Path) -> None:
+    """C1: no login, an expired or revoked token, a disabled user, a session that was ended."""
+    site, wrong = a_site(tmp_path), []
+    for method, path, name in ROUTES:
+        sent = SAMPLES[method, path](site, OWN, site.nobody())
+        answer = sent.send(_stranger(site, who), method)
+        wanted = "done" if OPERATIONS[name].of == "anyone" else "401"
+        found = str(answer.status_code) if answer.status_code >= 300 else "done"
+        if found != wanted:
+            wrong.append((method, path, wanted, answer.status_code, answer.text[:200]))
+    assert wrong == []
+
+
+def _stranger(site: Site, kind: str) -> Browser:
+    if kind == "nobody":
+        return site.nobody()
+    if kind == "disabled user":
+        return site.with_session(site.user("administrator", disabled=True))
+    if kind == "ended session":
+        found = site.someone("administrator")
+        assert found.send("DELETE", "/me/sessions").status_code == 204
+        return Browser(site.app, found.headers, found.cookies)
+    found = site.with_token(site.user("administrator"), "administrator")
+    if kind == "revoked token":
+        token = site.someone("administrator").get("/tokens", params={"user": found.user}).json()["items"][0]["id"]
+        assert site.someone("administrator").send("DELETE", f"/tokens/{token}").status_code == 200
+    else:
+        site.clock.forward(2 * 86400)
+    return found
+
+
+def test_a_one_time_password_opens_nothing_but_the_way_to_a_new_one(tmp_path: Path) -> None:
+    """C1: whoever must change the password may do that, look at the own account, and log out."""
+    site = a_site(tmp_path)
+    who = site.someone("administrator", must_change=True)
+    assert who.get("/users").status_code == 403
+    assert who.get("/me").json()["must_change"] is True
+    changed = who.send("PUT", "/me/password", json={"old": "brass-lantern-orbit-79", "new": "copper-meadow-violin-31"})
+    assert changed.status_code == 200
+    who.headers["X-CSRF-Token"] = changed.json()["csrf"]
+    assert who.get("/users").status_code == 200
+
+
+def test_why_something_may_not_be_done_is_explained(tmp_path: Path) -> None:
+    """C1: "why may I not?" names the roles that may; of a project of others it tells nothing that is not told of none."""
+    who = a_site(tmp_path).someone("reader")
+    said = who.get("/me/rights", params={"operation": "users.write"}).json()["items"][0]
+    assert not said["allowed"]
+    assert "administrator" in said["why"]
+    assert said["roles"] == ["administrator"]
+    asked = [{"operation": "studies.read", "project": project} for project in (OTHER, "nowhere")]
+    other, none = (who.get("/me/rights", params=one).json()["items"][0] for one in asked)
+    assert {**other, "project": ""} == {**none, "project": ""}
+    assert len(who.get("/me/rights").json()["items"]) == len(OPERATIONS)
+    assert who.get("/me/rights", params={"operation": "studies.raed"}).status_code == 404
