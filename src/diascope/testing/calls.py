@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi.routing import APIRoute
 from sqlalchemy import Table, insert, select
 
 from diascope.serve.access import tokens
 from diascope.serve.access.matrix import Caller
 from diascope.serve.audit import Event
 from diascope.serve.database import tables
+from diascope.serve.http.asking import OPERATION
+from diascope.serve.http.routing import routers
 from diascope.serve.jobs.kinds.query import sealed
 from diascope.testing.web import PASSWORD, Browser, Site
 
@@ -40,6 +43,15 @@ class Call:
         """Ask."""
         return who.send(method, self.path, json=self.json, params=dict(self.query), **more)
 
+
+ROUTES = [
+    (method, prefix + route.path, str((route.openapi_extra or {}).get(OPERATION, "")))
+    for prefix, router in routers()
+    for route in router.routes
+    if isinstance(route, APIRoute)
+    for method in sorted(route.methods - {"HEAD"})
+]
+"""Method, address and operation of every route, also of those that the description leaves out."""
 
 Sample = Callable[[Site, str, Browser], Call]
 """Makes the objects of a request in a project, for somebody who asks."""

@@ -79,7 +79,7 @@ class Browser:
 
             async def one(method: str, path: str, more: dict[str, Any]) -> httpx.Response:
                 headers = {**self.headers, **more.pop("headers", {})}
-                path = path if path.startswith(("/health", "/metrics", "/dicom", "/api")) else f"/api/v1{path}"
+                path = path if path.startswith(("/health", "/metrics", "/dicom", "/api", "http")) else f"/api/v1{path}"
                 return await client.request(method, path, headers=headers, **more)
 
             found = list(await asyncio.gather(*(one(*each) for each in requests)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 import threading
 import time
@@ -38,6 +39,9 @@ ASSOCIATIONS = 32
 
 ARTIM, IDLE = 10.0, 60.0
 """Seconds until an association is asked for, and between messages."""
+
+DESCRIPTORS = 8192
+"""Open files that the process may have, where the machine lets it."""
 
 DRAIN = 15.0
 """Seconds that associations have to end in when the node stops (G4)."""
@@ -85,6 +89,7 @@ class Node:
         """
         settings = self.service.settings
         context = security.accepting(settings)
+        _room_for_descriptors()
         try:
             address = (settings.dicom_host, settings.dicom_port)
             self._listener = Listener(address, context, self.entity.acse_timeout or ARTIM, self._welcome)
@@ -236,6 +241,14 @@ class Node:
             link.answer(message, context, 0xA700, ErrorComment=error.wrong[:64])
         else:
             link.answer(message, context, 0x0000)
+
+
+def _room_for_descriptors() -> None:
+    """Strangers that keep connections open must not keep the databases from opening files (C9)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @cache

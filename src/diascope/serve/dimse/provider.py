@@ -210,6 +210,12 @@ class Provider(DULServiceProvider):
             self.socket.send(b"\x07\0\0\0\0\4\0\0\2\0")  # A-ABORT by the provider, no reason (PS3.8 9.3.8)
             self.socket.close()
 
+    def _is_transport_event(self) -> bool:
+        if self.state_machine.current_state == "Sta13" and self.socket is not None:
+            self.socket.close()  # all was said; what still comes is not read
+            return True
+        return super()._is_transport_event()
+
     def _process_recv_primitive(self) -> bool:
         waiting = self.to_provider_queue.queue
         if waiting and isinstance(waiting[0], Outflow):

@@ -23,7 +23,6 @@ from diascope.formats.dicomio.decoder import Decoder
 from diascope.formats.dicomio.uids import is_uid
 from diascope.serve.audit import Event
 from diascope.serve.database.tables import instances
-from diascope.serve.incoming.committing import Committer
 from diascope.serve.incoming.decoding import strict_decoder
 from diascope.serve.incoming.storing import Arrival, Origin, Outcome, met, store
 from diascope.serve.service import Service
@@ -103,7 +102,6 @@ class Receiving:
     def __init__(self, service: Service, decoder: Decoder | None = None) -> None:
         self.service = service
         self.decoder = decoder or strict_decoder()
-        self._committer: Committer[Arrival, Outcome] = Committer(lambda arrivals: store(service, arrivals))
 
     def receive(self, draft: Draft, origin: Origin, expected: Expected | None = None) -> Received:
         """Take in an object that was written into a draft. The draft is kept or dropped when this returns.
@@ -168,7 +166,7 @@ class Receiving:
 
     def _indexed(self, arrival: Arrival) -> Outcome:
         try:
-            return self._committer.submit(arrival)
+            return store(self.service, [arrival])[0]
         except BaseException:
             self._drop_unless_indexed(arrival.stored.key)
             raise

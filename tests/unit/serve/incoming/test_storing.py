@@ -127,16 +127,16 @@ def test_the_kernel_sees_the_same_order(tmp_path: Path) -> None:
     calls = "fsync,fdatasync,rename,renameat,renameat2,write"
     command = ["strace", "-f", "-y", "-o", str(trace), "-e", f"trace={calls}", sys.executable, "-c", STRACED]
     subprocess.run([*command, str(tmp_path / "root")], check=True, capture_output=True, timeout=300)
-    seen: list[str] = []
+    last: dict[str, int] = {}
     acknowledged = 0
-    for line in trace.read_text(errors="replace").splitlines():
+    for number, line in enumerate(trace.read_text(errors="replace").splitlines()):
         if "ACKNOWLEDGED" in line:
             acknowledged += 1
-            order = [seen.index(one) for one in ("file", "rename", "folder", "identity", "index")]
-            assert order == sorted(order), seen
-            seen.clear()
-        elif (call := _call(line)) and (call not in seen):
-            seen.append(call)
+            order = [last[one] for one in ("file", "rename", "folder", "identity", "index")]
+            assert order == sorted(order), last
+            last.clear()
+        elif call := _call(line):
+            last[call] = number
     assert acknowledged == 5
 
 

@@ -51,13 +51,13 @@ class Begun(Answer):
     """When it ends, however much it is used."""
 
 
-class Alive(Answer):
+class CurrentSession(Answer):
     """The session of this request."""
 
     csrf: str
-    """Send it as `X-CSRF-Token` with every request that changes something."""
-    begun: Time
-    """When somebody logged in."""
+    """Send it as `X-CSRF-Token` with every request that changes something; empty with a token, which needs none."""
+    begun: Time | None
+    """When somebody logged in; null with a token, which is no session."""
 
 
 @router.post("/session", status_code=201, openapi_extra=operation("session.login"))
@@ -78,10 +78,12 @@ def log_in(
 
 
 @router.get("/session", openapi_extra=operation("me.read"))
-def read_session(request: Request, asked: Who) -> Alive:
+def read_session(request: Request, asked: Who) -> CurrentSession:
     """The session of this request, for a page that was loaded anew."""
+    if asked.caller.scopes is not None:
+        return CurrentSession(csrf="", begun=None)
     found = session_of(request)
-    return Alive(csrf=logins.csrf_of(cookie_of(request)), begun=utc(found.created))
+    return CurrentSession(csrf=logins.csrf_of(cookie_of(request)), begun=utc(found.created))
 
 
 @router.delete("/session", status_code=204, openapi_extra=operation("me.logout"))
