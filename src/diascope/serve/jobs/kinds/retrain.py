@@ -46,8 +46,8 @@ def run(service: Service, job: Job, context: Context) -> None:
         Stopped: When it was cancelled.
     """
     command = _command(service, job)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryDirectory(prefix="diascope-train-") as folder:
-        with _child(command, out, service.settings.threads_for_training, Path(folder)) as process:
+    with tempfile.TemporaryFile() as out:
+        with _child(command, out, service.settings.threads_for_training, service.workspace.root) as process:
             news = News(process.stderr)
             _wait(process, news, context)
         out.seek(0)
@@ -96,7 +96,7 @@ def _command(service: Service, job: Job) -> list[str]:
     if verb not in VERBS:
         raise BadUsage("no such verb can be run as a job", given=verb, todo=f"Choose of {', '.join(VERBS)}")
     for one in arguments:
-        if not isinstance(one, str) or one.split("=")[0] in OURS or (one.startswith("-w") and one != "--without"):
+        if not isinstance(one, str) or one.split("=")[0] in OURS or one.startswith("-w"):
             raise BadUsage("this option can't be given here", given=one)
     where = ["--workspace", str(service.workspace.root), "--json"]
     return [sys.executable, "-P", "-m", "diascope", verb, *where, *arguments]
