@@ -71,8 +71,10 @@ STEMS = ("Kanarienvogel", "Voegelchen", "KNRQ7X-", "ACCNKNR", "鸘鸝鸜鸞")
 
 
 def leaks(where: dict[str, bytes], canaries: list[Patient]) -> list[tuple[str, str]]:
-    """What was found where: beginnings of names and numbers in every form, birth dates where no digit is beside them."""
-    dates = re.compile(b"(?<![0-9A-Za-z.])(" + b"|".join({one.born.encode() for one in canaries}) + b")(?![0-9A-Za-z.])")
+    """What was found where: stems of names and numbers in every form, birth dates where no digit is beside them."""
+    dates = re.compile(
+        b"(?<![0-9A-Za-z.])(" + b"|".join({one.born.encode() for one in canaries}) + b")(?![0-9A-Za-z.])"
+    )
     found = []
     for name, content in where.items():
         for stem in STEMS:
@@ -141,7 +143,10 @@ def _nothing_leaks(folder: Path, capfd: pytest.CaptureFixture[str], count: int) 
     site, canaries = a_site(folder, lookups_per_minute=100_000), patients(count)
     where: dict[str, bytes] = {}
     with everything_logged() as logged, served(site.app) as address:
-        steward, others = site.someone("steward"), {role: site.someone(role) for role in ("administrator", "researcher")}
+        steward, others = (
+            site.someone("steward"),
+            {role: site.someone(role) for role in ("administrator", "researcher")},
+        )
         for number, patient in enumerate(canaries):
             _arrives(site, steward, number, patient)
             _asked_for(site, steward, patient, number)
@@ -196,7 +201,9 @@ def _asked_for(site: Site, steward: Browser, patient: Patient, number: int) -> N
     steward.get("/dicom-web/studies", params={"AccessionNumber": patient.accession, "fuzzymatching": patient.chinese})
     if number < 5:
         peer = a_peer(site, OWN)
-        asked = steward.post(f"/peers/{peer}/queries", json={"patient_name": patient.chinese, "patient_id": patient.number})
+        asked = steward.post(
+            f"/peers/{peer}/queries", json={"patient_name": patient.chinese, "patient_id": patient.number}
+        )
         assert asked.status_code == 202
         assert not leaks({"job": asked.content}, [patient])
 
@@ -207,7 +214,9 @@ def _goes_wrong(site: Site, steward: Browser, patient: Patient, place: str) -> N
     nobody = site.nobody()
     nobody.post("/session", json={"name": f"{name} {patient.chinese}", "password": patient.number})
     nobody.get(f"/studies/{name}/{chinese}", headers={"Authorization": f"Bearer {patient.number}"})
-    steward.get(f"/jobs/{patient.number}", headers={"X-Patient": name, "User-Agent": name, "Referer": f"http://x/{name}"})
+    steward.get(
+        f"/jobs/{patient.number}", headers={"X-Patient": name, "User-Agent": name, "Referer": f"http://x/{name}"}
+    )
     steward.get("/jobs", params={"kind": name, "state": patient.chinese, "after": patient.accession})
     steward.get("/audit", params={"actor": name, "action": patient.number})
     steward.get(f"/dicom-web/studies/{patient.born}.1/series", params={name: patient.chinese})

@@ -14,8 +14,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from diascope.serve.access.operations import OPERATIONS
 import diascope.testing.dicomweb_calls  # noqa: F401  registers its samples
+from diascope.serve.access.operations import OPERATIONS
 from diascope.testing.calls import ROUTES
 from diascope.testing.web import Browser, Site, a_site
 
@@ -92,7 +92,10 @@ def test_fuzzed_in_sequences(tmp_path: Path) -> None:
             case.validate_response(response, checks=CHECKS[:-1])
 
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=300, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+        Machine,
+        settings=settings(
+            max_examples=300, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
     )
 
 
@@ -138,5 +141,3 @@ def _headers(site: Site, case: Any) -> dict[str, str]:
     who: Browser = site.someone(next(one for one in roles if OPERATIONS[name].answers[one] != "-"))
     (cookie,) = who.cookies.items()
     return {**who.headers, "Cookie": "=".join(cookie)}
-
-
