@@ -31,8 +31,13 @@ CHECKS = [
 ]
 """All but `positive_data_acceptance`: some bodies that fit the schema make no sense (a rule that nothing can keep)."""
 
+OWN_WORDS = ("get /health/ready", "post /dicom-web/studies", "post /dicom-web/studies/{study}")
+"""What they answer where something is wrong, their own standards say."""
+
 MODES = {"positive": schemathesis.GenerationMode.POSITIVE, "negative": schemathesis.GenerationMode.NEGATIVE}
-OPERATION_OF = {(method, path): name for method, path, name in ROUTES}
+OPERATION_OF = {(method, path.replace(":path}", "}")): name for method, path, name in ROUTES}
+ELSEWHERE = frozenset({"POST /dicom-web/studies", "POST /dicom-web/studies/{study}"})
+"""Their bodies are multipart/related; what breaks those is in tests/unit/serve/dicomweb."""
 
 
 def test_the_description_is_valid_and_complete(tmp_path: Path) -> None:
@@ -50,7 +55,7 @@ def test_the_description_is_valid_and_complete(tmp_path: Path) -> None:
                 wanting.append(f"{where}: no operation")
             for status, said in route["responses"].items():
                 schema = said.get("content", {}).get("application/json", {}).get("schema")
-                if (status == "default" or status >= "400") and schema != envelope and path != "/health/ready":
+                if (status == "default" or status >= "400") and schema != envelope and where not in OWN_WORDS:
                     wanting.append(f"{where}: {status} is not the envelope")
             wanting += [
                 f"{where}: {one['name']} is not described"
@@ -103,6 +108,8 @@ def _fuzzed(site: Site, mode: schemathesis.GenerationMode, examples: int) -> Non
     failures = []
     for found in _schema(site).get_all_operations():
         operation = found.ok()
+        if operation.label in ELSEWHERE:
+            continue
 
         @settings(
             max_examples=examples,
