@@ -82,7 +82,7 @@ def test_orthanc_as_a_client(tmp_path: Path) -> None:
             assert uids(1)[0] in json.dumps(found)
             for one in pacs.get("/instances"):
                 pacs.http.delete(f"/instances/{one}").raise_for_status()
-            pacs.post("/dicom-web/servers/ours/wado", [{"Study": uids(1)[0]}])
+            pacs.post("/dicom-web/servers/ours/retrieve", {"Resources": [{"Study": uids(1)[0]}], "Synchronous": True})
             back = [pacs.http.get(f"/instances/{one}/file").content for one in pacs.get("/instances")]
             assert {pydicom.dcmread(io.BytesIO(one)).SOPInstanceUID for one in back} == {uids(1, 1, n)[2] for n in range(1, 6)}
             assert all(np.array_equal(pydicom.dcmread(io.BytesIO(one)).pixel_array, GREY) for one in back)

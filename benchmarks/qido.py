@@ -1,0 +1,215 @@
+"""Pages of studies (QIDO-RS) over 1,000 and over 100,000 studies, through the whole application in one process.
+
+    python benchmarks/qido.py --rounds 100
+
+What a request does is done: who asks, the search, identities of the page, the audit record with its fsync, the answer
+as JSON. The index is filled in bulk: studies of patients who have two each, two series of four instances. Pages are
+asked for in turns, in an order by lot, so that what the machine does beside it falls on all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from recording.rows import commit, machine
+from sqlalchemy import insert
+
+from diascope.serve.database.tables import instances, series, studies
+from diascope.serve.http.app import application
+from diascope.serve.http.routing import routers
+from diascope.serve.identities import Identity
+from diascope.serve.service import FIRST_PROJECT, Service
+from diascope.testing.service import a_service
+from diascope.testing.web import Site, a_site
+
+NAMES = ("Smith", "Miller", "Weber", "Rossi", "Wang", "Nakamura", "Garcia", "Novak", "Silva", "Jensen")
+DESCRIPTIONS = (
+    "CT chest",
+    "MR head",
+    "CT abdomen",
+    "MR spine",
+    "XR chest",
+    "US neck",
+    "MG screening",
+    "PET whole body",
+)
+MODALITIES = ("CT", "MR", "CT", "MR", "DX", "US", "MG", "PT")
+ROOT = "1.2.826.0.1.3680043.10.9999"
+BATCH = 2000
+SERIES, INSTANCES = 2, 4
+"""Of a study, and of a series."""
+
+
+def main() -> None:
+    """Fill, measure, print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=100, help="requests of each page")
+    parser.add_argument("--folder", type=Path, help="keeps what was filled, for another run")
+    parser.add_argument("--studies", type=int, nargs="+", default=[1_000, 100_000])
+    options = parser.parse_args()
+    taken: list[dict[str, list[float]]] = []
+    for count in options.studies:
+        with tempfile.TemporaryDirectory() as fresh:
+            site = filled(Path(options.folder or fresh) / str(count), count)
+            taken.append(asyncio.run(measured(site, count, options.rounds)))
+            site.service.close()
+    print(f"\n{machine()}; commit {commit()}; {options.rounds} requests a page; ms\n")
+    heads = [f"{count:,} studies: p50, p95" for count in options.studies]
+    print("| page |", " | ".join(heads), "| growth of p50 |")
+    print("|---|" + "---|" * (len(heads) + 1))
+    for name in taken[0]:
+        cells = [f"{statistics.median(one[name]):.1f}, {percentile(one[name], 95):.1f}" for one in taken]
+        growth = statistics.median(taken[-1][name]) / statistics.median(taken[0][name])
+        print(f"| {name} |", " | ".join(cells), f"| {growth:.2f} |")
+    worst = max(percentile(values, 95) for values in taken[-1].values())
+    print(f"\nThe slowest p95 of {options.studies[-1]:,} studies: {worst:.1f} ms")
+
+
+def filled(folder: Path, count: int) -> Site:
+    """A site with so many studies."""
+    if folder.is_dir():
+        service = a_service(folder, lookups_per_minute=10**9)
+        return Site(service, application(service, routers()))
+    site, start = a_site(folder, lookups_per_minute=10**9), time.perf_counter()
+    fill(site.service, count)
+    print(f"{count} studies were filled in within {time.perf_counter() - start:.0f} s", flush=True)
+    return site
+
+
+def pages(count: int, lot: random.Random) -> dict[str, str]:
+    """Addresses by name, other values each time."""
+    number = lot.randrange(count)
+    day, family, given = _date(number), *_name(number // 2).split("^")
+    return {
+        "the first 100": "/studies?limit=100",
+        "the first 25": "/studies?limit=25",
+        "25 from the middle on": f"/studies?limit=25&offset={count // 2}",
+        "CT of a day": f"/studies?StudyDate={day}&ModalitiesInStudy=CT&limit=25",
+        "MR of a month": f"/studies?StudyDate={day[:6]}01-{day[:6]}31&ModalitiesInStudy=MR&limit=25",
+        "a patient number": f"/studies?PatientID=P{number // 2:06d}",
+        "a name and its beginning": f"/studies?PatientName={family}^{given[:4]}*&limit=25",
+        "an accession number": f"/studies?AccessionNumber=A{number:07d}",
+        "a study": f"/studies?StudyInstanceUID={ROOT}.{number}",
+        "a description, wildcard, frequent": "/studies?StudyDescription=*chest*&limit=25",
+        "a description, wildcard, nowhere": "/studies?StudyDescription=*elbow*&limit=25",
+        "a modality that there is not": "/studies?ModalitiesInStudy=XA&limit=25",
+        "the series of a study": f"/studies/{ROOT}.{number}/series",
+        "the instances of a series": f"/studies/{ROOT}.{number}/series/{ROOT}.{number}.1/instances",
+        "the first 25 series of CT": "/series?Modality=CT&limit=25",
+    }
+
+
+async def measured(site: Site, count: int, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each request, by page."""
+    browser = site.someone("reader")
+    taken: dict[str, list[float]] = {}
+    lot = random.Random(0)
+    transport = httpx.ASGITransport(site.app, client=("192.0.2.7", 40000))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://diascope.test", headers=browser.headers, cookies=browser.cookies
+    ) as client:
+        for turn in range(rounds + 3):
+            asked = list(pages(count, lot).items())
+            for name, address in lot.sample(asked, len(asked)):
+                start = time.perf_counter()
+                answer = await client.get(f"/dicom-web{address}")
+                milliseconds = 1000 * (time.perf_counter() - start)
+                assert answer.status_code in (200, 204), (name, answer.text)
+                if turn >= 3:  # the first ones warm up
+                    taken.setdefault(name, []).append(milliseconds)
+    return {name: taken[name] for name, _ in asked}
+
+
+def fill(service: Service, count: int) -> None:
+    """Studies with their identities, in bulk."""
+    for start in range(0, count, BATCH):
+        numbers = range(start, min(start + BATCH, count))
+        people = {number: _identity(number) for number in numbers}
+        names = {number: service.identities.pseudonym(people[number]) for number in numbers}
+
+        def identities(connection: Any, people: dict[int, Identity] = people, names: dict[int, str] = names) -> None:
+            for number, identity in people.items():
+                # `keep` is a transaction each; this is what it does inside
+                service.identities._keep(connection, f"{ROOT}.{number}", names[number], identity)
+
+        service.identities.database.change(identities)
+
+        def index(connection: Any, numbers: range = numbers, names: dict[int, str] = names) -> None:
+            connection.execute(insert(studies), [_study(number, names[number]) for number in numbers])
+            connection.execute(insert(series), [row for number in numbers for row in _series(number)])
+            connection.execute(insert(instances), [row for number in numbers for row in _instances(number)])
+
+        service.database.change(index)
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """A percentile, the next value above."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+
+
+def _identity(number: int) -> Identity:
+    patient = number // 2
+    birth = f"{1930 + patient % 80}{patient % 12 + 1:02d}{patient % 28 + 1:02d}"
+    return Identity(
+        name=_name(patient), number=f"P{patient:06d}", birth_date=birth, sex="FM"[patient % 2],
+        accession=f"A{number:07d}", study_number=f"S{number}", referring="Doctor^Anna",
+    )  # fmt: skip
+
+
+def _name(patient: int) -> str:
+    return f"{NAMES[patient % len(NAMES)]}^{_given(patient)}"
+
+
+def _given(patient: int) -> str:
+    """A word of letters, another one for each patient."""
+    return "".join("abcdefghij"[int(digit)] for digit in f"{patient:06d}"[::-1]).capitalize()
+
+
+def _date(number: int) -> str:
+    day = number * 7919 % 3000
+    return f"{2016 + day // 360}{day % 360 // 30 + 1:02d}{day % 30 % 28 + 1:02d}"
+
+
+def _study(number: int, patient: str) -> dict[str, Any]:
+    return {
+        "id": number + 1, "uid": f"{ROOT}.{number}", "project_id": FIRST_PROJECT, "patient": patient,
+        "date": _date(number), "time": f"{number % 24:02d}{number % 60:02d}00",
+        "description": f"{DESCRIPTIONS[number % 8]} {number % 97}", "attributes": {"TimezoneOffsetFromUTC": "+0100"},
+        "created": 1.8e9, "changed": 1.8e9,
+    }  # fmt: skip
+
+
+def _series(number: int) -> Iterator[dict[str, Any]]:
+    scan = {"Manufacturer": "Maker", "ProtocolName": "routine", "SliceThickness": "1.0", "PixelSpacing": "0.7\\0.7"}
+    for at in range(SERIES):
+        yield {
+            "id": number * SERIES + at + 1, "study_id": number + 1, "uid": f"{ROOT}.{number}.{at + 1}",
+            "modality": MODALITIES[number % 8], "body_part": "CHEST", "description": "axial", "number": at + 1,
+            "attributes": scan, "arrived": 1.8e9,
+        }  # fmt: skip
+
+
+def _instances(number: int) -> Iterator[dict[str, Any]]:
+    image = {"BitsAllocated": "16", "ImagePositionPatient": "0\\0\\1", "PixelSpacing": "0.7\\0.7"}
+    for at in range(SERIES):
+        for slice_ in range(INSTANCES):
+            uid = f"{ROOT}.{number}.{at + 1}.{slice_ + 1}"
+            yield {
+                "series_id": number * SERIES + at + 1, "uid": uid, "sop_class": "1.2.840.10008.5.1.4.1.1.2",
+                "syntax": "1.2.840.10008.1.2.1", "number": slice_ + 1, "rows": 512, "columns": 512, "frames": 1,
+                "attributes": image, "size": 525_000, "sha256": "0" * 64, "key": f"00/{uid}", "received": 1.8e9,
+            }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
