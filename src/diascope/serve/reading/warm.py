@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from diascope.core.errors import DiascopeError, UnknownName
-from diascope.formats.dicomio.decoder import decoder
 from diascope.serve.reading.served import NotServed, must_be_served
 from diascope.serve.rules.keeping import in_force, read_rules
 from diascope.serve.service import Service
@@ -72,7 +71,6 @@ class Warm:
 
     def prepare(self) -> None:
         """Load what the rules name before the first study comes; what can't be loaded says so when it is asked."""
-        decoder().refill()  # its children take half a second to start
         try:
             rules = read_rules(self.service.settings.rules) if self.service.settings.rules else []
             with self.service.database.reading() as connection:
