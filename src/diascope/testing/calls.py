@@ -31,6 +31,8 @@ class Call:
         path: Of the request, below the API.
         json: Its body; None without one.
         query: Its query.
+        content: Its body, where that is no JSON.
+        kind: Media type of the content.
         own: For lists: what stands in the answer when the project's objects are shown, and only then.
     """
 
@@ -38,9 +40,13 @@ class Call:
     json: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
     own: str = ""
+    content: bytes | None = None
+    kind: str = ""
 
     def send(self, who: Browser, method: str, **more: Any) -> Any:
         """Ask."""
+        if self.content is not None:
+            more = {**more, "content": self.content, "headers": {**more.get("headers", {}), "Content-Type": self.kind}}
         return who.send(method, self.path, json=self.json, params=dict(self.query), **more)
 
 

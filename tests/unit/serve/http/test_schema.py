@@ -15,6 +15,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from diascope.serve.access.operations import OPERATIONS
+import diascope.testing.dicomweb_calls  # noqa: F401  registers its samples
 from diascope.testing.calls import ROUTES
 from diascope.testing.web import Browser, Site, a_site
 
@@ -118,7 +119,7 @@ def _fuzzed(site: Site, mode: schemathesis.GenerationMode, examples: int) -> Non
             continue
         except Exception as error:  # collected, so that one run shows all of them
             failures.append(f"{operation.label}: {_words(error)}")
-    assert failures == []
+    assert failures == [], "\n".join(failures)
 
 
 def _words(error: BaseException) -> str:

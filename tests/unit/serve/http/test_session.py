@@ -9,6 +9,7 @@ import pytest
 
 from diascope.serve.access.operations import OPERATIONS
 from diascope.serve.http.asking import COOKIE, CSRF
+import diascope.testing.dicomweb_calls  # noqa: F401  registers its samples
 from diascope.testing.calls import ROUTES, SAMPLES
 from diascope.testing.web import ORIGIN, OWN, PASSWORD, Browser, a_site
 
