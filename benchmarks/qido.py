@@ -21,13 +21,17 @@ from typing import Any
 
 import httpx
 from recording.rows import commit, machine
-from sqlalchemy import insert
+from sqlalchemy import Connection, Table, insert
 
+from diascope.serve import identities as inside
+from diascope.serve.database.identity_tables import orders, people, words
+from diascope.serve.database.opening import Database
 from diascope.serve.database.tables import instances, series, studies
 from diascope.serve.http.app import application
 from diascope.serve.http.routing import routers
-from diascope.serve.identities import Identity
+from diascope.serve.identities import Identities, Identity
 from diascope.serve.service import FIRST_PROJECT, Service
+from diascope.serve.words import KINDS, words_of
 from diascope.testing.service import a_service
 from diascope.testing.web import Site, a_site
 
@@ -133,22 +137,46 @@ def fill(service: Service, count: int) -> None:
     """Studies with their identities, in bulk."""
     for start in range(0, count, BATCH):
         numbers = range(start, min(start + BATCH, count))
-        people = {number: _identity(number) for number in numbers}
-        names = {number: service.identities.pseudonym(people[number]) for number in numbers}
+        rows = apart(service.identities, numbers)
+        insert_all(service.identities.database, rows)
+        patients = {row["study_uid"]: row["pseudonym"] for row in rows[orders]}
+        found: dict[Table, list[dict[str, Any]]] = {
+            studies: [_study(number, patients[f"{ROOT}.{number}"]) for number in numbers],
+            series: [row for number in numbers for row in _series(number)],
+            instances: [row for number in numbers for row in _instances(number)],
+        }
+        insert_all(service.database, found)
 
-        def identities(connection: Any, people: dict[int, Identity] = people, names: dict[int, str] = names) -> None:
-            for number, identity in people.items():
-                # `keep` is a transaction each; this is what it does inside
-                service.identities._keep(connection, f"{ROOT}.{number}", names[number], identity)
 
-        service.identities.database.change(identities)
+def insert_all(database: Database, rows: dict[Table, list[dict[str, Any]]]) -> None:
+    """Rows of several tables in one transaction."""
 
-        def index(connection: Any, numbers: range = numbers, names: dict[int, str] = names) -> None:
-            connection.execute(insert(studies), [_study(number, names[number]) for number in numbers])
-            connection.execute(insert(series), [row for number in numbers for row in _series(number)])
-            connection.execute(insert(instances), [row for number in numbers for row in _instances(number)])
+    def work(connection: Connection) -> None:
+        for table, values in rows.items():
+            connection.execute(insert(table), values)
 
-        service.database.change(index)
+    database.change(work)
+
+
+def apart(kept: Identities, numbers: range) -> dict[Table, list[dict[str, Any]]]:
+    """Rows of identities. `keep` is a transaction for each study; these are the rows that it makes."""
+    rows: dict[Table, list[dict[str, Any]]] = {orders: [], people: [], words: []}
+    for number in numbers:
+        identity, uid = _identity(number), f"{ROOT}.{number}"
+        pseudonym, said = kept.pseudonym(identity), inside._of_patient(identity)
+        sealed = kept._sealer.seal(
+            inside._bytes(identity.model_dump(exclude_defaults=True)), inside._context(orders, uid)
+        )
+        rows[orders].append({"study_uid": uid, "pseudonym": pseudonym, "sealed": sealed, "changed": 1.8e9})
+        hashes = {("accession", uid, word) for word in words_of("accession", [identity.accession], kept._words)}
+        if number % 2 == 0:  # the first study of a patient
+            sealed = kept._sealer.seal(inside._bytes([said]), inside._context(people, pseudonym))
+            rows[people].append({"pseudonym": pseudonym, "sealed": sealed, "changed": 1.8e9})
+            for kind in KINDS[:3]:
+                values = inside._values(kind, [said])
+                hashes |= {(kind, pseudonym, word) for word in words_of(kind, values, kept._words)}
+        rows[words] += [{"kind": kind, "owner": owner, "word": word} for kind, owner, word in sorted(hashes)]
+    return rows
 
 
 def percentile(values: list[float], percent: int) -> float:
