@@ -60,11 +60,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keeps what was filled, for another run")
     parser.add_argument("--studies", type=int, nargs="+", default=[1_000, 100_000])
     options = parser.parse_args()
-    taken: list[dict[str, list[float]]] = []
-    for count in options.studies:
-        with tempfile.TemporaryDirectory() as fresh:
-            site = filled(Path(options.folder or fresh) / str(count), count)
-            taken.append(asyncio.run(measured(site, count, options.rounds)))
+    with tempfile.TemporaryDirectory() as fresh:
+        sites = {count: filled(Path(options.folder or fresh) / str(count), count) for count in options.studies}
+        taken = asyncio.run(measured(sites, options.rounds))
+        for site in sites.values():
             site.service.close()
     print(f"\n{machine()}; commit {commit()}; {options.rounds} requests a page; ms\n")
     heads = [f"{count:,} studies: p50, p95" for count in options.studies]
@@ -112,25 +111,32 @@ def pages(count: int, lot: random.Random) -> dict[str, str]:
     }
 
 
-async def measured(site: Site, count: int, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each request, by page."""
-    browser = site.someone("reader")
-    taken: dict[str, list[float]] = {}
+async def measured(sites: dict[int, Site], rounds: int) -> list[dict[str, list[float]]]:
+    """Milliseconds of each request, by size and page; sizes and pages in turns."""
+    taken: dict[tuple[int, str], list[float]] = {}
     lot = random.Random(0)
+    clients = {count: a_client(site) for count, site in sites.items()}
+    for turn in range(rounds + 3):
+        asked = {(count, name): address for count in sites for name, address in pages(count, lot).items()}
+        for (count, name), address in lot.sample(sorted(asked.items()), len(asked)):
+            start = time.perf_counter()
+            answer = await clients[count].get(f"/dicom-web{address}")
+            milliseconds = 1000 * (time.perf_counter() - start)
+            assert answer.status_code in (200, 204), (name, answer.text)
+            if turn >= 3:  # the first ones warm up
+                taken.setdefault((count, name), []).append(milliseconds)
+    for client in clients.values():
+        await client.aclose()
+    return [{name: taken[count, name] for name in pages(count, lot)} for count in sites]
+
+
+def a_client(site: Site) -> httpx.AsyncClient:
+    """Of a reader who has logged in."""
+    browser = site.someone("reader")
     transport = httpx.ASGITransport(site.app, client=("192.0.2.7", 40000))
-    async with httpx.AsyncClient(
+    return httpx.AsyncClient(
         transport=transport, base_url="http://diascope.test", headers=browser.headers, cookies=browser.cookies
-    ) as client:
-        for turn in range(rounds + 3):
-            asked = list(pages(count, lot).items())
-            for name, address in lot.sample(asked, len(asked)):
-                start = time.perf_counter()
-                answer = await client.get(f"/dicom-web{address}")
-                milliseconds = 1000 * (time.perf_counter() - start)
-                assert answer.status_code in (200, 204), (name, answer.text)
-                if turn >= 3:  # the first ones warm up
-                    taken.setdefault(name, []).append(milliseconds)
-    return {name: taken[name] for name, _ in asked}
+    )
 
 
 def fill(service: Service, count: int) -> None:
