@@ -60,7 +60,7 @@ def serve(
     )  # fmt: skip
     try:
         password = first_administrator(service)
-        Running(service).run(lambda places: console.show_service(places, password and (FIRST, password)))
+        Running(service).run(lambda places: console.show_service(places, (FIRST, password) if password else None))
     finally:
         service.close()
 

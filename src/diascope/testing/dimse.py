@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
@@ -16,9 +21,11 @@ from pydicom.dataset import FileDataset
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
 
+from diascope.core.record import write_durably
 from diascope.serve.dimse.node import Node
-from diascope.serve.dimse.peers import RIGHTS, Peer, PeerSettings, add_peer, new_peer
+from diascope.serve.dimse.peers import RIGHTS, Peer, PeerSettings, add_peer, all_peers, new_peer
 from diascope.serve.incoming.receiving import Receiving
+from diascope.serve.incoming.sweeping import sweep
 from diascope.serve.service import Service
 from diascope.testing.service import a_service
 
@@ -107,6 +114,41 @@ def stored(association: Association, content: bytes) -> int:
 def a_line(port: int, seconds: float = 10.0) -> socket.socket:
     """A bare connection."""
     return socket.create_connection((HOME, port), seconds)
+
+
+def serving(folder: Path) -> None:
+    """Serve a workspace until SIGTERM; says its port in a file. What a process of its own runs."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with closing(a_service(folder, time.time)) as service:
+        if not all_peers(service):
+            a_peer(service)
+        sweep(service)
+        node = Node(service, Receiving(service))
+        node.start()
+        write_durably(folder / "port", str(node.port).encode())
+        ended.wait()
+        node.stop()
+
+
+@contextmanager
+def a_server(folder: Path, *before: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A node in a process of its own, and its port; killed at the end where it still runs.
+
+    Args:
+        folder: Of the workspace.
+        *before: What it runs under (`strace`, …).
+    """
+    folder.mkdir(exist_ok=True)
+    (folder / "port").unlink(missing_ok=True)
+    code = f"from pathlib import Path; from diascope.testing.dimse import serving; serving(Path({str(folder)!r}))"
+    with subprocess.Popen([*before, sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        try:
+            if not eventually(lambda: (folder / "port").exists() or process.poll() is not None, 60.0):
+                raise TimeoutError("the server did not start")
+            yield process, int((folder / "port").read_text())
+        finally:
+            process.kill()
 
 
 def eventually(what: Callable[[], bool], seconds: float = 10.0) -> bool:

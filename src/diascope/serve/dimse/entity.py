@@ -25,4 +25,5 @@ def an_entity(title: str, artim: float, idle: float) -> AE:
     entity.implementation_version_name = "DIASCOPE"
     entity.acse_timeout, entity.network_timeout, entity.dimse_timeout = artim, idle, idle
     entity.connection_timeout = artim
+    entity.maximum_associations = 1 << 20  # it would count strangers; the node counts those that it let in
     return entity

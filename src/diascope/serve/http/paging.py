@@ -35,6 +35,7 @@ class Page(Answer, Generic[T]):
     """A page of a list."""
 
     items: list[T]
+    """In the order of the list."""
     next: str | None = None
     """Send it as `after` for the next page; null on the last one."""
 

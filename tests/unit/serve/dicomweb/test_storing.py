@@ -168,14 +168,21 @@ def test_an_object_that_is_too_large(tmp_path: Path) -> None:
     assert files(site) == 1
 
 
-@pytest.mark.parametrize("uid", ["..", "%2e%2e%2f", "1.2.3/../../x", "1" * 65, "1.2.a", "1..2", "１.2", "1.2%00", "con"])
+@pytest.mark.parametrize(
+    "uid", ["..", "%2e%2e%2f", "1.2.3/../../x", "1" * 65, "1.2.a", "1..2", "１.2", "1.2%00", "con"]
+)
 def test_uids_in_addresses(tmp_path: Path, uid: str) -> None:
     """B5: what is no UID is refused, and never near a path."""
     site = a_site(tmp_path)
     before = sorted(path for path in tmp_path.rglob("*") if path.is_dir())
     steward = site.someone("steward")
     assert 400 <= stow(steward, [an_object()], f"{STUDIES}/{uid}").status_code < 500
-    for path in (f"{uid}", f"{uid}/metadata", f"1.2/series/{uid}/instances/1.2/frames/1", f"1.2/series/{uid}/thumbnail"):
+    for path in (
+        f"{uid}",
+        f"{uid}/metadata",
+        f"1.2/series/{uid}/instances/1.2/frames/1",
+        f"1.2/series/{uid}/thumbnail",
+    ):
         assert 400 <= steward.get(f"{STUDIES}/{path}").status_code < 500
     assert sorted(path for path in tmp_path.rglob("*") if path.is_dir()) == before
 

@@ -144,7 +144,7 @@ def test_headers(tmp_path: Path) -> None:
         who.send("OPTIONS", "/me", headers={"Origin": "https://evil.test", "Access-Control-Request-Method": "GET"}),
         who.send("TRACE", "/me"),
         who.post("/projects", content=b"x" * (2 << 20)),
-        who.post("/projects", content=b"{"),
+        who.post("/projects", content=b"{", headers={"Content-Type": "application/json"}),
         who.get("/health/live"),
         who.get("/audit/export"),
     ]

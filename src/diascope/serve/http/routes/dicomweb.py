@@ -325,7 +325,11 @@ def _accept(request: Request) -> str:
 
 
 def _base(request: Request) -> str:
-    return f"{str(request.base_url).rstrip('/')}{PREFIX}"
+    """Address for links. Some clients leave the port out of `Host` (dicomweb-client does): then it is our own."""
+    url, (host, port) = request.base_url, request.scope.get("server") or ("", None)
+    if url.port is None and port and url.hostname == host:
+        url = url.replace(port=port)
+    return f"{str(url).rstrip('/')}{PREFIX}"
 
 
 def _json(results: Sequence[Model]) -> str:
