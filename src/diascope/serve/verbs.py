@@ -65,7 +65,7 @@ VERBS: Mapping[str, Verb] = {
     "search": Verb(("source", "text"), frozenset({"most", "source", "without"})),
     "export": Verb(("release",), frozenset({"to"})),
 }
-"""Name to what may be said. `release` (signing) and `list` are no jobs; `serve`, `worker` and `audit` are the service."""
+"""Name to what may be said. Signing (`release`) and `list` are no jobs; `serve`, `worker`, `audit` are the service."""
 
 
 def checked(verb: str, places: Sequence[Mapping[str, str]], options: Mapping[str, Any]) -> dict[str, Any]:
