@@ -261,7 +261,6 @@ def _make_rule(site: Site, project: str, who: Browser) -> Call:
 @sample("PUT", "/api/v1/rules/order")
 def _order_rules(site: Site, project: str, who: Browser) -> Call:
 
-
     made = a_rule(site)
     with site.service.database.reading() as connection:
         there = connection.execute(select(tables.rules.c.id)).scalars().all()
@@ -324,7 +323,6 @@ def _read_answers(site: Site, project: str, who: Browser) -> Call:
 
 
 def _name(site: Site, who: Browser) -> str:
-
 
     with site.service.database.reading() as connection:
         return str(connection.execute(select(tables.users.c.name).where(tables.users.c.id == who.user)).scalar())

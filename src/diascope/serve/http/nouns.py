@@ -28,7 +28,7 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; fon
 """Of a report: a page that is whole in itself and runs nothing."""
 
 
-class Named(Answer):
+class Owned(Answer):
     """Something of the workspace."""
 
     name: str
@@ -41,14 +41,14 @@ class Named(Answer):
     """When."""
 
 
-class WithRecord(Named):
+class WithRecord(Owned):
     """The same, with what is written in it."""
 
     record: dict[str, Any]
     """The record, as `diascope` writes it."""
 
 
-def listed(asked: Asked, kind: str, paging: Paging) -> Page[Named]:
+def listed(asked: Asked, kind: str, paging: Paging) -> Page[Owned]:
     """Nouns that the caller may see, by name."""
     reach = asked.reach
     mine = [one for one in nouns.listed(asked.service, kind) if reach.everywhere or one.project in reach.projects]
@@ -57,7 +57,7 @@ def listed(asked: Asked, kind: str, paging: Paging) -> Page[Named]:
         return [one for one in mine if one.name > after][:limit]
 
     found, following = walked(asked, paging, fetch, lambda one: one.name)
-    return Page(items=[Named.model_validate(one) for one in found], next=following)
+    return Page(items=[Owned.model_validate(one) for one in found], next=following)
 
 
 def found(asked: Asked, kind: str, name: str) -> tuple[Noun, File]:

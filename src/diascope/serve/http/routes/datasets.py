@@ -13,7 +13,7 @@ from diascope.serve.http import nouns
 from diascope.serve.http.asking import Who, operation
 from diascope.serve.http.fields import Answer, Line, Name
 from diascope.serve.http.idempotency import Once
-from diascope.serve.http.nouns import InAddress, Named
+from diascope.serve.http.nouns import InAddress, Owned
 from diascope.serve.http.paging import Page, Paged
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.running import Data, Language, Names, Place, Seed, run
@@ -93,7 +93,7 @@ class Synthesis(Place):
     """Of all randomness."""
 
 
-class Dataset(Named):
+class Dataset(Owned):
     """A data set."""
 
     cases: int
@@ -123,7 +123,7 @@ def list_sources(asked: Who) -> Sources:
 
 
 @router.get("/datasets", openapi_extra=operation("datasets.list"))
-def list_datasets(asked: Who, paging: Paged) -> Page[Named]:
+def list_datasets(asked: Who, paging: Paged) -> Page[Owned]:
     """Data sets by name."""
     return nouns.listed(asked, "datasets", paging)
 

@@ -12,7 +12,7 @@ from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Name
 from diascope.serve.http.idempotency import Once
-from diascope.serve.http.nouns import InAddress, Named, WithRecord
+from diascope.serve.http.nouns import InAddress, Owned, WithRecord
 from diascope.serve.http.paging import Page, Paged
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.running import Data, Language, run
@@ -46,7 +46,7 @@ class Comparison(Data):
 
 
 @router.get("/evaluations", openapi_extra=operation("evaluations.list"))
-def list_evaluations(asked: Who, paging: Paged) -> Page[Named]:
+def list_evaluations(asked: Who, paging: Paged) -> Page[Owned]:
     """Evaluations by name; those with `.json` are of data from elsewhere, or comparisons."""
     return nouns.listed(asked, "evaluations", paging)
 
@@ -80,7 +80,7 @@ def remove_evaluation(asked: Who, evaluation: InAddress) -> None:
 
 
 @router.get("/reports", openapi_extra=operation("evaluations.list"))
-def list_reports(asked: Who, paging: Paged) -> Page[Named]:
+def list_reports(asked: Who, paging: Paged) -> Page[Owned]:
     """Reports by name: of checks, evaluations, releases."""
     return nouns.listed(asked, "reports", paging)
 
@@ -99,7 +99,7 @@ def remove_report(asked: Who, report: InAddress) -> None:
 
 
 @router.get("/exports", openapi_extra=operation("findings.list"))
-def list_exports(asked: Who, paging: Paged) -> Page[Named]:
+def list_exports(asked: Who, paging: Paged) -> Page[Owned]:
     """Files that jobs made: answers, maps, tables, images."""
     return nouns.listed(asked, "exports", paging)
 

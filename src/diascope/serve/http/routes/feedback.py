@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 from sqlalchemy import Connection, RowMapping, Select, insert, select
 
@@ -14,6 +14,7 @@ from diascope.serve.http.asking import Who, operation
 from diascope.serve.http.fields import Answer, Body, Id, Line, Time
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page, Paged, listed
+from diascope.serve.http.routes.findings import Label
 from diascope.serve.http.routes.readings import found
 
 router = APIRouter(prefix="/feedback", tags=["feedback"])
@@ -59,7 +60,7 @@ class Feedback(Answer):
 def list_feedback(
     asked: Who,
     paging: Paged,
-    release: Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")] = None,
+    release: Label = None,
 ) -> Page[Feedback]:
     """Label changes, the newest first."""
     query = _feedback().where(asked.within(studies.c.project_id))

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/findings", tags=["findings"])
 
 State = Literal["answered", "unavailable"]
 Kind = Literal["seg", "sr", "sc", "pdf", "oru", "fhir", "webhook"]
-Label = Annotated[str, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Label = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="`name@version`")]
 
 
 class Result(Answer):
@@ -116,8 +116,8 @@ def list_findings(
     asked: Who,
     paging: Paged,
     study: Annotated[str | None, Query(pattern=r"^[0-9.]{1,64}$", description="Study Instance UID")] = None,
-    release: Label | None = None,
-    state: State | None = None,
+    release: Label = None,
+    state: Annotated[State | None, Query(description="Only those")] = None,
     superseded: Annotated[bool, Query(description="Also those that a later revision supersedes")] = False,
 ) -> Page[Result]:
     """Results, the newest first."""

@@ -16,7 +16,7 @@ from diascope.serve.http import nouns
 from diascope.serve.http.asking import Who, operation
 from diascope.serve.http.fields import Body, Line, refuse_controls
 from diascope.serve.http.idempotency import Once
-from diascope.serve.http.nouns import InAddress, Named, WithRecord
+from diascope.serve.http.nouns import InAddress, Owned, WithRecord
 from diascope.serve.http.paging import Page, Paged
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.running import Learning, run
@@ -32,7 +32,7 @@ class Changes(Body):
 
 
 @router.get("", openapi_extra=operation("plans.list"))
-def list_plans(asked: Who, paging: Paged) -> Page[Named]:
+def list_plans(asked: Who, paging: Paged) -> Page[Owned]:
     """Plans by name."""
     return nouns.listed(asked, "plans", paging)
 

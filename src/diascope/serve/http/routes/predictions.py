@@ -28,7 +28,7 @@ FIRST = PRIORITY + 10
 """Somebody waits."""
 
 
-class Wanted(Body):
+class Prediction(Body):
     """What is read with what."""
 
     release: Name
@@ -39,7 +39,7 @@ class Wanted(Body):
     """Series Instance UID; null is every series of the study that is complete."""
 
 
-class Asked(Answer):
+class Predictions(Answer):
     """What was put on its way."""
 
     jobs: list[Job]
@@ -73,10 +73,10 @@ class Maps(Place):
 
 
 @router.post("", status_code=202, openapi_extra=operation("predictions.request"))
-def request_prediction(asked: Who, once: Once, body: Wanted) -> Asked:
+def request_prediction(asked: Who, once: Once, body: Prediction) -> Predictions:
     """Let a release read a study or a series now; a release that is not in service says so in the result."""
 
-    def work(connection: Connection) -> Asked:
+    def work(connection: Connection) -> Predictions:
         study = found(asked, connection, body.study)
         nouns.path_of(asked.service.workspace, "releases", body.release)
         must_be_served(connection, body.release)
@@ -104,9 +104,9 @@ def request_prediction(asked: Who, once: Once, body: Wanted) -> Asked:
         detail = {"release": body.release, "series": len(made)}
         asked.record(connection, "prediction.requested", body.study, study["project_id"], **detail)
         put = connection.execute(select(jobs).where(jobs.c.id.in_(made)).order_by(jobs.c.id)).mappings()
-        return Asked(jobs=[job_shown(one) for one in put], results=known)
+        return Predictions(jobs=[job_shown(one) for one in put], results=known)
 
-    answer = once.change(Asked, work)
+    answer = once.change(Predictions, work)
     asked.service.stirred.set()
     return answer
 

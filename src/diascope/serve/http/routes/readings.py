@@ -72,7 +72,7 @@ def list_readings(
     asked: Who,
     paging: Paged,
     result: Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="Id of a result")] = None,
-    verdict: Verdict | None = None,
+    verdict: Annotated[Verdict | None, Query(description="Only those")] = None,
 ) -> Page[Reading]:
     """Readings, the newest first."""
     query = _readings().where(asked.within(studies.c.project_id))

@@ -12,7 +12,7 @@ from diascope.serve.http import nouns
 from diascope.serve.http.asking import Who, operation
 from diascope.serve.http.fields import Answer, Body, Line, Name
 from diascope.serve.http.idempotency import Once
-from diascope.serve.http.nouns import InAddress, Named, WithRecord
+from diascope.serve.http.nouns import InAddress, Owned, WithRecord
 from diascope.serve.http.paging import Page, Paged
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.running import Language, Names, Place, Seed, run
@@ -65,7 +65,7 @@ class Log(Answer):
 
 
 @router.get("/runs", openapi_extra=operation("runs.list"))
-def list_runs(asked: Who, paging: Paged) -> Page[Named]:
+def list_runs(asked: Who, paging: Paged) -> Page[Owned]:
     """Runs by name."""
     return nouns.listed(asked, "runs", paging)
 
@@ -95,7 +95,9 @@ def read_run(asked: Who, run: InAddress) -> WithRecord:
 
 
 @router.get("/runs/{run}/log", openapi_extra=operation("runs.read"))
-def read_log(asked: Who, run: InAddress, last: Annotated[int, Query(ge=1, le=10_000)] = 200) -> Log:
+def read_log(
+    asked: Who, run: InAddress, last: Annotated[int, Query(ge=1, le=10_000, description="Lines, at most")] = 200
+) -> Log:
     """The last lines of a run's log: losses, learning rates, measurements."""
     _, path = nouns.found(asked, "runs", run)
     lines = list[bytes]()
@@ -115,7 +117,7 @@ def remove_run(asked: Who, run: InAddress) -> None:
 
 
 @router.get("/encoders", openapi_extra=operation("runs.list"))
-def list_encoders(asked: Who, paging: Paged) -> Page[Named]:
+def list_encoders(asked: Who, paging: Paged) -> Page[Owned]:
     """Pretrained encoders by name."""
     return nouns.listed(asked, "encoders", paging)
 

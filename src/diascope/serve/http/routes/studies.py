@@ -25,10 +25,10 @@ from diascope.serve.incoming.deleting import delete_study
 router = APIRouter(prefix="/studies", tags=["studies"])
 
 UidInPath = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="DICOM UID")]
-Date = Annotated[str, Query(pattern=r"^[0-9]{8}$", description="`20260501`")]
+Date = Annotated[str | None, Query(pattern=r"^[0-9]{8}$", description="Date of a study, included: `20260501`")]
 Sought = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Seen = Annotated[bool, Query(description="Whose it is, too, for those who may see it; it is audited")]
-Part = Annotated[str, Query(max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="A part of it")]
+Part = Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="A part of it")]
 MOST = 1000
 """Studies that a search for identities gives."""
 
@@ -140,7 +140,7 @@ class StudyWithSeries(Study):
     """Also those that are superseded, the newest first."""
 
 
-class Wanted(Body):
+class People(Body):
     """Whose studies are searched for; `*` and `?` stand for anything. It is no part of an address: it names people."""
 
     name: Sought = ""
@@ -185,10 +185,10 @@ class Which:
 def _which(
     project: Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="Only of this one")] = None,
     patient: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,64}$", description="Pseudonym")] = None,
-    since: Date | None = None,
-    until: Date | None = None,
+    since: Date = None,
+    until: Date = None,
     modality: Annotated[str | None, Query(pattern="^[A-Z0-9_]{1,16}$", description="`CT`")] = None,
-    description: Part | None = None,
+    description: Part = None,
     identities: Seen = False,
 ) -> Which:
     found = []
@@ -215,7 +215,7 @@ def list_studies(asked: Who, paging: Paged, which: Annotated[Which, Depends(_whi
 
 
 @router.post("/search", openapi_extra=operation("identities.search"))
-def search_identities(asked: Who, body: Wanted) -> Found:
+def search_identities(asked: Who, body: People) -> Found:
     """Search studies by whose they are."""
     given = {kind: pattern for kind, pattern in body.model_dump().items() if pattern}
     if not given:
