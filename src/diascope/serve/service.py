@@ -158,8 +158,13 @@ def key_file(root: Path) -> Path:
     name = root / "id"
     if not name.is_file():
         write_durably(name, secrets.token_hex(8).encode())
+    return key_file_of(name.read_text(encoding="utf-8").strip())
+
+
+def key_file_of(service_id: str) -> Path:
+    """Where the keys of a service lie for this user unless the settings name another file."""
     folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return folder / "diascope" / f"service-{name.read_text().strip()}.keys.json"
+    return folder / "diascope" / f"service-{service_id}.keys.json"
 
 
 def _first_project(connection: Connection, now: float) -> None:

@@ -50,7 +50,7 @@ def identified(service: Service) -> list[int]:
 
 
 def kept(service: Service) -> list[bytes]:
-    return [service.archive.read(key) for key in service.archive.keys()]
+    return list(map(service.archive.read, service.archive.keys()))
 
 
 def files(service: Service) -> list[Path]:
