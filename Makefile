@@ -3,6 +3,7 @@
 #   make install                into .venv, torch as a CPU build where there is no GPU
 #   make demo                   the main job on invented patients, about 5 minutes
 #   make demo DATA=FOLDER       the main job on your data (MINUTES=15)
+#   make serve                  the service with a demo release and demo studies (PACS=AE@HOST:PORT gets the results)
 #   make test                   the fast tests
 #   make test-all               and the tutorials, the browser, the long ones
 #   make nightly                the reliability tests at full length
@@ -15,6 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
 MINUTES ?=
+PACS ?=
 PYTEST ?=
 WORKERS ?= auto
 # A worker a core, and one thread in each: two of torch's threads on a busy core wait for each other.
@@ -22,7 +24,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 FAST := not slow and not browser and not gpu and not nightly
 
-.PHONY: install dev demo test test-all nightly bench check docs clean
+.PHONY: install dev demo serve test test-all nightly bench check docs clean
 .DEFAULT_GOAL := install
 .DELETE_ON_ERROR:
 
@@ -57,6 +59,9 @@ $(VENV)/.dev: $(VENV)/.installed
 
 demo: install
 	@$(BIN)/python examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))
+
+serve: install
+	@$(BIN)/python examples/serve.py $(if $(PACS),--pacs "$(PACS)")
 
 test: dev
 	@$(PARALLEL) -m "$(FAST)" $(PYTEST)

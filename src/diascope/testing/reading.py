@@ -39,8 +39,8 @@ def a_signed_release(service: Service, label: str = SOLID, **changes: Any) -> Pa
     name, version = label.split("@")
     flat = name.startswith("films")
     plan = a_plan(patch=(1, SIDE, SIDE)) if flat else a_plan(ORGANS, patch=(DEPTH, SIDE, SIDE))
-    modality, dimensions = ("xray", 2) if flat else ("ct", 3)
-    gate = Gate(rules=(GateRule(input="image", modality=modality, dimensions=dimensions, channels=1),))
+    rule = GateRule(input="image", modality="xray" if flat else "ct", dimensions=2 if flat else 3, channels=1)
+    gate = Gate(rules=(rule,))
     plain = {"name": name, "version": version, "gate": gate, "signed_by": "Dr. Test", "signed_at": "2026-01-01"}
     return a_release(service.workspace.releases / label, plan, **{**plain, **changes})
 

@@ -17,12 +17,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from diascope.serve.dicomweb.multipart import written
+from diascope.serve.http.app import application
+from diascope.serve.http.routing import routers
 from diascope.serve.incoming.sweeping import sweep
-from diascope.testing.web import Site, a_site
+from diascope.testing.service import a_service
+from diascope.testing.web import Site
 
 BOUNDARY = "a-boundary-of-the-tests"
 STOW_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
-READY_SECONDS = 60.0
 
 
 def stow_body(objects: Iterable[bytes]) -> bytes:
@@ -103,8 +105,9 @@ def steward_token(site: Site) -> str:
 
 def main() -> None:
     """Serve the folder that is the first argument; says where in one line of JSON."""
-    site = a_site(Path(sys.argv[1]))
-    sweep(site.service)
+    service = a_service(Path(sys.argv[1]), time.time)
+    site = Site(service, application(service, routers()))
+    sweep(service)
     with served(site.app) as url:
         sys.stdout.write(json.dumps({"url": url, "token": steward_token(site)}) + "\n")
         sys.stdout.flush()

@@ -100,10 +100,12 @@ class Site:
     Args:
         service: Opened.
         app: Its application.
+        kept: UIDs of an object of each project that is only read.
     """
 
     service: Service
     app: FastAPI
+    kept: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     @property
     def clock(self) -> Clock:
@@ -160,7 +162,8 @@ def a_site(folder: Path, **settings: Any) -> Site:
         folder: Of the workspace; made where it does not exist.
         **settings: Fields of `Settings`.
     """
-    service = a_service(folder, **settings)
+    sources = {"data": {"folder": str(folder / "data")}}
+    service = a_service(folder, **{"sources": sources, **settings})
     row = {"id": OTHER, "name": OTHER, "created": service.clock()}
     service.database.change(lambda connection: connection.execute(insert(projects).values(**row)))
     return Site(service, application(service, routers()))

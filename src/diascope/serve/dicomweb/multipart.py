@@ -18,8 +18,8 @@ LONGEST_PROLOGUE = 4 << 10
 
 MOST_PARTS = 100_000
 
-BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
-"""RFC 2046 5.1.1."""
+BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,199}[0-9A-Za-z'()+_,\-./:=?]")
+"""RFC 2046 5.1.1, which allows 70 characters; Orthanc's have 73."""
 
 
 class Malformed(BadUsage):

@@ -201,7 +201,8 @@ def _multipart(parts: Iterable[tuple[str, Iterable[bytes]]], kind: str, out: Bin
 
 def _begun(content: Iterator[bytes]) -> Iterator[bytes]:
     """The same, its beginning made at once: what goes wrong there still has a status of its own."""
-    first = [chunk for _, chunk in zip(range(2), content, strict=False)]  # the head of a part, and what follows it
+    # The head of a part, its content where that is short, and what follows: by then its hash was compared.
+    first = [chunk for _, chunk in zip(range(3), content, strict=False)]
     return chain(first, content)
 
 

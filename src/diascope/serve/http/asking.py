@@ -79,6 +79,17 @@ class Asked:
             raise NotFound(found.why)
         raise Forbidden(found)
 
+    def missing(self, kind: str, given: str) -> NotFound:
+        """The error for an object that does not exist: the same as for one that the caller may not know of.
+
+        What was typed is told to whoever typed it and stands in no record: it may be a patient's number.
+
+        Raises:
+            NotFound: Also here, in the words for what is hidden, for callers who see their own projects only.
+        """
+        self.on("", kind)
+        return NotFound(f"there is no such {kind}", given=given)
+
     def event(
         self,
         action: str,
@@ -125,7 +136,7 @@ def caller_of(request: Request) -> Caller | None:
     """
     service, address = service_of(request), address_of(request)
     kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-    if kind:
+    if "authorization" in request.headers:
         caller = tokens.caller(service, bearer.strip(), address) if kind.lower() == "bearer" else None
         if caller is None:
             raise NotLoggedIn("this token is not valid", todo="Ask for a new one; it may have expired")
@@ -141,7 +152,7 @@ def session_of(request: Request) -> Session:
     Raises:
         NotLoggedIn: When there is none, or it has ended.
     """
-    if request.headers.get("authorization") or not cookie_of(request):
+    if "authorization" in request.headers or not cookie_of(request):
         raise NotLoggedIn("there is no session", todo="Log in with name and password")
     return _session_of(request)
 

@@ -19,11 +19,19 @@ MEMORY = 1 << 30
 """Bytes of address space of a child, so that its resident memory stays below."""
 
 
+READY = 3
+"""Children that wait: two files in a row may end theirs, and the third is answered while others start (B4)."""
+
+
+def new_decoder() -> Decoder:
+    """A decoder with the limits for what arrives."""
+    return Decoder(max(READY, min(os.cpu_count() or 1, 4)), SECONDS, MEMORY, spare=READY)
+
+
 @cache
 def strict_decoder() -> Decoder:
-    """The decoder of this process for what arrives. Two children are kept ready; they are closed at exit."""
-    size = max(2, min(os.cpu_count() or 1, 4))
-    shared = Decoder(size, SECONDS, MEMORY, spare=2)
+    """The decoder of this process for what arrives; its children are closed at exit."""
+    shared = new_decoder()
     atexit.register(shared.close)
     os.register_at_fork(after_in_child=shared.forget)
     return shared

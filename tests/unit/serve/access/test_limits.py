@@ -104,6 +104,15 @@ def test_a_device_that_is_known_is_counted_too(tmp_path):
     assert len(events(service, "security.alert")) == 1
 
 
+def test_failures_of_those_who_are_known_do_not_make_strangers_wait(tmp_path):
+    """C7: somebody at a known place can't close an account to its owner's other places."""
+    service = a_service(tmp_path)
+    account = limits.account_of("li")
+    for n in range(FREE["account"] + 10):
+        assert entered(service, account, HOME, device=f"d{n}") is None
+    assert entered(service, account, CAFE) is None
+
+
 def test_waits_double_to_a_quarter_of_an_hour_and_no_further(tmp_path):
     service = a_service(tmp_path, clock := Clock())
     waits, now = [], clock.now
@@ -148,9 +157,9 @@ def test_a_hundred_at_once_count_as_a_hundred(tmp_path):
 def test_a_right_password_ends_the_counting(tmp_path):
     service = a_service(tmp_path, clock := Clock())
     a_user(service, "li")
-    for _ in range(3):
+    for _ in range(4):
         for _ in range(4):
-            assert tried(service, "li", HOME) is None
+            assert entered(service, limits.account_of("li"), HOME) is None
         clock.forward(1)
         assert logins.login(service, "li", PASSWORD, HOME)
         clock.forward(1)

@@ -199,6 +199,14 @@ def test_a_closed_account_does_not_open(tmp_path):
     assert events(service, "login.failed")[0]["detail"] == {"reason": "disabled"}
 
 
+def test_an_account_that_was_closed_in_the_database_has_no_sessions(tmp_path):
+    service = a_service(tmp_path)
+    a_user(service, "li")
+    one = logins.login(service, "li", PASSWORD, HERE)
+    service.database.change(lambda connection: connection.execute(tables.users.update().values(disabled=True)))
+    assert alive(service, one) == [False]
+
+
 def test_a_password_that_is_reset_while_it_is_checked_opens_nothing(tmp_path, monkeypatch):
     """C5: no session outlives the password that began it."""
     service = a_service(tmp_path)

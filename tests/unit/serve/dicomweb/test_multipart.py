@@ -84,14 +84,18 @@ def test_memory_stays_bounded_while_a_part_has_no_end() -> None:
             yield chunk
 
     parts = Parts(body(), BOUNDARY)
-    with pytest.raises(Malformed):
-        for part in parts:
-            for _ in part.content:
-                largest = max(largest, len(parts._buffer))
+    part = next(iter(parts))
+    for _ in range(1000):
+        next(part.content)
+        largest = max(largest, len(parts._buffer))
     assert largest <= 2 * len(chunk)
+    with pytest.raises(Malformed, match="ends before"):
+        next(part.content)
 
 
-@pytest.mark.parametrize("text", ["multipart/related", "multipart/related; boundary=", 'a/b; boundary="ä"', "a/b; boundary=" + "x" * 71])
+@pytest.mark.parametrize(
+    "text", ["multipart/related", "multipart/related; boundary=", 'a/b; boundary="ä"', "a/b; boundary=" + "x" * 201]
+)
 def test_a_boundary_that_is_none(text: str) -> None:
     with pytest.raises(Malformed, match="boundary"):
         boundary_of(media_type(text))
@@ -99,5 +103,9 @@ def test_a_boundary_that_is_none(text: str) -> None:
 
 def test_media_types() -> None:
     kind = media_type('Multipart/Related; Type="application/dicom"; boundary="a b=c"')
-    assert (kind.name, kind.parameters["type"], boundary_of(kind)) == ("multipart/related", "application/dicom", b"a b=c")
+    assert (kind.name, kind.parameters["type"], boundary_of(kind)) == (
+        "multipart/related",
+        "application/dicom",
+        b"a b=c",
+    )
     assert boundary_of(media_type(f"a/b; boundary={new_boundary()}"))

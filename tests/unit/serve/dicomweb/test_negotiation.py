@@ -40,7 +40,11 @@ def test_syntax_that_there_is_not(accept: str) -> None:
         ('multipart/related; type="application/octet-stream"', J2K, ("application/octet-stream", EXPLICIT)),
         ('multipart/related; type="image/jp2"', J2K, ("image/jp2", J2K)),
         (f'multipart/related; type="image/jp2"; transfer-syntax={J2K}', J2K, ("image/jp2", J2K)),
-        ('multipart/related; type="application/octet-stream"; transfer-syntax=*', J2K, ("application/octet-stream", J2K)),
+        (
+            'multipart/related; type="application/octet-stream"; transfer-syntax=*',
+            J2K,
+            ("application/octet-stream", J2K),
+        ),
         ("*/*; transfer-syntax=*", J2K, ("image/jp2", J2K)),
         ("*/*; transfer-syntax=*", IMPLICIT, ("application/octet-stream", EXPLICIT)),
     ],

@@ -22,7 +22,9 @@ def a_filled_site(folder: Path) -> Site:
     site = a_site(folder)
     own = [an_object(1, series, number, Rows=None if series == 2 else 16) for series in (1, 2) for number in (1, 2, 3)]
     own += [an_object(2, StudyDate="20260301", StudyTime="235900", Modality="MR", StudyDescription="Head 100%")]
-    own += [an_object(3, StudyDate="20260301", StudyTime="080000", Modality="MR", PatientID="P2", PatientName="Phantom^2")]
+    own += [
+        an_object(3, StudyDate="20260301", StudyTime="080000", Modality="MR", PatientID="P2", PatientName="Phantom^2")
+    ]
     for who, objects in (((OTHER,), [an_object(4)]), (("default",), own)):
         steward = site.someone("steward", places=who)
         answer = steward.post(f"{ROOT}/studies", content=stow_body(objects), headers={"Content-Type": STOW_TYPE})
@@ -47,35 +49,35 @@ def numbers(results: list[dict[str, Any]], tag: str = STUDY) -> list[int]:
 
 
 CASES = {
-    "studies": [2, 3, 1],
-    "studies?limit=1": [2],
-    "studies?limit=1&offset=1": [3],
+    "studies": [3, 2, 1],
+    "studies?limit=1": [3],
+    "studies?limit=1&offset=1": [2],
     "studies?offset=3": [],
     "studies?StudyDate=20260102": [1],
-    "studies?00080020=20260301-": [2, 3],
+    "studies?00080020=20260301-": [3, 2],
     "studies?StudyDate=-20260201": [1],
     "studies?StudyDate=20260101-20260228": [1],
     "studies?StudyTime=10": [1],
     "studies?StudyTime=08-1012": [3, 1],
-    "studies?ModalitiesInStudy=MR": [2, 3],
-    "studies?ModalitiesInStudy=CT,MR": [2, 3, 1],
-    "studies?ModalitiesInStudy=M*": [2, 3],
+    "studies?ModalitiesInStudy=MR": [3, 2],
+    "studies?ModalitiesInStudy=CT,MR": [3, 2, 1],
+    "studies?ModalitiesInStudy=M*": [3, 2],
     "studies?StudyDescription=chest": [3, 1],
     "studies?StudyDescription=head*": [2],
     "studies?StudyDescription=*100%25": [2],
     "studies?StudyDescription=c?est": [3, 1],
     "studies?StudyDescription=c_est": [],
-    "studies?PatientName=phantom*": [2, 3, 1],
-    "studies?PatientName=*": [2, 3, 1],
-    "studies?PatientID=P2": [2, 3],
+    "studies?PatientName=phantom*": [3, 2, 1],
+    "studies?PatientName=*": [3, 2, 1],
+    "studies?PatientID=P2": [3, 2],
     "studies?00100020=P1": [1],
     "studies?AccessionNumber=A3": [3],
-    "studies?PatientBirthDate=19700101": [2, 3, 1],
+    "studies?PatientBirthDate=19700101": [3, 2, 1],
     "studies?PatientBirthDate=19710101": [],
     f"studies?StudyInstanceUID={uids(1)[0]},{uids(3)[0]}": [3, 1],
     f"studies?0020000d={uids(1)[0]}%5C{uids(2)[0]}": [2, 1],
     f"studies?StudyInstanceUID={uids(4)[0]}": [],
-    "studies?StudyDate=20260301&PatientID=P2&ModalitiesInStudy=MR&limit=5": [2, 3],
+    "studies?StudyDate=20260301&PatientID=P2&ModalitiesInStudy=MR&limit=5": [3, 2],
 }
 
 
@@ -134,7 +136,8 @@ def test_pseudonyms_for_those_who_may_not_see_identities(tmp_path: Path) -> None
     researcher = site.someone("researcher")
     answer = researcher.get(f"{ROOT}/studies?includefield=all")
     names = values(answer.json(), "00100020")
-    assert all(name.startswith("patient-") for name in names) and len(set(names)) == 2
+    assert all(name.startswith("patient-") for name in names)
+    assert len(set(names)) == 2
     assert not any(word in answer.text for word in ("Phantom", '"P1"', "19700101", '"A1"', '"S1"'))
     assert numbers(found(researcher, f"studies?PatientID={names[-1]}")) == [1]
     assert found(researcher, "studies?PatientID=P1") == []
@@ -150,7 +153,7 @@ def test_other_projects_stay_unseen(tmp_path: Path) -> None:
     assert reader.get(f"{ROOT}/studies/{uids(4)[0]}/series").status_code == 204
     assert numbers(found(site.someone("reader", places=(OTHER,)), "studies")) == [4]
     both = site.someone("reader", places=("default", OTHER))
-    assert numbers(found(both, "studies")) in ([2, 3, 1, 4], [2, 3, 4, 1])
+    assert numbers(found(both, "studies")) == [3, 2, 1, 4]
     assert [n for at in range(4) for n in numbers(found(both, f"studies?limit=1&offset={at}"))] == numbers(
         found(both, "studies")
     )
@@ -170,7 +173,12 @@ def test_pages_say_how_many_there_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "word"),
-    [("fuzzymatching=true", "fuzzy"), ("Foo=1", "a parameter"), ("PatientSex=F", "PatientSex"), ("includefield=x", "no attribute")],
+    [
+        ("fuzzymatching=true", "fuzzy"),
+        ("Foo=1", "a parameter"),
+        ("PatientSex=F", "PatientSex"),
+        ("includefield=x", "no attribute"),
+    ],
 )
 def test_what_is_not_done_is_said(tmp_path: Path, key: str, word: str) -> None:
     """PS3.18 8.3.4.1: ignored with a warning."""

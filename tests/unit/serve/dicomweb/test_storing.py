@@ -152,7 +152,7 @@ def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_room_that_ends_in_the_middle(tmp_path: Path) -> None:
     """A9: what was stored before the quota was full stays, and the answer says which."""
-    site = a_site(tmp_path, quota_gb=2000e-9)
+    site = a_site(tmp_path, quota_gb=3000e-9)
     answer = stow(site.someone("steward"), [an_object(1, 1, n) for n in range(1, 6)])
     assert (answer.status_code, len(items(answer, REFERENCED)), count(site, instances)) == (202, 2, 2)
     assert {*reasons(answer), *reasons(answer, OTHERS)} == {0xA700}
@@ -168,14 +168,21 @@ def test_an_object_that_is_too_large(tmp_path: Path) -> None:
     assert files(site) == 1
 
 
-@pytest.mark.parametrize("uid", ["..", "%2e%2e%2f", "1.2.3/../../x", "1" * 65, "1.2.a", "1..2", "１.2", "1.2%00", "con"])
+@pytest.mark.parametrize(
+    "uid", ["..", "%2e%2e%2f", "1.2.3/../../x", "1" * 65, "1.2.a", "1..2", "１.2", "1.2%00", "con"]
+)
 def test_uids_in_addresses(tmp_path: Path, uid: str) -> None:
     """B5: what is no UID is refused, and never near a path."""
     site = a_site(tmp_path)
     before = sorted(path for path in tmp_path.rglob("*") if path.is_dir())
     steward = site.someone("steward")
     assert 400 <= stow(steward, [an_object()], f"{STUDIES}/{uid}").status_code < 500
-    for path in (f"{uid}", f"{uid}/metadata", f"1.2/series/{uid}/instances/1.2/frames/1", f"1.2/series/{uid}/thumbnail"):
+    for path in (
+        f"{uid}",
+        f"{uid}/metadata",
+        f"1.2/series/{uid}/instances/1.2/frames/1",
+        f"1.2/series/{uid}/thumbnail",
+    ):
         assert 400 <= steward.get(f"{STUDIES}/{path}").status_code < 500
     assert sorted(path for path in tmp_path.rglob("*") if path.is_dir()) == before
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from diascope.core.errors import UnreadableFile
-from diascope.formats.dicomio.decoder import Decoder
-from diascope.serve.incoming.decoding import MEMORY, SECONDS
+from diascope.serve.incoming.decoding import new_decoder
 from diascope.serve.incoming.receiving import Origin, Receiving, Refused
 from diascope.testing.mutations import MUTATORS, mutated
 from diascope.testing.objects import seeds
@@ -27,7 +26,7 @@ LARGEST = 1 << 30
 def send_mutated(folder: Path, count: int) -> Counter[str]:
     """What became of so many mutated files."""
     service = a_service(folder)
-    decoder = Decoder(2, SECONDS, MEMORY, spare=2)
+    decoder = new_decoder()
     receiving = Receiving(service, decoder)
     sound = list(seeds())
     assert len(sound) >= 77

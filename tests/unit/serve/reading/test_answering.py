@@ -27,16 +27,20 @@ def test_a_series_that_is_complete_is_read_and_answered(tmp_path):
     assert work_off(service) == 2
     (row,) = rows_of(service, results)
     assert (row.state, row.reason, row.release, row.rule) == ("answered", "", "organs@1", "all")
-    assert row.answered >= row.completed and row.superseded is None
+    assert row.answered >= row.completed
+    assert row.superseded is None
     kinds = {one.kind: one.instance_uid for one in rows_of(service, result_objects)}
     assert set(kinds) == {"seg", "sr"}
     made = rows_of(service, series, series.c.made)
-    assert {one.modality for one in made} == {"SEG", "SR"} and all(one.due is None for one in made)
+    assert {one.modality for one in made} == {"SEG", "SR"}
+    assert all(one.due is None for one in made)
     stored = {one.uid for one in rows_of(service, instances)}
-    assert set(kinds.values()) < stored and len(stored) == 10
+    assert set(kinds.values()) < stored
+    assert len(stored) == 10
     assert sorted(service.archive.keys()) == sorted(one.key for one in rows_of(service, instances))
     (event,) = rows_of(service, audit, audit.c.action == "prediction.made")
-    assert event.object == row.id and event.detail["study"] == uids(7)[0]
+    assert event.object == row.id
+    assert event.detail["study"] == uids(7)[0]
     assert {one.state for one in rows_of(service, jobs)} == {"done"}
     assert become_complete(service) == 0, "what the service made itself is not routed"
 

@@ -24,6 +24,7 @@ class Alive(Answer):
     """The process answers."""
 
     alive: Literal[True] = True
+    """It is."""
 
 
 class Ready(Answer):

@@ -51,7 +51,7 @@ class Begun(Answer):
     """When it ends, however much it is used."""
 
 
-class Alive(Answer):
+class CurrentSession(Answer):
     """The session of this request."""
 
     csrf: str
@@ -78,12 +78,12 @@ def log_in(
 
 
 @router.get("/session", openapi_extra=operation("me.read"))
-def read_session(request: Request, asked: Who) -> Alive:
+def read_session(request: Request, asked: Who) -> CurrentSession:
     """The session of this request, for a page that was loaded anew."""
     if asked.caller.scopes is not None:
-        return Alive(csrf="", begun=None)
+        return CurrentSession(csrf="", begun=None)
     found = session_of(request)
-    return Alive(csrf=logins.csrf_of(cookie_of(request)), begun=utc(found.created))
+    return CurrentSession(csrf=logins.csrf_of(cookie_of(request)), begun=utc(found.created))
 
 
 @router.delete("/session", status_code=204, openapi_extra=operation("me.logout"))
