@@ -21,7 +21,6 @@ from diascope.serve.settings import Settings
 from diascope.testing.dimse import HOME, a_line, a_node, a_peer, asking, stored
 from diascope.testing.objects import an_object
 
-
 # pynetdicom's own client, which plays the peer, leaves a socket open when a handshake fails.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
