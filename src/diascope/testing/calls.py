@@ -55,7 +55,7 @@ ROUTES = [
     for prefix, router in routers()
     for route in router.routes
     if isinstance(route, APIRoute)
-    for method in sorted(route.methods - {"HEAD"})
+    for method in sorted((route.methods or set()) - {"HEAD"})
 ]
 """Method, address and operation of every route, also of those that the description leaves out."""
 
@@ -208,7 +208,7 @@ _of_user("POST", "/password")
 
 def _of_project(method: str, tail: str = "") -> None:
     def made(site: Site, project: str, who: Browser) -> Call:
-        member = site.user("reader", places=(project,))
+        member = site.user("reader", places=() if method == "PUT" else (project,))
         return Call(f"/projects/{project}{tail.replace('{user}', member)}")
 
     SAMPLES[method, f"/api/v1/projects/{{project}}{tail}"] = made

@@ -319,6 +319,17 @@ feedback = Table(
 )
 """Readings turned into label changes."""
 
+nouns = Table(
+    "nouns",
+    index,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("created", Double, nullable=False),
+)
+"""To whom the files of the workspace belong: data sets, plans, runs, …; see `serve/nouns.py`."""
+
 idempotent = Table(
     "idempotent",
     index,
