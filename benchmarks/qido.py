@@ -50,7 +50,7 @@ MODALITIES = ("CT", "MR", "CT", "MR", "DX", "US", "MG", "PT")
 ROOT = "1.2.826.0.1.3680043.10.9999"
 BATCH = 2000
 Taken = tuple[float, float]
-"""Milliseconds of a request: by the clock, and of the processor, which others on the machine do not lengthen as much."""
+"""Milliseconds of a request: by the clock, and of the processor, which others on the machine lengthen less."""
 
 SERIES, INSTANCES = 2, 4
 """Of a study, and of a series."""
