@@ -100,10 +100,12 @@ class Site:
     Args:
         service: Opened.
         app: Its application.
+        kept: UIDs of an object of each project that is only read.
     """
 
     service: Service
     app: FastAPI
+    kept: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     @property
     def clock(self) -> Clock:

@@ -45,13 +45,14 @@ class Database:
         self._writing = threading.Lock()
 
     @classmethod
-    def open(cls, url: str, tables: MetaData, migrate: bool = True) -> Database:
+    def open(cls, url: str, tables: MetaData, migrate: bool | None = True) -> Database:
         """Open, and make or migrate what is there.
 
         Args:
             url: `sqlite:///path` or `postgresql://user@host/name`.
             tables: What it holds.
-            migrate: Whether migrations are run; else the tables are made as they are now (tests).
+            migrate: Whether migrations are run; else the tables are made as they are now (tests). None: it is only
+                looked at, and may be another version's.
 
         Raises:
             BadUsage: When the address is none, or the database was made by a newer version.
@@ -68,7 +69,7 @@ class Database:
         try:
             if migrate:
                 bring_up_to_date(engine, tables)
-            else:
+            elif migrate is not None:
                 tables.create_all(engine)
         except DBAPIError as error:
             database.close()
@@ -139,7 +140,9 @@ def _address(url: str) -> URL:
 
 
 def _sqlite(address: URL, read_only: bool = False) -> Engine:
-    engine = create_engine(address, pool_size=4 if read_only else 1, max_overflow=12 if read_only else 1)
+    engine = create_engine(
+        address, pool_size=4 if read_only else 1, max_overflow=12 if read_only else 1, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _: Any) -> None:
@@ -163,7 +166,14 @@ def _sqlite(address: URL, read_only: bool = False) -> Engine:
 
 
 def _server(address: URL) -> Engine:
-    return create_engine(address, pool_size=8, max_overflow=16, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    return create_engine(
+        address,
+        pool_size=8,
+        max_overflow=16,
+        pool_pre_ping=True,
+        hide_parameters=True,  # values may name a patient: they are in no log and no error (C10)
+        connect_args={"connect_timeout": 5},
+    )
 
 
 def _collided(error: DBAPIError) -> bool:

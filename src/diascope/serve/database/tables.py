@@ -119,7 +119,7 @@ studies = Table(
     Column("attributes", JSON, nullable=False),
     Column("created", Double, nullable=False),
     Column("changed", Double, nullable=False),
-    Index("ix_studies_project_id_date_id", "project_id", "date", "id"),
+    Index("ix_studies_project_id_date_id_description", "project_id", "date", "id", "description"),
     Index("ix_studies_date_id", "date", "id"),
 )
 """`patient`: pseudonym. `attributes`: what QIDO answers beside the columns, DICOM keyword to text."""

@@ -12,6 +12,7 @@ from diascope.serve.http.routing import routers
 from diascope.testing.calls import ROUTES, SAMPLES
 from diascope.testing.web import ORIGIN, OTHER, OWN, Browser, Site, a_site
 
+
 def test_each_route_names_an_operation_of_the_matrix_and_each_operation_has_a_route() -> None:
     """C1: a route that is missing from the matrix fails, and so does an operation that nothing asks."""
     assert [route for route in ROUTES if route[2] not in OPERATIONS] == []

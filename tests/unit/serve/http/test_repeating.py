@@ -112,4 +112,3 @@ def test_a_cursor_is_of_its_list_and_of_this_service(tmp_path: Path) -> None:
 
 def _make(who: Browser, name: str, key: str = "1") -> httpx.Response:
     return who.post("/users", json={"name": name, "role": "reader"}, headers={"Idempotency-Key": key})
-

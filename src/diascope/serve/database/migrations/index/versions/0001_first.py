@@ -217,7 +217,9 @@ def upgrade() -> None:
     with op.batch_alter_table("studies", schema=None) as batch_op:
         batch_op.create_index("ix_studies_date_id", ["date", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_studies_patient"), ["patient"], unique=False)
-        batch_op.create_index("ix_studies_project_id_date_id", ["project_id", "date", "id"], unique=False)
+        batch_op.create_index(
+            "ix_studies_project_id_date_id_description", ["project_id", "date", "id", "description"], unique=False
+        )
 
     op.create_table(
         "tokens",
