@@ -131,7 +131,7 @@ def literal_of(host: str) -> Address | None:
             return address.ipv4_mapped
         if address.sixtofour is not None:
             return address.sixtofour
-        if address in NAT64 or int(address) >> 32 == 0 and int(address) > 1:
+        if address in NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
@@ -139,9 +139,7 @@ def literal_of(host: str) -> Address | None:
 def is_inside(address: Address) -> bool:
     """Whether an address is of this machine, of a link, or of nobody: never a hospital's server."""
     plain = literal_of(str(address)) or address
-    return (
-        plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain.is_reserved
-    )
+    return plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain.is_reserved
 
 
 def place_of(url: str) -> tuple[str, str, int]:
