@@ -30,7 +30,6 @@ HERE = Path(__file__).parent / "service-1"
 SETTINGS = """\
 ae_title = "SAVED"
 quiet_seconds = 2.0
-retention_days = 3650
 keep_free_gb = 0.0
 """
 OBJECTS = ((1, 1, 1), (1, 1, 2), (2, 1, 1), (3, 1, 1))
@@ -41,7 +40,7 @@ FINDINGS = {"conclusion": "positive", "probability": 0.83}
 def main() -> int:
     """Make it anew; returns an exit code."""
     shutil.rmtree(HERE, ignore_errors=True)
-    workspace, clock = Workspace(HERE), Clock()
+    workspace, clock = Workspace(HERE), Clock(1_750_000_000.0)
     root = service_folder(workspace)
     (root / "settings.toml").write_text(SETTINGS, encoding="utf-8")
     (root / "id").write_text("0123456789abcdef", encoding="utf-8")

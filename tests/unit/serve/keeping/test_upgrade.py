@@ -18,6 +18,8 @@ from diascope.privacy.keys import KeyRing
 from diascope.privacy.sealing import Sealer
 from diascope.serve.database.identity_tables import orders, people
 from diascope.serve.database.tables import deliveries, instances, jobs, peers, readings, results, rules, studies, users
+from diascope.serve.http.app import application
+from diascope.serve.http.routing import routers
 from diascope.serve.identities import Identities
 from diascope.serve.keeping.backup import back_up
 from diascope.serve.keeping.hardening import names_password, weaknesses
@@ -96,7 +98,7 @@ def test_a_newer_database_is_refused(tmp_path: Path, name: str, capsys: pytest.C
     path = folder / "service" / f"{name}.sqlite"
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(BadUsage, match="newer version of diascope.*revision 9999"):
+    with pytest.raises(BadUsage, match=r"newer version of diascope.*revision 9999"):
         opened(folder)
     assert cli.run(["serve", "--workspace", str(folder)]) == 2
     said = capsys.readouterr().err
@@ -134,7 +136,7 @@ def test_a_new_key_seals_what_is_there_and_the_old_one_opens_objects(tmp_path: P
     arrive(running, [an_object(6)])
     sealer = Sealer(KeyRing.open(tmp_path / "keys.json"), "identities")
     with running.identities.database.reading() as connection:
-        sealed = dict(connection.execute(select(orders.c.study_uid, orders.c.sealed)).tuples().all())
+        sealed = dict(connection.execute(select(orders.c.study_uid, orders.c.sealed)).all())
         assert len(connection.execute(select(people)).all()) == 5
     assert {uid: sealer.is_current(one) for uid, one in sealed.items()} == {
         **{uids(number)[0]: True for number in (1, 2, 3, 6)},
@@ -188,7 +190,7 @@ def test_how_the_process_was_started_is_told(tmp_path: Path, monkeypatch: pytest
     assert len(weaknesses()) == 1
     folder = a_copy(SAVED[0], tmp_path)
     service = opened(folder)
-    answer = Site(service).someone("administrator").get("/api/v1/system").json()
+    answer = Site(service, application(service, routers())).someone("administrator").get("/api/v1/system").json()
     assert answer["weaknesses"] == weaknesses()
     service.close()
 
