@@ -4,8 +4,8 @@
 
 One scanner stores films and volumes over DICOM, a release reads each and sends its answer to a PACS; beside it one
 client searches (QIDO-RS), one fetches metadata and pictures (WADO-RS), one stores by STOW-RS what no rule reads, and
-one lists findings. The memory of the service's process, its open files and threads are looked at every 5 s; the slope is
-fitted over what follows the first quarter. Clients run on the same two cores, and their work is in the times.
+one lists findings. The memory of the service's process, its open files and threads are looked at every 5 s; the slope
+is fitted over what follows the first quarter. Clients run on the same two cores, and their work is in the times.
 """
 
 from __future__ import annotations
