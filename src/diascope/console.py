@@ -128,6 +128,10 @@ class Console:
         else:
             show()
 
+    def warn(self, line: str) -> None:
+        """A line on stderr that is shown also when no progress is wanted."""
+        self.err.print(escape(line), style="bold yellow", soft_wrap=True)
+
     def show_lines(self, lines: Sequence[str]) -> None:
         """Plain lines."""
         for line in lines:

@@ -177,7 +177,7 @@ def test_from_python_several_devices_need_a_launcher(tmp_path: Path) -> None:
 VERBS = typer.main.get_command(cli.app).commands
 
 
-SERVICE = {"serve", "worker", "audit", "backup", "restore"}
+SERVICE = {"serve", "worker", "audit", "backup", "restore", "keys"}
 """Commands that run or look after the service, and make no noun."""
 
 

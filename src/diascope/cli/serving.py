@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +18,13 @@ DatabaseOption = Annotated[
 HostOption = Annotated[str | None, typer.Option("--host", help="HTTP; default 127.0.0.1.", show_default=False)]
 PortOption = Annotated[int | None, typer.Option("--port", help="HTTP; default 8080.", show_default=False)]
 
+ToArgument = Annotated[Path, typer.Argument(metavar="TO", help="Folder of the back-up.")]
+FromArgument = Annotated[Path, typer.Argument(metavar="FROM", help="Folder of a back-up.")]
+
 audit = typer.Typer(no_args_is_help=True, help="The audit trail of the service.")
 app.add_typer(audit, name="audit")
+keys = typer.Typer(no_args_is_help=True, help="The keys of the service.")
+app.add_typer(keys, name="keys")
 
 
 def opened(workspace: Path, **given: Any) -> Any:
@@ -26,8 +32,18 @@ def opened(workspace: Path, **given: Any) -> Any:
     from diascope.serve.service import Service, service_folder
     from diascope.serve.settings import read_settings
 
+    os.umask(0o077)
     place = workspace_of(workspace)
     return Service.open(place, read_settings(service_folder(place), given))
+
+
+def warn_of_password(console: Console, database: str | None) -> None:
+    """Every user of this machine sees the command lines of all processes (RELIABILITY C12)."""
+    from diascope.serve.keeping.hardening import names_password
+
+    if database is not None and names_password(database):
+        console.warn("--database holds a password that every user of this machine can see: put it into settings.toml,")
+        console.warn("PGPASSWORD or ~/.pgpass")
 
 
 @app.command(epilog="Example: diascope serve --workspace hospital")
@@ -53,6 +69,7 @@ def serve(
     from diascope.serve.running import Running
 
     console = Console(quiet, as_json)
+    warn_of_password(console, database)
     service = opened(
         workspace, host=host, port=port, dicom_host=dicom_host, dicom_port=dicom_port, ae_title=ae_title,
         database=database, archive=archive, encrypt=encrypt, certificate=certificate,
@@ -77,6 +94,7 @@ def worker(
     from diascope.serve.working import work
 
     console = Console(quiet, False)
+    warn_of_password(console, database)
     service = opened(workspace, database=database, archive=archive, workers=workers)
     try:
         work(service, lambda: console.show_lines(["working; stop with Ctrl-C"]))
@@ -92,3 +110,71 @@ def verify(workspace: WorkspaceOption = Here, database: DatabaseOption = None, a
     console = Console(False, as_json)
     found = verified(workspace_of(workspace), database)
     console.finish(found, lambda: console.show_lines([f"{found['records']} records, all as they were written"]))
+
+
+@app.command(epilog="Example: diascope backup /backups/diascope --workspace hospital --incremental")
+def backup(
+    to: ToArgument,
+    workspace: WorkspaceOption = Here,
+    database: DatabaseOption = None,
+    incremental: Annotated[bool, typer.Option("--incremental", help="Continue the back-up that is there.")] = False,
+    with_keys: Annotated[bool, typer.Option("--with-keys", help="With the keys: it then reads without them.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Back up the service, also while it runs and receives."""
+    from diascope.serve.keeping.backup import back_up
+
+    os.umask(0o077)
+    console = Console(False, as_json)
+    made = back_up(workspace, to, incremental, with_keys, database)
+    if with_keys:
+        console.warn("THE KEYS ARE IN THIS BACK-UP: whoever has it can read every name in it. Lock it away.")
+    else:
+        console.warn(f"THE KEYS ARE NOT IN THIS BACK-UP: without {made['keys_file']} it can never be read.")
+        console.warn("Keep a copy of that file in another place.")
+    if made["missing"]:
+        console.warn(f"{len(made['missing'])} objects that the database names were not in the archive")
+    line = f"{made['objects']} objects, {made['copied']} copied now; keys {', '.join(made['keys'])}"
+    console.finish(made, lambda: console.show_lines([line]))
+
+
+@app.command(epilog="Example: diascope restore /backups/diascope --workspace hospital-2")
+def restore(
+    source: FromArgument,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="New folder; empty, or none yet.")],
+    keys_file: Annotated[Path | None, typer.Option("--keys", help="File of the keys.", show_default=False)] = None,
+    database: DatabaseOption = None,
+    identities: Annotated[str | None, typer.Option("--identities", help="Database of the identities.")] = None,
+    archive: Annotated[str | None, typer.Option("--archive", help="Folder or s3://… of the objects.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore a back-up into a new workspace; every hash and the audit trail are compared."""
+    from dataclasses import asdict
+
+    from diascope.serve.keeping.restoring import restore as put_back
+
+    os.umask(0o077)
+    console = Console(False, as_json)
+    made = put_back(source, workspace, keys_file, database=database, identities=identities, archive=archive)
+    console.warn(f"The keys of this service are in {made.keys}: keep a copy in another place.")
+    for key in made.aside:
+        console.warn(f"{key} could not be indexed; it lies in service/unindexed")
+    lines = [
+        f"{made.objects} objects put back, {made.there} were there",
+        f"{made.indexed} objects indexed that arrived after the back-up was made",
+        f"{made.records} audit records, all as they were written",
+    ]
+    console.finish(asdict(made), lambda: console.show_lines(lines))
+
+
+@keys.command("rotate", epilog="Example: diascope keys rotate --workspace hospital")
+def rotate(workspace: WorkspaceOption = Here, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Make a new key and seal every identity with it; a service that runs takes it within a minute."""
+    from diascope.serve.keeping.rotating import rotate_keys
+
+    os.umask(0o077)
+    console = Console(False, as_json)
+    made = rotate_keys(workspace, database)
+    console.warn(f"{made['file']} has a new key: keep a new copy of it. Objects stay sealed with the older ones.")
+    line = f"key {made['key']}; {made['resealed']} rows sealed with it"
+    console.finish(made, lambda: console.show_lines([line]))

@@ -95,6 +95,11 @@ class KeyRing:
         return self._ring.current
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all keys, the oldest first; no secrets."""
+        return tuple(one.id for one in self._ring.keys)
+
+    @property
     def first(self) -> str:
         """Id of the oldest key, from which hashes for searching are derived, forever."""
         return self._ring.keys[0].id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -11,25 +10,19 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from diascope.core.errors import BadUsage, DiascopeError
-from diascope.serve.access.logins import drop_expired
+from diascope.core.errors import BadUsage
 from diascope.serve.dimse.node import Node
 from diascope.serve.exposure import refuse_exposure
 from diascope.serve.http.app import application
 from diascope.serve.http.routing import routers
 from diascope.serve.incoming.completing import Completing
 from diascope.serve.incoming.receiving import Receiving
-from diascope.serve.incoming.sweeping import sweep
 from diascope.serve.jobs.worker import Worker
+from diascope.serve.keeping.house import House
 from diascope.serve.service import Service
-
-log = logging.getLogger(__name__)
 
 DRAIN = 15
 """Seconds that requests have to end in when the service stops (G4)."""
-
-HOUSEKEEPING = 60.0
-"""Seconds between heads of the audit trail kept outside, and expired rows dropped."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,10 @@ class Running:
         self.completing = Completing(service)
         self.worker = Worker(service, service.settings.workers)
         self._stopping = threading.Event()
-        self._keeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+        self._house = House(service)
+        self._keeper = threading.Thread(
+            target=self._house.run, args=(self._stopping,), name="housekeeping", daemon=True
+        )
 
     def run(self, ready: Callable[[Places], None]) -> None:
         """Serve until SIGTERM or SIGINT; then drain and stop.
@@ -73,7 +69,6 @@ class Running:
         refuse_exposure(self.service)
         listening = self._listening()
         with contextlib.closing(listening):
-            sweep(self.service)
             if self.service.database.is_sqlite:
                 self.service.queue.recover()
             server = _Server(self._settings())
@@ -93,6 +88,8 @@ class Running:
         self.node.stop()
         self.completing.stop()
         self.worker.stop()
+        if self._keeper.is_alive():
+            self._keeper.join(DRAIN)
 
     def _listening(self) -> socket.socket:
         settings = self.service.settings
@@ -131,14 +128,6 @@ class Running:
         shown = f"[{host}]" if ":" in host else host
         scheme = "https" if settings.certificate else "http"
         return Places(f"{scheme}://{shown}:{port}", f"{settings.ae_title}@{settings.dicom_host}:{self.node.port}")
-
-    def _keep_house(self) -> None:
-        while not self._stopping.wait(HOUSEKEEPING):
-            try:
-                self.service.audit.anchor()
-                drop_expired(self.service)
-            except DiascopeError as error:  # the next time may succeed; readiness tells what is away
-                log.warning("housekeeping: %s", error.wrong)
 
 
 class _Server(uvicorn.Server):

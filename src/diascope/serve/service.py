@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
 
-from diascope.core.errors import WorkspaceBusy
+from diascope.core.errors import BadUsage, WorkspaceBusy
 from diascope.core.record import write_durably
 from diascope.privacy.keys import KeyRing
 from diascope.privacy.sealing import Sealer
@@ -29,6 +29,12 @@ from diascope.store.workspace import Workspace
 
 FIRST_PROJECT = "default"
 """Id and name of the project that studies belong to unless a peer says otherwise."""
+
+RESTORING = "restore-unfinished"
+"""A file beside the databases while they are restored; a workspace that has it is not served."""
+
+HELD = "sweeping-held"
+"""A file beside the databases while nothing is swept: the archive may hold what a restored database does not know."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Service:
         queue: The jobs.
         clock: Seconds since 1970.
         stirred: Set when something was put into the queue, so that nobody has to ask all the time.
+        troubles: Part of the service to what does not work, for its state; kept by whoever found out.
     """
 
     settings: Settings
@@ -60,6 +67,7 @@ class Service:
     queue: Queue
     clock: Callable[[], float] = time.time
     stirred: threading.Event = field(default_factory=threading.Event)
+    troubles: dict[str, str] = field(default_factory=dict)
     _lock: int | None = None
 
     @classmethod
@@ -76,13 +84,35 @@ class Service:
 
         Raises:
             WorkspaceBusy: When another process serves this workspace on SQLite, which has one writer.
+            BadUsage: When it was restored in part only.
             DiascopeError: When a database, the archive or the keys can't be opened.
         """
         root = service_folder(workspace)
+        if (root / RESTORING).exists():
+            raise BadUsage(
+                "this workspace was restored in part only", given=str(root), todo="Remove it, and restore it again"
+            )
         url, apart_url = addresses(root, settings)
         lock = _locked(root) if url.startswith("sqlite") else None
+        try:
+            return cls._opened(workspace, settings, (url, apart_url), (clock, migrate), lock)
+        except BaseException:
+            if lock is not None:
+                os.close(lock)
+            raise
+
+    @classmethod
+    def _opened(
+        cls,
+        workspace: Workspace,
+        settings: Settings,
+        urls: tuple[str, str],
+        how: tuple[Callable[[], float], bool],
+        lock: int | None,
+    ) -> Service:
+        root, (clock, migrate) = service_folder(workspace), how
         keys = KeyRing.open(settings.keys or key_file(root))
-        database = Database.open(url, index, migrate)
+        database = Database.open(urls[0], index, migrate)
         sealer = Sealer(keys, "archive") if settings.encrypt else None
         database.change(lambda connection: _first_project(connection, clock()))
         audit = Audit(database, keys.derived("audit"), root / "audit-heads.jsonl", clock)
@@ -92,8 +122,8 @@ class Service:
             workspace=workspace,
             keys=keys,
             database=database,
-            archive=Archive(settings.archive or root / "archive", sealer),
-            identities=Identities(Database.open(apart_url, apart, migrate), keys, clock),
+            archive=Archive(settings.archive or root / "archive", sealer, keep_free=settings.keep_free_gb * 1e9),
+            identities=Identities(Database.open(urls[1], apart, migrate), keys, clock),
             audit=audit,
             queue=Queue(database, clock),
             clock=clock,
@@ -145,8 +175,13 @@ def key_file(root: Path) -> Path:
     name = root / "id"
     if not name.is_file():
         write_durably(name, secrets.token_hex(8).encode())
+    return key_file_of(name.read_text(encoding="utf-8").strip())
+
+
+def key_file_of(service_id: str) -> Path:
+    """Where the keys of a service lie for this user unless the settings name another file."""
     folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return folder / "diascope" / f"service-{name.read_text().strip()}.keys.json"
+    return folder / "diascope" / f"service-{service_id}.keys.json"
 
 
 def _first_project(connection: Connection, now: float) -> None:

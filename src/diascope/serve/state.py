@@ -34,7 +34,8 @@ class Reason:
 
 def reasons(service: Service) -> list[Reason]:
     """Everything that does not work now."""
-    return [*_databases(service), *_archive(service), *_jobs(service)]
+    found = [Reason(part, why, stops=False) for part, why in sorted(service.troubles.items())]
+    return [*_databases(service), *_archive(service), *_jobs(service), *found]
 
 
 def counted(service: Service) -> dict[str, Any]:

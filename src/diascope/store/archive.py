@@ -7,11 +7,9 @@ name; the plain copy of a draft, which the decoder reads, is then never flushed,
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from diascope.store.places import (
     OBJECTS_A_FOLDER,
     DiskFailed,
     ObjectMissing,
+    Written,
     age_of,
     checked,
     failing,
@@ -38,6 +37,8 @@ CHUNK = 1 << 20
 """Bytes that are read at once."""
 BATCH = 500
 """Keys that `sweep` asks for at once."""
+LOOK_EVERY = 32 << 20
+"""Bytes of one draft after which the room that is left is looked at again."""
 LARGEST_SWEEP = 200
 """Objects. More than that, and more than the rows name, is no remainder of a crash but another archive's database."""
 
@@ -65,11 +66,14 @@ class Archive:
         sealer: Encrypts what is kept from now on; objects that were kept plain stay readable.
         drafts: A folder of this machine for the plain copies of a sealed archive; by default beside the objects. It may
             lie in memory (`/dev/shm/...`).
+        keep_free: Bytes that are left on the disk: nothing is begun, or written on, below them. Reading goes on.
     """
 
-    def __init__(self, place: Path | str, sealer: Sealer | None = None, drafts: Path | None = None) -> None:
+    def __init__(
+        self, place: Path | str, sealer: Sealer | None = None, drafts: Path | None = None, keep_free: float = 0.0
+    ) -> None:
         self._place = opened_place(place, drafts)
-        self.sealer = sealer
+        self.sealer, self.keep_free = sealer, keep_free
         self.degraded = ""
         """Why nothing is kept any more: the disk failed so that later successes are doubtful. Reading goes on."""
         self._lock = threading.Lock()
@@ -122,7 +126,7 @@ class Archive:
             yield path
             return
         with failing("copy an object"):
-            copy = _Written(self._place.drafts)
+            copy = Written(self._place.drafts)
         try:
             with failing("copy an object"):
                 for chunk in self.stream(key, sha256):
@@ -142,9 +146,11 @@ class Archive:
     def sweep(self, known: Callable[[Sequence[str]], set[str]], older_than: float) -> int:
         """Remove drafts that nobody finished, and objects that no row names: what a crash left.
 
+        Others may keep objects meanwhile: what is younger is not touched, and each key is asked for twice.
+
         Args:
             known: Of these keys, those that a row names.
-            older_than: Seconds. Younger ones may be about to get their row.
+            older_than: Seconds before now. Younger ones may be about to get their row.
 
         Returns:
             How many were removed.
@@ -152,25 +158,60 @@ class Archive:
         Raises:
             DiascopeError: When most of a large archive would go; nothing is then removed.
         """
-        named, lost, keys = 0, [], self.keys()
+        began, named, lost, keys = time.monotonic(), 0, list[str](), self.keys()
+
+        def is_old(age: float) -> bool:
+            return age - (time.monotonic() - began) >= older_than
+
         while some := list(islice(keys, BATCH)):
             of_rows = known(some)
             named += len(of_rows)
-            lost += [key for key in some if key not in of_rows and self._place.age(key) >= older_than]
+            lost += [key for key in some if key not in of_rows and is_old(self._place.age(key))]
         if len(lost) > max(LARGEST_SWEEP, named):
             raise DiascopeError(
                 "the database does not belong to this archive: it names few of its objects",
                 given=f"{named} objects with a row, {len(lost)} without",
                 todo="Open the archive with its own database, or restore that from a back-up; nothing was removed",
             )
+        late = {key for one in range(0, len(lost), BATCH) for key in known(lost[one : one + BATCH])}
         for key in lost:
-            self.delete(key)
+            if key not in late:
+                self.delete(key)
         with failing("remove drafts"):
             folders = {self._place.staging, self._place.drafts}
-            drafts = [one for folder in folders for one in folder.iterdir() if age_of(one) >= older_than]
+            drafts = [one for folder in folders for one in folder.iterdir() if is_old(age_of(one))]
             for draft in drafts:
                 draft.unlink(missing_ok=True)
-        return len(lost) + len(drafts)
+        return len(lost) - len(late) + len(drafts)
+
+    def raw(self, key: str) -> BinaryIO:
+        """An object's bytes as they lie there, sealed where it is; for a back-up. Raises `ObjectMissing`."""
+        return self._place.open(checked(key))
+
+    def put_raw(self, key: str, source: BinaryIO) -> None:
+        """Keep bytes that `raw` gave under their own name again; durable when this returns."""
+        checked(key)
+        with self._noticing(), failing("write an object"):
+            written = Written(self._place.staging)
+            try:
+                while chunk := source.read(CHUNK):
+                    written.write(chunk)
+                self._place.commit(written.handle, written.path, key)
+            finally:
+                written.drop()
+
+    def check_room(self) -> None:
+        """Look whether more may be written.
+
+        Raises:
+            StorageFull: When less than `keep_free` is left.
+        """
+        free = self.free_bytes() if self.keep_free else None
+        if free is not None and free < self.keep_free:
+            raise StorageFull(
+                f"less than {self.keep_free / 1e9:g} GB are left on the archive's disk",
+                todo="Free some room; nothing has to be restarted",
+            )
 
     def scrub(self, expected: Iterable[tuple[str, str]]) -> list[str]:
         """Read objects and compare.
@@ -199,6 +240,7 @@ class Archive:
             raise StorageFailed(
                 f"nothing is kept any more: {self.degraded}", todo="Look at the disk, then start the service again"
             )
+        self.check_room()
         with self._noticing():
             return Draft(self, new_key(self._next_shard(), self.sealer is not None), with_plain)
 
@@ -241,19 +283,19 @@ class Draft:
 
     def __init__(self, archive: Archive, key: str, with_plain: bool) -> None:
         self._archive, self._key = archive, key
-        self._hasher, self.size = hashlib.sha256(), 0
+        self._hasher, self.size, self._unchecked = hashlib.sha256(), 0, 0
         self._is_open = True
         place = archive._place
-        self._plain: _Written | None = None
+        self._plain: Written | None = None
         self._sealing: SealingStream | None = None
         with failing("begin an object"):
-            self._written = _Written(place.staging)
+            self._written = Written(place.staging)
         if archive.sealer is None:
             return
         try:
             self._sealing = archive.sealer.stream(key)
             with failing("begin an object"):
-                self._plain = _Written(place.drafts) if with_plain else None
+                self._plain = Written(place.drafts) if with_plain else None
         except BaseException:
             self.drop()
             raise
@@ -290,6 +332,17 @@ class Draft:
             raise
         self._hasher.update(content)
         self.size += len(content)
+        self._unchecked += len(content)
+        if self._unchecked >= LOOK_EVERY:
+            self._unchecked = 0
+            self._check_room()
+
+    def _check_room(self) -> None:
+        try:
+            self._archive.check_room()
+        except StorageFull:
+            self.drop()
+            raise
 
     def keep(self) -> Stored:
         """Make it an object; durable when this returns.
@@ -327,29 +380,6 @@ class Draft:
     def _check(self) -> None:
         if not self._is_open:
             raise DiascopeError("this draft was kept or dropped", todo="Begin another one")
-
-
-class _Written:
-    """A file of our own in the folder of drafts, unbuffered, so that every error shows where it happens."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / secrets.token_hex(16)
-        self.handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-    def write(self, content: bytes) -> None:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(self.handle, rest) :]
-
-    def drop(self) -> None:
-        """Close, and remove what is still there under this name."""
-        if self.handle < 0:
-            return
-        handle, self.handle = self.handle, -1
-        with contextlib.suppress(OSError):
-            os.close(handle)
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
 
 
 def _is_sealed(key: str) -> bool:

@@ -231,6 +231,29 @@ class ObjectStore:
             ) from error
 
 
+class Written:
+    """A file of our own in the folder of drafts, unbuffered, so that every error shows where it happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / secrets.token_hex(16)
+        self.handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, content: bytes) -> None:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(self.handle, rest) :]
+
+    def drop(self) -> None:
+        """Close, and remove what is still there under this name."""
+        if self.handle < 0:
+            return
+        handle, self.handle = self.handle, -1
+        with contextlib.suppress(OSError):
+            os.close(handle)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
 def new_key(shard: str, is_sealed: bool) -> str:
     """A name for an object.
 

@@ -164,7 +164,10 @@ def a_site(folder: Path, **settings: Any) -> Site:
         folder: Of the workspace; made where it does not exist.
         **settings: Fields of `Settings`.
     """
-    service = a_service(folder, **settings)
+    data = str(folder / "data")
+    sources: dict[str, Any] = {f"data-of-{one}": {"folder": data, "projects": [one]} for one in (OWN, OTHER)}
+    sources["data"] = {"folder": data}
+    service = a_service(folder, **{"sources": sources, **settings})
     row = {"id": OTHER, "name": OTHER, "created": service.clock()}
     service.database.change(lambda connection: connection.execute(insert(projects).values(**row)))
     return Site(service, application(service, routers()))

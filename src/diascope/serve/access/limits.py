@@ -101,6 +101,11 @@ def succeeded(connection: Connection, number: int, tried: Try, now: float) -> No
     """The password was right: the address is known from now on. Old tries are dropped."""
     row = update(attempts).where(attempts.c.id == number)
     connection.execute(row.values(succeeded=True, address=tried.address))
+    drop_old(connection, now)
+
+
+def drop_old(connection: Connection, now: float) -> None:
+    """Drop tries that count for nothing any more."""
     old = and_(attempts.c.succeeded.is_(False), attempts.c.at < now - WINDOW)
     connection.execute(delete(attempts).where(old | (attempts.c.at < now - KNOWN_FOR)))
 

@@ -43,6 +43,13 @@ def migrate(engine: Engine, tables: MetaData) -> None:
         command.upgrade(config, "head")
 
 
+def is_current(engine: Engine, tables: MetaData) -> bool:
+    """Whether a database is as this version would make it; nothing is changed."""
+    with engine.connect() as connection:
+        now = MigrationContext.configure(connection).get_current_revision()
+    return now == ScriptDirectory.from_config(settings(tables)).get_current_head()
+
+
 def settings(tables: MetaData) -> Config:
     """Alembic's settings for one of the two databases."""
     config = Config()

@@ -45,13 +45,14 @@ class Database:
         self._writing = threading.Lock()
 
     @classmethod
-    def open(cls, url: str, tables: MetaData, migrate: bool = True) -> Database:
+    def open(cls, url: str, tables: MetaData, migrate: bool | None = True) -> Database:
         """Open, and make or migrate what is there.
 
         Args:
             url: `sqlite:///path` or `postgresql://user@host/name`.
             tables: What it holds.
-            migrate: Whether migrations are run; else the tables are made as they are now (tests).
+            migrate: Whether migrations are run; else the tables are made as they are now (tests). None: it is only
+                looked at, and may be another version's.
 
         Raises:
             BadUsage: When the address is none, or the database was made by a newer version.
@@ -68,7 +69,7 @@ class Database:
         try:
             if migrate:
                 bring_up_to_date(engine, tables)
-            else:
+            elif migrate is not None:
                 tables.create_all(engine)
         except DBAPIError as error:
             database.close()

@@ -6,9 +6,11 @@ What a crash leaves after that is named by no row, and `sweeping.sweep` removes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from diascope.core.errors import DataRefused
 from diascope.serve.audit import Event
@@ -39,7 +41,14 @@ class Deleted:
     keys: tuple[str, ...]
 
 
-def delete_study(service: Service, study_uid: str, actor: str, address: str = "", reason: str = "") -> Deleted:
+def delete_study(
+    service: Service,
+    study_uid: str,
+    actor: str,
+    address: str = "",
+    reason: str = "",
+    unless: Callable[[Connection, Row[Any]], bool] | None = None,
+) -> Deleted:
     """Delete a study with everything that hangs on it: results, readings, objects, its identity.
 
     Args:
@@ -48,16 +57,17 @@ def delete_study(service: Service, study_uid: str, actor: str, address: str = ""
         actor: Who deletes, for the audit.
         address: Network address that it came from.
         reason: `retention`, `request`, …; a code, never free text about a patient.
+        unless: Given the connection and the row: whether it is to be left after all.
 
     Raises:
-        NoStudy: When there is none.
+        NoStudy: When there is none, or it was left.
         Unavailable: When a database does not answer.
     """
 
     def work(connection: Connection) -> Deleted:
         lock(connection, [study_uid])
         row = connection.execute(select(studies).where(studies.c.uid == study_uid)).first()
-        if row is None:
+        if row is None or (unless is not None and unless(connection, row)):
             raise NoStudy
         of_study = select(instances.c.key).join_from(instances, series).where(series.c.study_id == row.id)
         keys = tuple(connection.execute(of_study).scalars())

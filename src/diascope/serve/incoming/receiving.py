@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from diascope.core.errors import (
     DiascopeError,
@@ -24,6 +24,7 @@ from diascope.formats.dicomio.uids import is_uid
 from diascope.serve.audit import Event
 from diascope.serve.database.tables import instances
 from diascope.serve.incoming.decoding import strict_decoder
+from diascope.serve.incoming.room import Room
 from diascope.serve.incoming.storing import Arrival, Origin, Outcome, met, store
 from diascope.serve.service import Service
 from diascope.store.archive import Draft, Stored
@@ -102,6 +103,7 @@ class Receiving:
     def __init__(self, service: Service, decoder: Decoder | None = None) -> None:
         self.service = service
         self.decoder = decoder or strict_decoder()
+        self._room = Room(service)
 
     def receive(self, draft: Draft, origin: Origin, expected: Expected | None = None) -> Received:
         """Take in an object that was written into a draft. The draft is kept or dropped when this returns.
@@ -126,7 +128,7 @@ class Receiving:
                 raise refused from error
 
     def _received(self, draft: Draft, origin: Origin, expected: Expected) -> Received:
-        self._check_room()
+        self._room.check(draft.size)
         facts = self._facts(draft.path)
         try:
             return self._known(draft, facts, origin, expected)
@@ -158,6 +160,7 @@ class Receiving:
             outcome = self._indexed(Arrival(facts, stored, origin, detail))
         if outcome.status != "stored" and stored.key:
             self.service.archive.delete(stored.key)
+        self._room.taken(stored.size if outcome.status == "stored" else 0)
         if outcome.status not in ("stored", "same"):
             raise Refused(cast(Reason, outcome.status), outcome.wrong, facts["sop_uid"], outcome.todo)
         status: Literal["stored", "same"] = "stored" if outcome.status == "stored" else "same"
@@ -178,20 +181,6 @@ class Receiving:
             raise Refused(
                 "unparsable", error.reason, todo="Look at the object with the program that made it"
             ) from error
-
-    def _check_room(self) -> None:
-        settings, archive = self.service.settings, self.service.archive
-        free = archive.free_bytes()
-        if free is not None and free < settings.keep_free_gb * 1e9:
-            raise StorageFull(
-                f"less than {settings.keep_free_gb} GB are left on the archive's disk", todo="Free some room"
-            )
-        if settings.quota_gb is None:
-            return
-        with self.service.database.reading() as connection:
-            used = connection.execute(select(func.sum(instances.c.size))).scalar_one() or 0
-        if used > settings.quota_gb * 1e9:
-            raise StorageFull(f"the archive holds its quota of {settings.quota_gb} GB", todo="Delete studies")
 
     def _drop_unless_indexed(self, key: str) -> None:
         """After a failure. Where nobody can say whether the row is there, the object stays; `sweep` asks again."""

@@ -152,7 +152,7 @@ def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_room_that_ends_in_the_middle(tmp_path: Path) -> None:
     """A9: what was stored before the quota was full stays, and the answer says which."""
-    site = a_site(tmp_path, quota_gb=2000e-9)
+    site = a_site(tmp_path, quota_gb=3000e-9)
     answer = stow(site.someone("steward"), [an_object(1, 1, n) for n in range(1, 6)])
     assert (answer.status_code, len(items(answer, REFERENCED)), count(site, instances)) == (202, 2, 2)
     assert {*reasons(answer), *reasons(answer, OTHERS)} == {0xA700}

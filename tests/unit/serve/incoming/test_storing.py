@@ -23,6 +23,7 @@ from diascope.serve.incoming.deleting import NoStudy, delete_study
 from diascope.serve.incoming.receiving import Origin, Receiving, Refused
 from diascope.serve.incoming.sweeping import sweep
 from diascope.serve.service import Service
+from diascope.store.archive import LOOK_EVERY
 from diascope.testing.objects import ROOT, an_object
 from diascope.testing.postgres import VARIABLE
 from diascope.testing.service import a_service
@@ -46,6 +47,10 @@ def counted(service: Service, *tables: Any) -> list[int]:
 def identified(service: Service) -> list[int]:
     with service.identities.database.reading() as connection:
         return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (orders, people)]
+
+
+def kept(service: Service) -> list[bytes]:
+    return list(map(service.archive.read, service.archive.keys()))
 
 
 def files(service: Service) -> list[Path]:
@@ -323,13 +328,33 @@ def test_no_room_is_said_and_heals(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     service.close()
 
 
-@pytest.mark.parametrize("settings", [{"keep_free_gb": 1e9}, {"quota_gb": 1e-7}])
-def test_a_quota_is_kept(tmp_path: Path, settings: dict[str, float]) -> None:
-    service = a_service(tmp_path, **settings)
+def test_a_quota_is_kept(tmp_path: Path) -> None:
+    """A9: what would go beyond the quota is refused; what is there is read on."""
+    service = a_service(tmp_path, quota_gb=2000e-9)
     receiving = Receiving(service)
-    if "quota_gb" in settings:
-        sent(receiving, an_object(1))
+    sent(receiving, an_object(1))
     with pytest.raises(Refused) as caught:
         sent(receiving, an_object(2))
     assert caught.value.reason == "out_of_resources"
+    assert "quota of 2e-06 GB" in caught.value.wrong
+    assert kept(service) == [an_object(1)]
+    service.close()
+
+
+def test_the_disk_is_never_filled(tmp_path: Path) -> None:
+    """A9: below `keep_free_gb` no draft is begun, so that the databases have room; what is there is read on."""
+    service = a_service(tmp_path)
+    receiving = Receiving(service)
+    sent(receiving, an_object(1))
+    service.archive.keep_free = 1e18
+    with pytest.raises(StorageFull, match="GB are left on the archive's disk"):
+        sent(receiving, an_object(2))
+    assert kept(service) == [an_object(1)]
+    service.archive.keep_free = 0.0
+    with service.archive.draft() as draft:
+        service.archive.keep_free = 1e18
+        draft.write(bytes(1 << 20))
+        with pytest.raises(StorageFull):
+            draft.write(bytes(LOOK_EVERY))
+    assert len(files(service)) == 1
     service.close()

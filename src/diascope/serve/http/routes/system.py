@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from diascope.serve import state
 from diascope.serve.http.asking import Who, operation
 from diascope.serve.http.fields import Answer, Time, utc
+from diascope.serve.keeping.hardening import weaknesses
 
 router = APIRouter(prefix="/system", tags=["system"])
 
@@ -36,6 +37,8 @@ class State(Answer):
     """`degraded`: it goes on with less; `stopped`: nothing should be sent to it."""
     reasons: list[Reason]
     """What does not work; empty where everything does."""
+    weaknesses: list[str]
+    """How the process was started that an attacker would like; it works nevertheless."""
     database: Literal["sqlite", "postgresql"]
     """Kind of the index."""
     free_bytes: int | None
@@ -62,6 +65,7 @@ def read_state(asked: Who) -> State:
         time=utc(service.clock()),
         state="stopped" if stopped else "degraded" if reasons else "ready",
         reasons=[Reason.model_validate(one) for one in reasons],
+        weaknesses=weaknesses(),
         database="sqlite" if service.database.is_sqlite else "postgresql",
         free_bytes=service.archive.free_bytes(),
         encrypted=service.settings.encrypt,
