@@ -162,7 +162,9 @@ def a_site(folder: Path, **settings: Any) -> Site:
         folder: Of the workspace; made where it does not exist.
         **settings: Fields of `Settings`.
     """
-    sources = {"data": {"folder": str(folder / "data")}}
+    data = str(folder / "data")
+    sources: dict[str, Any] = {f"data-of-{one}": {"folder": data, "projects": [one]} for one in (OWN, OTHER)}
+    sources["data"] = {"folder": data}
     service = a_service(folder, **{"sources": sources, **settings})
     row = {"id": OTHER, "name": OTHER, "created": service.clock()}
     service.database.change(lambda connection: connection.execute(insert(projects).values(**row)))

@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from diascope.core.record import canonical_json
 from diascope.serve.database import tables
-from diascope.testing.calls import SAMPLES, Call, a_peer, a_study, row, sample
+from diascope.serve.identities import Identity
+from diascope.testing.calls import SAMPLES, Call, a_job, a_peer, a_study, row, sample
+from diascope.testing.releases import a_release
 from diascope.testing.web import Browser, Site
 
 API = "/api/v1"
@@ -145,7 +147,7 @@ for kind in ("datasets", "plans", "runs", "encoders", "evaluations", "reports", 
     _of("DELETE", f"/{kind}/{{{one}}}", _noun(kind))
 _of("GET", "/runs/{run}/log", _noun("runs"))
 _of("PATCH", "/plans/{plan}", _noun("plans"), {"settings": {"batch": 8}})
-SAMPLES["GET", f"{API}/sources"] = lambda site, project, who: Call("/sources")
+SAMPLES["GET", f"{API}/sources"] = lambda site, project, who: Call("/sources", own=f"data-of-{project}")
 SAMPLES["GET", f"{API}/plugins"] = lambda site, project, who: Call("/plugins")
 SAMPLES["GET", f"{API}/releases"] = lambda site, project, who: Call("/releases")
 for tail in ("", "/card", "/report", "/files"):
@@ -176,8 +178,6 @@ def _export_release(site: Site, project: str, who: Browser) -> Call:
 
 @sample("POST", "/api/v1/releases/{release}/sign")
 def _sign_release(site: Site, project: str, who: Browser) -> Call:
-    from diascope.testing.releases import a_release
-
     name = f"films-{secrets.token_hex(4)}"
     a_release(site.service.workspace.releases / f"{name}@1", name=name)
     return Call(f"/releases/{name}@1/sign", {})
@@ -190,11 +190,10 @@ def _train(site: Site, project: str, who: Browser) -> Call:
 
 @sample("POST", "/api/v1/studies/search")
 def _search(site: Site, project: str, who: Browser) -> Call:
-    study = a_study(site, project, f"patient-{secrets.token_hex(8)}")
-    from diascope.serve.identities import Identity
-
     name = f"Zhang^{secrets.token_hex(6)}"
-    site.service.identities.keep(study, Identity(name=name, number=secrets.token_hex(4)))
+    person = Identity(name=name, number=secrets.token_hex(4))
+    study = a_study(site, project, site.service.identities.pseudonym(person))
+    site.service.identities.keep(study, person)
     return Call("/studies/search", {"name": name}, own=study)
 
 
@@ -215,8 +214,6 @@ def _export_studies(site: Site, project: str, who: Browser) -> Call:
 
 @sample("GET", "/api/v1/studies/exports/{job}")
 def _read_exported(site: Site, project: str, who: Browser) -> Call:
-    from diascope.testing.calls import a_job
-
     made = a_job(site, project, "done", kind="export", result={"studies": 1})
     folder = site.service.root / "exports"
     folder.mkdir(exist_ok=True)
@@ -243,8 +240,6 @@ def _write_feedback(site: Site, project: str, who: Browser) -> Call:
 @sample("POST", "/api/v1/predictions")
 def _predict(site: Site, project: str, who: Browser) -> Call:
     study, now = a_study(site, project), site.service.clock()
-    from sqlalchemy import update
-
     mine = tables.series.c.uid == f"{study}.1"
     done = update(tables.series).where(mine).values(completed=now, revision=1, due=None)
     site.service.database.change(lambda connection: connection.execute(done))

@@ -18,7 +18,7 @@ from diascope.serve.http.fields import Body, Id, InPath, Uid
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.routes.evaluations import ZIP
 from diascope.serve.http.routes.jobs import Job, shown
-from diascope.serve.http.routes.studies import UidInPath, found
+from diascope.serve.http.routes.studies import UidInPath, found, still
 from diascope.serve.jobs.kinds.export import folder_of
 
 router = APIRouter(prefix="/studies", tags=["studies"])
@@ -41,12 +41,12 @@ class SentTo(Body):
 @router.post("/export", status_code=202, openapi_extra=operation("studies.export"))
 def export_studies(asked: Who, once: Once, body: Copies) -> Job:
     """Make pseudonymised copies of studies: header by a positive list, other UIDs, pixels as they were."""
+    projects = {found(asked, uid)["project_id"] for uid in body.studies}
+    if len(projects) != 1:
+        raise BadUsage("these studies belong to several projects", todo="Take them out project by project")
+    project, by = projects.pop(), asked.caller.actor
 
     def work(connection: Connection) -> Job:
-        projects = {found(asked, connection, uid)["project_id"] for uid in body.studies}
-        if len(projects) != 1:
-            raise BadUsage("these studies belong to several projects", todo="Take them out project by project")
-        project, by = projects.pop(), asked.caller.actor
         wanted = {"studies": list(dict.fromkeys(body.studies))}
         made = asked.service.queue.put(connection, "export", wanted, project=project, by=by)
         asked.record(connection, "export.asked", f"job:{made}", project, studies=len(wanted["studies"]))
@@ -73,9 +73,10 @@ def read_copies(asked: Who, job: InPath) -> Response:
 @router.post("/{study}/send", status_code=202, openapi_extra=operation("instances.send"))
 def send_study(asked: Who, once: Once, study: UidInPath, body: SentTo) -> Job:
     """Send the originals of a study to a DICOM node, with the identity that they have."""
+    project = found(asked, study)["project_id"]
 
     def work(connection: Connection) -> Job:
-        row = found(asked, connection, study)
+        row = still(connection, study, project)
         peer = connection.execute(select(peers).where(peers.c.id == body.peer)).mappings().first()
         if peer is None or peer["project_id"] != row["project_id"]:
             raise Missing("peer", body.peer)

@@ -71,9 +71,9 @@ def list_feedback(
 @router.post("", status_code=201, openapi_extra=operation("feedback.write"))
 def write_feedback(asked: Who, once: Once, body: NewFeedback) -> Feedback:
     """Turn a reading into a label change; neither the reading nor the result changes."""
+    of, made = found(asked, body.reading), secrets.token_hex(16)
 
     def work(connection: Connection) -> Feedback:
-        of, made = found(asked, connection, body.reading), secrets.token_hex(16)
         row = {"id": made, "reading_id": body.reading, "labels": body.labels, "author": asked.caller.id}
         connection.execute(insert(feedback).values(**row, at=asked.service.clock()))
         asked.record(

@@ -131,8 +131,8 @@ def list_findings(
 @router.get("/{result}", openapi_extra=operation("findings.read"))
 def read_findings(asked: Who, result: InPath) -> Whole:
     """A result: what was said, what was written of it, where it went, and what was said at other revisions."""
+    row = found(asked, result)
     with asked.service.database.reading() as connection:
-        row = found(asked, connection, result)
         content = {
             **vars(shown(row)),
             "findings": row["findings"],
@@ -147,9 +147,10 @@ def read_findings(asked: Who, result: InPath) -> Whole:
 @router.post("/{result}/send", status_code=202, openapi_extra=operation("findings.send"))
 def send_again(asked: Who, once: Once, result: InPath, body: Again) -> Sent:
     """Send a result to a peer, again or for the first time; what arrives twice is the same object."""
+    project = found(asked, result)["project"]
 
     def work(connection: Connection) -> Sent:
-        row = found(asked, connection, result)
+        row = still(connection, result, project)
         peer = connection.execute(select(peers).where(peers.c.id == body.peer)).mappings().first()
         if peer is None or peer["project_id"] != row["project"]:
             raise Missing("peer", body.peer)
@@ -170,17 +171,31 @@ def send_again(asked: Who, once: Once, result: InPath, body: Again) -> Sent:
     return answer
 
 
-def found(asked: Asked, connection: Connection, result: str) -> RowMapping:
-    """The row of a result, for those who may do with it what they ask.
+def found(asked: Asked, result: str) -> RowMapping:
+    """The row of a result, for those who may do with it what they ask. Never in a transaction: a refusal is audited.
 
     Raises:
         NotFound: When there is none, or the caller may not know of it.
         Forbidden: When the caller may not do this to it.
     """
-    row = connection.execute(_results().where(results.c.id == result)).mappings().first()
+    with asked.service.database.reading() as connection:
+        row = connection.execute(_results().where(results.c.id == result)).mappings().first()
     asked.on("" if row is None else row["project"], f"result:{result}")
     if row is None:
         raise NotFound("there is no such result", given=result)
+    return row
+
+
+def still(connection: Connection, result: str, project: str) -> RowMapping:
+    """The same in a transaction, where the study is still in the project that was looked at.
+
+    Raises:
+        NotFound: When it was deleted or moved meanwhile.
+    """
+    mine = (results.c.id == result) & (studies.c.project_id == project)
+    row = connection.execute(_results().where(mine)).mappings().first()
+    if row is None:
+        raise NotFound("there is no such result any more", given=result)
     return row
 
 

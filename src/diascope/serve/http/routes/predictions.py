@@ -17,7 +17,7 @@ from diascope.serve.http.fields import Answer, Body, Line, Name, Uid
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.routes.jobs import shown as job_shown
-from diascope.serve.http.routes.studies import found
+from diascope.serve.http.routes.studies import found, still
 from diascope.serve.http.running import Place, run
 from diascope.serve.jobs.kinds.route import PRIORITY
 from diascope.serve.reading.served import must_be_served
@@ -75,9 +75,10 @@ class Maps(Place):
 @router.post("", status_code=202, openapi_extra=operation("predictions.request"))
 def request_prediction(asked: Who, once: Once, body: Prediction) -> Predictions:
     """Let a release read a study or a series now; a release that is not in service says so in the result."""
+    project = found(asked, body.study)["project_id"]
 
     def work(connection: Connection) -> Predictions:
-        study = found(asked, connection, body.study)
+        study = still(connection, body.study, project)
         nouns.path_of(asked.service.workspace, "releases", body.release)
         must_be_served(connection, body.release)
         query = select(series).where((series.c.study_id == study["id"]) & ~series.c.made)
@@ -99,7 +100,7 @@ def request_prediction(asked: Who, once: Once, body: Prediction) -> Predictions:
                 continue
             payload = {"series": row["id"], "revision": row["revision"], "completed": row["completed"]}
             payload |= {"release": body.release, "rule": "", "send": []}
-            by, project = asked.caller.actor, study["project_id"]
+            by = asked.caller.actor
             made.append(asked.service.queue.put(connection, "read", payload, project=project, by=by, priority=FIRST))
         detail = {"release": body.release, "series": len(made)}
         asked.record(connection, "prediction.requested", body.study, study["project_id"], **detail)

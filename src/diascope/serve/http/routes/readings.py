@@ -88,8 +88,10 @@ def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
         raise BadUsage("`amended` goes with the verdict `amend`, and with no other", given=body.verdict)
     _plain(body)
 
+    project = findings.found(asked, body.result)["project"]
+
     def work(connection: Connection) -> Reading:
-        of = findings.found(asked, connection, body.result)
+        of = findings.still(connection, body.result, project)
         if of["superseded"] is not None:
             raise Conflict("a later revision supersedes this result", todo="Look at the newest one")
         made, now = secrets.token_hex(16), asked.service.clock()
@@ -98,7 +100,7 @@ def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
         connection.execute(insert(readings).values(**row))
         asked.record(connection, "reading.written", body.result, of["project"], reading=made, verdict=body.verdict)
         _tell_again(asked, connection, of)
-        return _shown(found(asked, connection, made))
+        return _shown(connection.execute(_readings().where(readings.c.id == made)).mappings().one())
 
     answer = once.change(Reading, work)
     asked.service.stirred.set()
@@ -108,18 +110,18 @@ def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
 @router.get("/{reading}", openapi_extra=operation("readings.read"))
 def read_reading(asked: Who, reading: InPath) -> Reading:
     """What a reader decided."""
-    with asked.service.database.reading() as connection:
-        return _shown(found(asked, connection, reading))
+    return _shown(found(asked, reading))
 
 
-def found(asked: Asked, connection: Connection, reading: str) -> RowMapping:
-    """The row of a reading, for those who may do with it what they ask.
+def found(asked: Asked, reading: str) -> RowMapping:
+    """The row of a reading, for those who may do with it what they ask. Never in a transaction: a refusal is audited.
 
     Raises:
         NotFound: When there is none, or the caller may not know of it.
         Forbidden: When the caller may not do this to it.
     """
-    row = connection.execute(_readings().where(readings.c.id == reading)).mappings().first()
+    with asked.service.database.reading() as connection:
+        row = connection.execute(_readings().where(readings.c.id == reading)).mappings().first()
     asked.on("" if row is None else row["project"], f"reading:{reading}")
     if row is None:
         raise NotFound("there is no such reading", given=reading)

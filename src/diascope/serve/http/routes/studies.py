@@ -233,8 +233,8 @@ def search_identities(asked: Who, body: People) -> Found:
 @router.get("/{study}", openapi_extra=operation("studies.read"))
 def read_study(asked: Who, study: UidInPath, identities: Seen = False) -> StudyWithSeries:
     """A study with its series and results."""
+    row = found(asked, study)
     with asked.service.database.reading() as connection:
-        row = found(asked, connection, study)
         (head,) = _shown(asked, connection, [row], identities)
         inside, said = _series(connection, row["id"]), _verdicts(connection, row["id"])
     asked.service.audit.tell(asked.event("study.viewed", study, project=row["project_id"], part="index"))
@@ -244,8 +244,7 @@ def read_study(asked: Who, study: UidInPath, identities: Seen = False) -> StudyW
 @router.get("/{study}/identity", openapi_extra=operation("identities.read"))
 def read_identity(asked: Who, study: UidInPath) -> Identity:
     """Whose a study is; it is audited."""
-    with asked.service.database.reading() as connection:
-        row = found(asked, connection, study)
+    row = found(asked, study)
     asked.service.audit.tell(asked.event("identity.read", study, project=row["project_id"], count=1))
     return Identity.model_validate(asked.service.identities.of([study]).get(study, Kept()))
 
@@ -253,18 +252,17 @@ def read_identity(asked: Who, study: UidInPath) -> Identity:
 @router.post("/{study}/move", openapi_extra=operation("studies.move"))
 def move_study(asked: Who, once: Once, study: UidInPath, body: Moved) -> Study:
     """Give a study to another project; both must be the caller's. What was said about it goes with it."""
-    with asked.service.database.reading() as connection:
-        found(asked, connection, study)
+    project = found(asked, study)["project_id"]
     asked.on(body.project, f"project:{body.project}")
 
     def work(connection: Connection) -> Study:
-        row = found(asked, connection, study, lock=True)
+        row = still(connection, study, project)
         if connection.execute(select(projects.c.id).where(projects.c.id == body.project)).first() is None:
             raise Missing("project", body.project)
         connection.execute(update(studies).where(studies.c.id == row["id"]).values(project_id=body.project))
         asked.record(connection, "study.moved", study, row["project_id"], to=body.project)
         asked.record(connection, "study.moved", study, body.project, of=row["project_id"])
-        return _shown(asked, connection, [found(asked, connection, study)], False)[0]
+        return _shown(asked, connection, [still(connection, study, body.project)], False)[0]
 
     return once.change(Study, work)
 
@@ -272,23 +270,35 @@ def move_study(asked: Who, once: Once, study: UidInPath, body: Moved) -> Study:
 @router.delete("/{study}", status_code=204, openapi_extra=operation("studies.delete"))
 def remove_study(asked: Who, study: UidInPath) -> None:
     """Delete a study with everything that hangs on it: instances, results, readings, its identity."""
-    with asked.service.database.reading() as connection:
-        found(asked, connection, study)
+    found(asked, study)
     delete_study(asked.service, study, asked.caller.actor, asked.caller.address, "request")
 
 
-def found(asked: Asked, connection: Connection, study: str, lock: bool = False) -> RowMapping:
-    """The row of a study, for those who may do with it what they ask.
+def found(asked: Asked, study: str) -> RowMapping:
+    """The row of a study, for those who may do with it what they ask. Never in a transaction: a refusal is audited.
 
     Raises:
         NotFound: When there is none, or the caller may not know of it.
         Forbidden: When the caller may not do this to it.
     """
-    query = select(studies).where(studies.c.uid == study)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    with asked.service.database.reading() as connection:
+        row = connection.execute(select(studies).where(studies.c.uid == study)).mappings().first()
     asked.on("" if row is None else row["project_id"], study)
     if row is None:
         raise NotFound("there is no such study", given=study)
+    return row
+
+
+def still(connection: Connection, study: str, project: str) -> RowMapping:
+    """The same in a transaction, where the study is still in the project that was looked at.
+
+    Raises:
+        NotFound: When it was deleted or moved meanwhile.
+    """
+    mine = (studies.c.uid == study) & (studies.c.project_id == project)
+    row = connection.execute(select(studies).where(mine).with_for_update()).mappings().first()
+    if row is None:
+        raise NotFound("there is no such study any more", given=study)
     return row
 
 
