@@ -23,7 +23,8 @@ from diascope.client.nouns import Noun
 from diascope.client.storing import Stored
 
 if TYPE_CHECKING:
-    from diascope.client.answers import audit, changes, me, of_nouns, peers, projects, rules, system, users
+    from diascope.client.answers import audit, changes, of_nouns, peers, projects, rules, system, users
+    from diascope.client.answers import me as own
     from diascope.client.answers.jobs import Job
     from diascope.client.waiting import Tell
 
@@ -69,7 +70,7 @@ class Client:
         self.rules: Noun[rules.Kept, rules.Kept] = Noun(to, "/rules")
         self.projects: Noun[projects.Project, projects.Project] = Noun(to, "/projects")
         self.users: Noun[users.User, Any] = Noun(to, "/users")
-        self.tokens: Noun[me.Token, Any] = Noun(to, "/tokens")
+        self.tokens: Noun[own.Token, Any] = Noun(to, "/tokens")
         self.audit: Noun[audit.Record, Any] = Noun(to, "/audit")
         self.changes: Noun[changes.Change, Any] = Noun(to, "/changes")
 
@@ -99,14 +100,14 @@ class Client:
         """Set a password of one's own."""
         return self.connection.set_password(old, new)
 
-    def me(self) -> me.Account:
+    def me(self) -> own.Account:
         """One's own account."""
-        return cast("me.Account", self.connection.json("GET", "/me"))
+        return cast("own.Account", self.connection.json("GET", "/me"))
 
-    def rights(self, operation: str | None = None, project: str | None = None) -> Sequence[me.Right]:
+    def rights(self, operation: str | None = None, project: str | None = None) -> Sequence[own.Right]:
         """What one may do, and why not."""
         found: Any = self.connection.json("GET", "/me/rights", None, operation=operation, project=project)
-        return cast("Sequence[me.Right]", found["items"])
+        return cast("Sequence[own.Right]", found["items"])
 
     def system(self) -> system.State:
         """The state of the service."""
