@@ -4,6 +4,7 @@
 #   make demo                   the main job on invented patients, about 5 minutes
 #   make demo DATA=FOLDER       the main job on your data (MINUTES=15)
 #   make serve                  the service with a demo release and demo studies (PACS=AE@HOST:PORT gets the results)
+#   make bundle TO=FOLDER       everything as wheels, for a machine without internet
 #   make test                   the fast tests
 #   make test-all               and the tutorials, the browser, the long ones
 #   make nightly                the reliability tests at full length
@@ -17,6 +18,7 @@ BIN := $(VENV)/bin
 DATA ?=
 MINUTES ?=
 PACS ?=
+TO ?= bundle
 PYTEST ?=
 WORKERS ?= auto
 # A worker a core, and one thread in each: two of torch's threads on a busy core wait for each other.
@@ -24,7 +26,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 FAST := not slow and not browser and not gpu and not nightly
 
-.PHONY: install dev demo serve test test-all nightly bench check docs clean
+.PHONY: install dev demo serve bundle test test-all nightly bench check docs clean
 .DEFAULT_GOAL := install
 .DELETE_ON_ERROR:
 
@@ -62,6 +64,9 @@ demo: install
 
 serve: install
 	@$(BIN)/python examples/serve.py $(if $(PACS),--pacs "$(PACS)")
+
+bundle: install
+	@PYTHON="$(abspath $(BIN)/python)" TORCH="$$(cat $(VENV)/torch.txt)" sh deploy/bundle.sh "$(TO)"
 
 test: dev
 	@$(PARALLEL) -m "$(FAST)" $(PYTEST)

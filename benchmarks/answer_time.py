@@ -78,7 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         pacs = Pacs()
-        labels = {kind: _release(Path(name), kind, getattr(options, kind)) for kind in SIZE}
+        labels = {kind: make_release(Path(name), kind, getattr(options, kind)) for kind in SIZE}
         peers = {
             "SCANNER": PeerSettings(ae_title="SCANNER", addresses=HERE),
             "PACS": PeerSettings(ae_title="PACS", host="127.0.0.1", port=pacs.port, addresses=HERE),
@@ -94,7 +94,8 @@ def main() -> None:
     _print(taken)
 
 
-def _release(workspace: Path, kind: str, given: Path | None) -> str:
+def make_release(workspace: Path, kind: str, given: Path | None) -> str:
+    """The label of a release in the workspace: one that was given, or one that nobody trained."""
     if given is not None:
         (workspace / "releases").mkdir(exist_ok=True)
         (workspace / "releases" / given.name).symlink_to(given.resolve())
@@ -119,9 +120,15 @@ def _rounds(running: Served, pacs: Pacs, kind: str, rounds: int) -> list[float]:
 
 def _once(running: Served, pacs: Pacs, kind: str, number: int) -> float:
     study = (1 if kind == "film" else 2) * 100_000 + number
+    stored = send(running.dicom_port, a_series(kind, study))
+    return pacs.wait(uids(study)[0]) - stored - QUIET
+
+
+def a_series(kind: str, study: int, modality: str = "") -> list[bytes]:
+    """The objects of a film or of a volume; its pixels are noise."""
     slices, rows, columns = SIZE[kind]
     noise = np.random.default_rng(study).integers(0, 1000, (slices, rows, columns)).astype(np.uint16)
-    plain: dict[str, Any] = {"Modality": WANTED[kind][0]}
+    plain: dict[str, Any] = {"Modality": modality or WANTED[kind][0]}
     if kind == "film":
         plain |= {
             "SOPClassUID": str(DigitalXRayImageStorageForPresentation), "ImagePositionPatient": None,
@@ -129,18 +136,25 @@ def _once(running: Served, pacs: Pacs, kind: str, number: int) -> float:
         }  # fmt: skip
     else:
         plain |= {"FrameOfReferenceUID": f"{uids(study)[0]}.99", "PixelSpacing": [1, 1]}
-    contents = [as_bytes(a_dataset(study, 1, z + 1, noise[z], **plain)) for z in range(slices)]
+    return [as_bytes(a_dataset(study, 1, z + 1, noise[z], **plain)) for z in range(slices)]
+
+
+def send(port: int, contents: list[bytes]) -> float:
+    """Store objects over one association; when the last was acknowledged."""
     entity = AE(ae_title="SCANNER")
     entity.add_requested_context(CTImageStorage)
     entity.add_requested_context(DigitalXRayImageStorageForPresentation)
-    association = entity.associate("127.0.0.1", running.dicom_port, ae_title="DIASCOPE")
-    for content in contents:
-        status = association.send_c_store(dcmread(DicomBytesIO(content)))
-        if status.Status:
-            raise SystemExit(f"it was not stored: {status}")
-    stored = time.monotonic()
-    association.release()
-    return pacs.wait(uids(study)[0]) - stored - QUIET
+    association = entity.associate("127.0.0.1", port, ae_title="DIASCOPE")
+    if not association.is_established:
+        raise OSError("no association")
+    try:
+        for content in contents:
+            status = association.send_c_store(dcmread(DicomBytesIO(content)))
+            if status.get("Status") != 0:
+                raise OSError(f"it was not stored: {status}")
+        return time.monotonic()
+    finally:
+        association.release()
 
 
 def _print(taken: dict[str, list[float]]) -> None:

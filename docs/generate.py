@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import typer
 from diascope.cli import app
 from diascope.core import registry
 from diascope.serve.access.operations import OPERATIONS, ROLE_MEANS, ROLES, SESSION_ONLY
+from diascope.serve.settings import Settings
 from diascope.testing.cells import cells
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,6 +82,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "records.md": records(),
         REFERENCE / "permissions.md": permissions(),
         REFERENCE / "dicom-conformance.md": NOTE + _conformance(),
+        ROOT / "deploy" / "settings.toml": settings(),
     }
     for name, language in (("README.md", "en"), ("README.zh-CN.md", "zh")):
         text = with_table((ROOT / name).read_text(encoding="utf-8"), abilities(language))
@@ -126,6 +129,41 @@ def _default(one: Any) -> str:
     if one.required:
         return "needed"
     return "" if one.default is None or one.default is False else f"`{one.default}`"
+
+
+UNSET = {
+    "database": "postgresql://diascope@db.hospital/index",
+    "identities": "postgresql://diascope@db.hospital/identities",
+    "archive": "/srv/diascope/objects",
+    "keys": "/etc/diascope/keys.json",
+    "certificate": "/etc/diascope/cert.pem",
+    "certificate_key": "/etc/diascope/key.pem",
+    "client_ca": "/etc/diascope/peers.pem",
+    "quota_gb": 2000.0,
+    "retention_days": 365,
+    "send_to": ["pacs.hospital", "10.0.0.7:8042"],
+    "rules": "/etc/diascope/rules.toml",
+}
+"""What is shown for settings that are not set unless somebody sets them."""
+
+
+def settings() -> str:
+    """An example of the service's settings: every one with its default and its comment, all commented out."""
+    tree = ast.parse((SOURCE / "serve" / "settings.py").read_text(encoding="utf-8"))
+    body = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == "Settings").body
+    lines = [
+        "# Settings of the service: WORKSPACE/service/settings.toml. Made by docs/generate.py (make docs).",
+        "# Each line without its # is a setting; those shown are the defaults, or examples where there is none.",
+    ]
+    for one in body:
+        if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) and "Every field" not in one.value.value:
+            lines += [f"#   {line.strip()}" for line in one.value.value.splitlines()]
+        elif isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+            name = one.target.id
+            field = Settings.model_fields[name]
+            value = UNSET[name] if name in UNSET else field.get_default(call_default_factory=True)
+            lines += ["", f"#{name} = {json.dumps(value)}"]
+    return "\n".join(lines) + "\n"
 
 
 def plugins() -> str:

@@ -94,8 +94,25 @@ class Service:
             )
         url, apart_url = addresses(root, settings)
         lock = _locked(root) if url.startswith("sqlite") else None
+        try:
+            return cls._opened(workspace, settings, (url, apart_url), (clock, migrate), lock)
+        except BaseException:
+            if lock is not None:
+                os.close(lock)
+            raise
+
+    @classmethod
+    def _opened(
+        cls,
+        workspace: Workspace,
+        settings: Settings,
+        urls: tuple[str, str],
+        how: tuple[Callable[[], float], bool],
+        lock: int | None,
+    ) -> Service:
+        root, (clock, migrate) = service_folder(workspace), how
         keys = KeyRing.open(settings.keys or key_file(root))
-        database = Database.open(url, index, migrate)
+        database = Database.open(urls[0], index, migrate)
         sealer = Sealer(keys, "archive") if settings.encrypt else None
         database.change(lambda connection: _first_project(connection, clock()))
         audit = Audit(database, keys.derived("audit"), root / "audit-heads.jsonl", clock)
@@ -106,7 +123,7 @@ class Service:
             keys=keys,
             database=database,
             archive=Archive(settings.archive or root / "archive", sealer, keep_free=settings.keep_free_gb * 1e9),
-            identities=Identities(Database.open(apart_url, apart, migrate), keys, clock),
+            identities=Identities(Database.open(urls[1], apart, migrate), keys, clock),
             audit=audit,
             queue=Queue(database, clock),
             clock=clock,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,12 @@ from diascope.core.errors import BadUsage, UnknownName
 from diascope.core.record import Field, Record
 
 FILE = "settings.toml"
+
+SECRET = ("database", "identities")
+"""Settings that may hold a password; their values are in no error."""
+
+LONGEST = 80
+"""Characters of a wrong value that are shown."""
 
 
 class Source(Record):
@@ -26,11 +33,11 @@ class Source(Record):
 class Settings(Record):
     """How the service runs. Every field may stand in `service/settings.toml` of the workspace."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
     """Address that HTTP listens on; beyond loopback it needs users and TLS."""
     port: int = Field(default=8080, ge=0, le=65535)
     """0: any free one."""
-    dicom_host: str = "127.0.0.1"
+    dicom_host: str = Field(default="127.0.0.1", min_length=1)
     dicom_port: int = Field(default=11112, ge=0, le=65535)
     ae_title: str = Field(default="DIASCOPE", min_length=1, max_length=16)
     database: str | None = None
@@ -51,7 +58,7 @@ class Settings(Record):
     """Whether DICOM may listen beyond loopback in plain text: in a hospital network that is protected by itself."""
     client_ca: Path | None = None
     """Certificates that DICOM peers must show."""
-    quiet_seconds: float = Field(default=5.0, ge=0.0)
+    quiet_seconds: float = Field(default=5.0, ge=0.0, allow_inf_nan=False)
     """A series is complete when nothing of it has arrived for so long."""
     workers: int = Field(default=1, ge=0, le=64)
     """Jobs at a time in this process; 0 leaves them to `diascope worker`."""
@@ -60,11 +67,11 @@ class Settings(Record):
     threads_for_training: int = Field(default=1, ge=1)
     largest_object_mb: int = Field(default=2048, ge=1)
     """Largest DICOM object that is taken, MB."""
-    quota_gb: float | None = None
+    quota_gb: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     """Objects beyond this are refused, 10**9 bytes; None is no limit."""
-    keep_free_gb: float = Field(default=0.2, ge=0.0)
+    keep_free_gb: float = Field(default=0.2, ge=0.0, allow_inf_nan=False)
     """Space that is left on the disk of the archive, 10**9 bytes."""
-    retention_days: int | None = None
+    retention_days: int | None = Field(default=None, ge=1)
     """Studies that nothing was done to for so long are deleted; None keeps them."""
     send_to: tuple[str, ...] = ()
     """Hosts that webhooks, FHIR and DICOMweb may be sent to, `host` or `host:port`; none is sent elsewhere."""
@@ -101,8 +108,15 @@ def read_settings(root: Path, given: Mapping[str, Any]) -> Settings:
         if key not in Settings.model_fields:
             raise UnknownName("setting", key, Settings.model_fields)
     try:
-        return Settings.model_validate(content)
+        # As JSON and strictly: "yes" is no truth value, "8080" no number, and a path may still be written as text.
+        return Settings.model_validate_json(json.dumps(content, default=_plain), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise BadUsage(f"the setting {key}: {first['msg']}", given=first["input"]) from error
+        shown = None if key in SECRET else repr(first["input"])[:LONGEST]
+        raise BadUsage(f"the setting {key}: {first['msg']}", given=shown, todo=f"See {path}") from error
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for: a path is text; a date of TOML is nothing that a setting can be."""
+    return str(value) if isinstance(value, Path) else {"no setting": str(value)}

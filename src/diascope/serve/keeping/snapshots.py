@@ -122,7 +122,8 @@ def _program(name: str, by_hand: str) -> str:
 
 def _shown(address: URL) -> str:
     """Without the password: other users of this machine see the command lines of all processes."""
-    return address.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    bare = address._replace(drivername="postgresql", password=None)  # `set` leaves what is None
+    return bare.render_as_string(hide_password=False)
 
 
 def _run(command: Sequence[str], address: URL) -> None:

@@ -21,6 +21,9 @@ from diascope.serve.settings import Settings
 from diascope.testing.dimse import HOME, a_line, a_node, a_peer, asking, stored
 from diascope.testing.objects import an_object
 
+# pynetdicom's own client, which plays the peer, leaves a socket open when a handshake fails.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 def certificate(folder: Path, name: str, days: int = 2, signer: Path | None = None) -> Path:
     """A certificate in PEM with its key beside it; signs itself unless told who does."""

@@ -8,14 +8,15 @@ import json
 import logging
 import re
 import socket
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
+from sqlalchemy import select
 
+from diascope.serve.database import tables
 from diascope.testing.calls import a_peer
 from diascope.testing.objects import an_object, uids
 from diascope.testing.serving import STOW_TYPE, served, stow_body
@@ -157,9 +158,11 @@ def _nothing_leaks(folder: Path, capfd: pytest.CaptureFixture[str], count: int) 
             for path in ("/dicom-web/studies?includefield=all&limit=1000", "/dicom-web/instances"):
                 where[f"{role} {path}"] = who.get(path).content
         where["metrics"] = Browser(site.app, address="127.0.0.1").get("/metrics").content
+    with site.service.database.reading() as connection:
+        for name, table in tables.index.tables.items():
+            rows = connection.execute(select(table)).all()
+            where[f"table {name}"] = "\n".join(map(str, rows)).encode() + b"".join(one for row in rows for one in _bytes(row))
     site.service.database.close()
-    with contextlib.closing(sqlite3.connect(folder / "index.sqlite")) as connection:
-        where["index"] = "\n".join(connection.iterdump()).encode()
     for path in [*folder.rglob("index.sqlite*"), *folder.rglob("identities.sqlite*"), *folder.rglob("audit-heads*")]:
         where[str(path.relative_to(folder))] = path.read_bytes()
     where["names of files"] = "\n".join(str(path) for path in folder.rglob("*")).encode()
@@ -234,3 +237,7 @@ def _goes_wrong(site: Site, steward: Browser, patient: Patient, place: str) -> N
     with socket.create_connection((host, int(port)), timeout=10) as line:
         line.sendall(f"GET /api/v1/jobs?kind={quote(name)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert b" 401 " in line.recv(4096)
+
+
+def _bytes(row: Iterable[object]) -> Iterator[bytes]:
+    return (one for one in row if isinstance(one, bytes))
