@@ -68,7 +68,13 @@ def a_source(folder: Path) -> Settings:
     return Settings(sources={"data": {"folder": data}, "theirs": {"folder": data, "projects": [OTHER]}})  # type: ignore[arg-type]
 
 
-PATHS = ["../secret.csv", "inside/../../secret.csv", "/etc/passwd", "//etc/passwd", "..\\secret.csv", "inside\\..\\..\\secret.csv", "~/x", "~root", "link.csv", "up/secret.csv", "up", "loop", "loop/x", ".", "..", "./inside", "inside/./rows.csv", "inside//rows.csv", "inside/", "/inside", "C:\\x", "c:/x", "con:", "%2e%2e/secret.csv", "..%2fsecret.csv", "inside/rows.csv\x00.png", "file:///etc/passwd", "https://example.org/x", "no-such-file", "..;/secret.csv", "．．/secret.csv", "‥/secret.csv", "inside/rows.csv/../../../secret.csv"]
+WRITTEN = """
+../secret.csv inside/../../secret.csv /etc/passwd //etc/passwd ..\\secret.csv inside\\..\\..\\secret.csv ~/x ~root
+link.csv up/secret.csv up loop loop/x . .. ./inside inside/./rows.csv inside//rows.csv inside/ /inside C:\\x c:/x
+con: %2e%2e/secret.csv ..%2fsecret.csv inside/rows.csv\x00.png file:///etc/passwd https://example.org/x
+no-such-file ..;/secret.csv ．．/secret.csv ‥/secret.csv inside/rows.csv/../../../secret.csv
+"""
+PATHS = WRITTEN.split()
 
 
 @pytest.mark.parametrize(
