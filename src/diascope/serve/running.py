@@ -110,8 +110,10 @@ class Running:
         tls = {}
         if settings.certificate is not None:
             tls = {"ssl_certfile": str(settings.certificate), "ssl_keyfile": str(settings.certificate_key)}
+        app = application(self.service, routers())
+        app.state.receiving = self.receiving
         return uvicorn.Config(
-            application(self.service, routers()),
+            app,
             log_config=None,
             access_log=False,  # addresses carry what was searched for; the audit trail has who asked for what
             server_header=False,
