@@ -54,7 +54,7 @@ def a_listener() -> Iterator[Listener]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815  as the server calls it
 
         def log_message(self, *_: Any) -> None:
             """Says nothing."""
