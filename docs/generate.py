@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import re
 import sys
@@ -80,6 +81,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "plugins.md": plugins(),
         REFERENCE / "records.md": records(),
         REFERENCE / "permissions.md": permissions(),
+        REFERENCE / "dicom-conformance.md": NOTE + _conformance(),
         ROOT / "deploy" / "settings.toml": settings(),
     }
     for name, language in (("README.md", "en"), ("README.zh-CN.md", "zh")):
@@ -244,6 +246,16 @@ def _text_after(node: ast.ClassDef, at: int) -> str:
     if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
         return re.sub(r"\s+", " ", after.value.value).replace("|", "\\|")
     return ""
+
+
+def _conformance() -> str:
+    """The page of `conformance.py`, which lies beside this file and is no package."""
+    spec = importlib.util.spec_from_file_location("conformance", Path(__file__).with_name("conformance.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.statement())
 
 
 def permissions() -> str:

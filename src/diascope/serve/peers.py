@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
@@ -23,6 +22,7 @@ from diascope.serve.audit import Event
 from diascope.serve.database.tables import peers, projects
 from diascope.serve.dimse import peers as dimse
 from diascope.serve.dimse.peers import PeerSettings
+from diascope.serve.outgoing.destinations import listed, place_of, plain_host
 from diascope.serve.service import Service
 
 PURPOSE = "peers"
@@ -169,32 +169,16 @@ def token_of(service: Service, peer: str, settings: Mapping[str, Any]) -> str:
         raise DiascopeError("the token of a peer can't be read", given=peer, todo="Set it again") from error
 
 
-def allowed(service: Service, host: str, port: int | None) -> bool:
-    """Whether something may be sent to a host: it stands in `send_to`, alone or with this port."""
-    name = host.casefold()
-    return bool({name, f"{name}:{port}"} & {one.casefold() for one in service.settings.send_to})
-
-
 def _allowed(service: Service, peer: Peer) -> None:
+    """Refuse a peer that nothing would be sent to; its name is looked up again each time that something is."""
     if peer.kind == "mllp":
-        host, port = str(peer.settings["host"]), int(peer.settings["port"])
+        host, port = plain_host(str(peer.settings["host"])), int(peer.settings["port"])
     else:
-        host, port = _place(str(peer.settings["url"]))
-    if not allowed(service, host, port):
+        _, host, port = place_of(str(peer.settings["url"]))
+    if not listed(host, port, service.settings.send_to):
         raise BadUsage(
             "nothing may be sent to this host", given=f"{host}:{port}", todo="Add it to `send_to` of the settings first"
         )
-
-
-def _place(url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise BadUsage("this is no address", todo="Write https://host/path") from error
-    if parts.scheme not in ("https", "http") or not host or parts.username or parts.password or parts.fragment:
-        raise BadUsage("this is no address to send to", todo="Write https://host/path, and the token apart from it")
-    return host, port or (443 if parts.scheme == "https" else 80)
 
 
 def _kept(service: Service, connection: Connection, peer: Peer, new: bool, by: tuple[str, str]) -> None:

@@ -22,6 +22,14 @@ LONGEST = 80
 """Characters of a wrong value that are shown."""
 
 
+class Source(Record):
+    """A folder whose data may be learnt from through the API."""
+
+    folder: Path
+    projects: tuple[str, ...] = ()
+    """Ids of those that may use it; none is every project."""
+
+
 class Settings(Record):
     """How the service runs. Every field may stand in `service/settings.toml` of the workspace."""
 
@@ -67,6 +75,8 @@ class Settings(Record):
     """Studies that nothing was done to for so long are deleted; None keeps them."""
     send_to: tuple[str, ...] = ()
     """Hosts that webhooks, FHIR and DICOMweb may be sent to, `host` or `host:port`; none is sent elsewhere."""
+    sources: dict[str, Source] = Field(default_factory=dict)
+    """Name to folder of data that checks, trainings and evaluations may be asked for; nothing else on this machine."""
     session_minutes: int = Field(default=30, ge=1)
     session_hours: int = Field(default=12, ge=1)
     """A session ends after so many minutes without a request, and after so many hours in any case."""

@@ -31,6 +31,8 @@ class Call:
         path: Of the request, below the API.
         json: Its body; None without one.
         query: Its query.
+        content: Its body, where that is no JSON.
+        kind: Media type of the content.
         own: For lists: what stands in the answer when the project's objects are shown, and only then.
     """
 
@@ -38,9 +40,13 @@ class Call:
     json: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
     own: str = ""
+    content: bytes | None = None
+    kind: str = ""
 
     def send(self, who: Browser, method: str, **more: Any) -> Any:
         """Ask."""
+        if self.content is not None:
+            more = {**more, "content": self.content, "headers": {**more.get("headers", {}), "Content-Type": self.kind}}
         return who.send(method, self.path, json=self.json, params=dict(self.query), **more)
 
 
@@ -49,7 +55,7 @@ ROUTES = [
     for prefix, router in routers()
     for route in router.routes
     if isinstance(route, APIRoute)
-    for method in sorted(route.methods - {"HEAD"})
+    for method in sorted((route.methods or set()) - {"HEAD"})
 ]
 """Method, address and operation of every route, also of those that the description leaves out."""
 
@@ -202,7 +208,7 @@ _of_user("POST", "/password")
 
 def _of_project(method: str, tail: str = "") -> None:
     def made(site: Site, project: str, who: Browser) -> Call:
-        member = site.user("reader", places=(project,))
+        member = site.user("reader", places=() if method == "PUT" else (project,))
         return Call(f"/projects/{project}{tail.replace('{user}', member)}")
 
     SAMPLES[method, f"/api/v1/projects/{{project}}{tail}"] = made
@@ -260,7 +266,6 @@ def _make_rule(site: Site, project: str, who: Browser) -> Call:
 
 @sample("PUT", "/api/v1/rules/order")
 def _order_rules(site: Site, project: str, who: Browser) -> Call:
-
 
     made = a_rule(site)
     with site.service.database.reading() as connection:
@@ -324,7 +329,6 @@ def _read_answers(site: Site, project: str, who: Browser) -> Call:
 
 
 def _name(site: Site, who: Browser) -> str:
-
 
     with site.service.database.reading() as connection:
         return str(connection.execute(select(tables.users.c.name).where(tables.users.c.id == who.user)).scalar())

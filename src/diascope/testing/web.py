@@ -75,7 +75,9 @@ class Browser:
 
     async def _all(self, requests: Iterable[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.address, 40000))
-        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, cookies=dict(self.cookies)) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url=ORIGIN, cookies=dict(self.cookies), trust_env=False
+        ) as client:
 
             async def one(method: str, path: str, more: dict[str, Any]) -> httpx.Response:
                 headers = {**self.headers, **more.pop("headers", {})}
@@ -100,10 +102,12 @@ class Site:
     Args:
         service: Opened.
         app: Its application.
+        kept: UIDs of an object of each project that is only read.
     """
 
     service: Service
     app: FastAPI
+    kept: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     @property
     def clock(self) -> Clock:
@@ -160,7 +164,10 @@ def a_site(folder: Path, **settings: Any) -> Site:
         folder: Of the workspace; made where it does not exist.
         **settings: Fields of `Settings`.
     """
-    service = a_service(folder, **settings)
+    data = str(folder / "data")
+    sources: dict[str, Any] = {f"data-of-{one}": {"folder": data, "projects": [one]} for one in (OWN, OTHER)}
+    sources["data"] = {"folder": data}
+    service = a_service(folder, **{"sources": sources, **settings})
     row = {"id": OTHER, "name": OTHER, "created": service.clock()}
     service.database.change(lambda connection: connection.execute(insert(projects).values(**row)))
     return Site(service, application(service, routers()))

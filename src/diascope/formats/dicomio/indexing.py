@@ -60,6 +60,9 @@ IDENTITY = {
 LONGEST_TEXT = 1024
 """Characters of a text that are kept; DICOM allows 64 for most, 10240 for a few that are not kept here."""
 
+LONGEST_INDEXED = 256
+"""The same of a text that is part of an index: PostgreSQL takes 2.7 kB there. LO has 64 (PS3.5 6.2)."""
+
 LONGEST_ELEMENT = 64 << 10
 """Bytes that an element which is looked at may have."""
 
@@ -247,7 +250,7 @@ def _study(read: Reader) -> dict[str, Any]:
     return {
         "date": _date(read.text("StudyDate")),
         "time": _time(read.text("StudyTime")),
-        "description": read.text("StudyDescription"),
+        "description": read.text("StudyDescription")[:LONGEST_INDEXED],
         "attributes": attributes,
     }
 

@@ -19,6 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from diascope.formats.dicomio import nesting
 from diascope.formats.dicomio.drawing import draw
+from diascope.formats.dicomio.exporting import pseudonymised
 from diascope.formats.dicomio.parsing import PIXEL_TAGS, BrokenFileError, Parsed, frame_count
 from diascope.formats.dicomio.pixels import stored_frames
 from diascope.formats.dicomio.transcoding import transcode
@@ -87,6 +88,7 @@ WRITERS: dict[str, Callable[[Parsed, dict[str, Any], BinaryIO], dict[str, Any]]]
     "bulk": bulk,
     "frames": frames,
     "plain": plain,
+    "pseudonymised": pseudonymised,
     "draw": draw,
 }
 """What can be asked for, by name."""

@@ -140,7 +140,9 @@ def _address(url: str) -> URL:
 
 
 def _sqlite(address: URL, read_only: bool = False) -> Engine:
-    engine = create_engine(address, pool_size=4 if read_only else 1, max_overflow=12 if read_only else 1)
+    engine = create_engine(
+        address, pool_size=4 if read_only else 1, max_overflow=12 if read_only else 1, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _: Any) -> None:
@@ -164,7 +166,14 @@ def _sqlite(address: URL, read_only: bool = False) -> Engine:
 
 
 def _server(address: URL) -> Engine:
-    return create_engine(address, pool_size=8, max_overflow=16, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    return create_engine(
+        address,
+        pool_size=8,
+        max_overflow=16,
+        pool_pre_ping=True,
+        hide_parameters=True,  # values may name a patient: they are in no log and no error (C10)
+        connect_args={"connect_timeout": 5},
+    )
 
 
 def _collided(error: DBAPIError) -> bool:

@@ -119,7 +119,7 @@ studies = Table(
     Column("attributes", JSON, nullable=False),
     Column("created", Double, nullable=False),
     Column("changed", Double, nullable=False),
-    Index("ix_studies_project_id_date_id", "project_id", "date", "id"),
+    Index("ix_studies_project_id_date_id_description", "project_id", "date", "id", "description"),
     Index("ix_studies_date_id", "date", "id"),
 )
 """`patient`: pseudonym. `attributes`: what QIDO answers beside the columns, DICOM keyword to text."""
@@ -318,6 +318,17 @@ feedback = Table(
     Column("at", Double, nullable=False),
 )
 """Readings turned into label changes."""
+
+nouns = Table(
+    "nouns",
+    index,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("created", Double, nullable=False),
+)
+"""To whom the files of the workspace belong: data sets, plans, runs, …; see `serve/nouns.py`."""
 
 idempotent = Table(
     "idempotent",

@@ -49,7 +49,10 @@ def element(keyword: str, value: object) -> dict[str, Any]:
     _, vr = _tag_and_vr(keyword)
     if value is None or value in ("", []):
         return {"vr": vr}
-    values = value.split("\\") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    if isinstance(value, str):
+        values: list[Any] = value.split("\\") if "\\" in value else [value]
+    else:
+        values = value if isinstance(value, list) else [value]
     convert = _converter(vr)
     try:
         return {"vr": vr, "Value": [convert(one) for one in values]}
@@ -63,6 +66,7 @@ def model(values: Mapping[str, object]) -> Model:
     return dict(sorted(found.items()))
 
 
+@cache
 def _converter(vr: str) -> Callable[[Any], Any]:
     if vr == "PN":
         return _name

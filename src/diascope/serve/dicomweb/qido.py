@@ -13,7 +13,7 @@ from diascope.serve.access.matrix import Caller, Forbidden, Reach, decide, reach
 from diascope.serve.audit import Event
 from diascope.serve.database.tables import instances, series, studies
 from diascope.serve.dicomweb.elements import Model, model
-from diascope.serve.dicomweb.matching import IDENTITY, Finder, conditions
+from diascope.serve.dicomweb.matching import IDENTITY, Conditions, Finder, Matching
 from diascope.serve.dicomweb.naming import KEYWORDS, SELDOM, named
 from diascope.serve.dicomweb.query import Query
 from diascope.serve.service import Service
@@ -95,11 +95,10 @@ def search(service: Service, caller: Caller, operation: str, query: Query, place
         Throttled: When somebody looks up too many patients.
     """
     finder = _finder(service, caller, query)
-    where = conditions(query, finder, service.database.is_sqlite)
-    where += [studies.c.uid == place.study_uid] if place.study_uid else []
-    where += [series.c.uid == place.series_uid] if place.series_uid else []
     within = reach(operation, caller)
     with service.database.reading() as connection:
+        where = Matching(connection, finder).conditions(query)
+        _place(where, place)
         rows = _rows(connection, query, where, within)
         more = len(rows) > query.limit
         total: int | None = query.offset + len(rows)
@@ -132,29 +131,55 @@ def _finder(service: Service, caller: Caller, query: Query) -> Finder | None:
     return Finder(service.identities.find, found.everywhere, found.projects)
 
 
-def _rows(
-    connection: Connection, query: Query, where: Sequence[ColumnElement[bool]], within: Reach
-) -> Sequence[RowMapping]:
+def _place(where: Conditions, place: Place) -> None:
+    if place.study_uid:
+        where.study.append(studies.c.uid == place.study_uid)
+        where.selective = True
+    if place.series_uid:
+        where.series.append(series.c.uid == place.series_uid)
+
+
+def _rows(connection: Connection, query: Query, where: Conditions, within: Reach) -> Sequence[RowMapping]:
     """One more than the page has, so that it shows whether there are more."""
+    limit = query.limit + 1
     if query.level == "study":
-        picked = _study_ids(where, within, query.limit + 1, query.offset).subquery()
+        picked = _study_ids(where, within, limit, query.offset).subquery()
         found: Select[Any] = select(*STUDY_COLUMNS).join(picked, picked.c.id == studies.c.id).order_by(*NEWEST)
         return connection.execute(found).mappings().all()
+    # Each of these studies has a row at least: so many hold all rows up to the end of the page.
+    picked = _study_ids(_holding(where), within, query.offset + limit, 0).subquery()
     if query.level == "series":
         both: Select[Any] = select(*STUDY_COLUMNS, *SERIES_COLUMNS)
-        found = both.join_from(studies, series).order_by(*NEWEST, *IN_SERIES)
+        found = both.join_from(picked, studies, picked.c.id == studies.c.id).join(series)
+        found = found.order_by(*NEWEST, *IN_SERIES)
     else:
         every: Select[Any] = select(*STUDY_COLUMNS, *SERIES_COLUMNS, *INSTANCE_COLUMNS)
-        found = every.join_from(studies, series).join(instances)
+        found = every.join_from(picked, studies, picked.c.id == studies.c.id).join(series).join(instances)
         found = found.order_by(*NEWEST, *IN_SERIES, *IN_INSTANCES)
-    found = found.where(*where, *_within(within)).limit(query.limit + 1).offset(query.offset)
+    found = found.where(*where.series, *where.instance).limit(limit).offset(query.offset)
     return connection.execute(found).mappings().all()
 
 
-def _study_ids(where: Sequence[ColumnElement[bool]], within: Reach, limit: int, offset: int) -> Select[Any]:
-    """Ids of a page, from the index alone as far as the conditions let it; a branch a project keeps its order."""
-    plain = select(studies.c.id, studies.c.date).where(*where)
+def _holding(where: Conditions) -> Conditions:
+    """Studies that hold what is looked for."""
+    there = select(series.c.id).where(series.c.study_id == studies.c.id, *where.series)
+    if where.instance:
+        inside = select(instances.c.id).where(instances.c.series_id == series.c.id, *where.instance)
+        there = there.where(inside.correlate(series).exists())
+    return Conditions([*where.study, there.correlate(studies).exists()], selective=where.selective)
+
+
+def _study_ids(where: Conditions, within: Reach, limit: int, offset: int) -> Select[Any]:
+    """Ids of a page. Few are sorted; else they come from the index in order, a branch a project, till the page is full.
+
+    Which of the two is not left to the planner: without statistics it takes the order for the better bargain, always.
+    """
+    plain = select(studies.c.id, studies.c.date).where(*where.study)
     projects = sorted(within.projects)
+    if where.selective:
+        project, date = func.coalesce(studies.c.project_id, ""), func.coalesce(studies.c.date, "")  # no index has these
+        plain = plain if within.everywhere else plain.where(project.in_(projects))
+        return plain.order_by(date.desc(), studies.c.id.desc()).limit(limit).offset(offset)
     if within.everywhere or not 1 < len(projects) <= MOST_BRANCHES:
         return plain.where(*_within(within)).order_by(*NEWEST).limit(limit).offset(offset)
     branches = [plain.where(studies.c.project_id == one).order_by(*NEWEST).limit(offset + limit) for one in projects]
@@ -171,12 +196,15 @@ def _within(within: Reach) -> list[ColumnElement[bool]]:
     return [studies.c.project_id == projects[0] if len(projects) == 1 else studies.c.project_id.in_(projects)]
 
 
-def _total(connection: Connection, query: Query, where: Sequence[ColumnElement[bool]], within: Reach) -> int | None:
-    table = {"study": studies, "series": series, "instance": instances}[query.level]
-    found = select(table.c.id).select_from(studies)
-    found = found.join(series) if query.level != "study" else found
-    found = found.join(instances) if query.level == "instance" else found
-    some = found.where(*where, *_within(within)).limit(COUNTED + 1).subquery()
+def _total(connection: Connection, query: Query, where: Conditions, within: Reach) -> int | None:
+    if query.level == "study":
+        some = _study_ids(where, within, COUNTED + 1, 0).subquery()
+    else:
+        picked = _study_ids(_holding(where), within, COUNTED + 1, 0).subquery()
+        table = series if query.level == "series" else instances
+        found = select(table.c.id).select_from(picked).join(series, series.c.study_id == picked.c.id)
+        found = found.join(instances) if query.level == "instance" else found
+        some = found.where(*where.series, *where.instance).limit(COUNTED + 1).subquery()
     count = connection.execute(select(func.count()).select_from(some)).scalar_one()
     return int(count) if count <= COUNTED else None
 

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from diascope.core.errors import BadUsage, DiascopeError
 from diascope.serve.access.matrix import reach
-from diascope.serve.database.tables import studies
+from diascope.serve.database.tables import projects, studies
 from diascope.serve.dicomweb import negotiation
 from diascope.serve.dicomweb.elements import JSON
 from diascope.serve.dicomweb.multipart import Malformed, boundary_of, media_type
@@ -125,6 +125,9 @@ def _project(who: Asked, study: str, named: str) -> str:
             who.on(there, study)
             return str(there)
     if named:
+        with who.service.database.reading() as connection:
+            if connection.execute(select(projects.c.id).where(projects.c.id == named)).first() is None:
+                raise who.missing("project", named)
         who.on(named, f"project:{named}")
         return named
     found = reach("instances.store", who.caller)

@@ -79,6 +79,17 @@ class Asked:
             raise NotFound(found.why)
         raise Forbidden(found)
 
+    def missing(self, kind: str, given: str) -> NotFound:
+        """The error for an object that does not exist: the same as for one that the caller may not know of.
+
+        What was typed is told to whoever typed it and stands in no record: it may be a patient's number.
+
+        Raises:
+            NotFound: Also here, in the words for what is hidden, for callers who see their own projects only.
+        """
+        self.on("", kind)
+        return NotFound(f"there is no such {kind}", given=given)
+
     def event(
         self,
         action: str,

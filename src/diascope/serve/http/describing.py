@@ -72,6 +72,9 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
                 route["security"] = []
             for status in _errors(address, method, route):
                 route["responses"].setdefault(status, {"description": SAYS[status], "content": body})
+            for status, said in route["responses"].items():
+                if status >= "4" and not said.get("content"):
+                    said["content"] = body
     return found
 
 

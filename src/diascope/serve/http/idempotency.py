@@ -111,7 +111,8 @@ class Repeatable:
         row = {"user_id": self.asked.caller.id, "key": self.key, "request": self.request, "at": now}
         table = (sqlite if self.asked.service.database.is_sqlite else postgresql).insert(idempotent)
         made = table.values(**row, status=UNKNOWN, body=b"").on_conflict_do_nothing()
-        return bool(connection.execute(made).rowcount)
+        # Not `rowcount`, which psycopg does not know of an insert.
+        return connection.execute(made.returning(idempotent.c.id)).first() is not None
 
     def _keep(self, connection: Connection, answer: BaseModel) -> None:
         body = self._sealer().seal(answer.model_dump_json().encode(), self._context())

@@ -53,7 +53,7 @@ class Paging:
     after: str | None
 
 
-def _paging(
+async def _paging(
     limit: Annotated[int, Query(ge=1, le=MOST, description="Items of a page, at most")] = 100,
     after: Annotated[
         str | None, Query(max_length=1024, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before")

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from diascope.core.errors import DataRefused, MissingPackage
 from diascope.core.finding import Finding, Findings, Measure
 from diascope.core.result import MEASURES, NO_DEVICE, Made, agreed, coded, number, said_with, ucum, words
+from diascope.serve.outgoing.destinations import client_for
 from diascope.serve.outgoing.fhir_sending import send
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import REPORT, Person, StudyFacts
@@ -75,10 +74,9 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
     """
     one = told(service, parcel)
     bundle = bundle_of(one.findings, one.made, one.person, one.study)
-    secret = token(service, peer)
-    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    with httpx.Client(timeout=SECONDS, headers=headers, trust_env=False) as client:
-        send(bundle, str(peer.settings["url"]), client)
+    url = str(peer.settings["url"])
+    with client_for(url, service.settings.send_to, SECONDS, token(service, peer)) as client:
+        send(bundle, url, client)
 
 
 def _validated(bundle: Mapping[str, Any]) -> dict[str, Any]:

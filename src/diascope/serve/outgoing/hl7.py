@@ -15,6 +15,7 @@ from datetime import datetime
 
 from diascope.core.finding import Finding, Findings, Measure
 from diascope.core.result import MEASURES, NO_DEVICE, Made, agreed, coded, number, said_with, ucum, words
+from diascope.serve.outgoing.destinations import target
 from diascope.serve.outgoing.mllp import Destination, send
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import REPORT, Person, StudyFacts
@@ -92,7 +93,8 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
     one = told(service, parcel)
     message = message_of(one.findings, one.made, one.person, one.study)
     tls = ssl.create_default_context() if peer.settings.get("tls") else None
-    send(message, Destination(str(peer.settings["host"]), int(peer.settings["port"]), tls=tls))
+    to = target(str(peer.settings["host"]), int(peer.settings["port"]), service.settings.send_to)
+    send(message, Destination(to.host, to.port, tls=tls, address=to.address))
 
 
 def _header(made: Made, ends: Ends) -> list[str]:

@@ -26,12 +26,14 @@ class Destination:
         port: TCP port.
         seconds: To connect, send and be answered, all together.
         tls: Context of a client; None sends in the clear.
+        address: That is connected to, where it was looked at before (`destinations.py`); "" looks the host up.
     """
 
     host: str
     port: int
     seconds: float = 30.0
     tls: ssl.SSLContext | None = None
+    address: str = ""
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ def send(message: str, to: Destination) -> None:
 
 
 def _connected(to: Destination) -> socket.socket:
-    plain = socket.create_connection((to.host, to.port), timeout=to.seconds)
+    plain = socket.create_connection((to.address or to.host, to.port), timeout=to.seconds)
     if to.tls is None:
         return plain
     try:

@@ -53,11 +53,9 @@ class Reading:
         Raises:
             DiascopeError: When another try may help.
         """
-        label = job.payload["release"]
         try:
-            with self.context.warm.open(label) as predictor:
-                jobs = [job, *(self.context.more("release", TOGETHER - 1) if _small(predictor) else ())]
-                self._answered(predictor, self._questions(jobs))
+            with ExitStack() as stack:
+                self._answered(job, stack)
         except (DataRefused, UnknownName) as error:
             for question in self._questions(list(self.context.held.values())):
                 self.not_available(question, error)
@@ -90,20 +88,27 @@ class Reading:
         except LostLease:
             self.context.lost(job)
 
-    def _answered(self, predictor: Predictor, questions: Sequence[Question]) -> None:
-        with ExitStack() as stack:
-            folders: dict[str, Path] = {}
-            for question in questions:
-                try:
-                    folders[question.job.id] = stack.enter_context(self._materialised(question))
-                except DataRefused as error:
-                    self.not_available(question, error, predictor.opened.release)
+    def _answered(self, job: Job, stack: ExitStack) -> None:
+        with self.context.warm.open(job.payload["release"]) as predictor:
+            jobs = [job, *(self.context.more("release", TOGETHER - 1) if _small(predictor) else ())]
+            questions = self._questions(jobs)
+            folders = self._folders(predictor, questions, stack)
             self.context.check()
             said = hear(predictor, folders)
-            self.context.check()
-            for question in questions:
-                if question.job.id in folders:
-                    self._conclude(predictor, question, said[question.job.id], folders[question.job.id])
+        self.context.check()
+        for question in questions:  # another thread may ask the release meanwhile
+            if question.job.id in folders:
+                self._conclude(predictor, question, said[question.job.id], folders[question.job.id])
+
+    def _folders(self, predictor: Predictor, questions: Sequence[Question], stack: ExitStack) -> dict[str, Path]:
+        """A folder for each question whose data can be read; of the others it is said that they are not available."""
+        folders: dict[str, Path] = {}
+        for question in questions:
+            try:
+                folders[question.job.id] = stack.enter_context(self._materialised(question))
+            except DataRefused as error:
+                self.not_available(question, error, predictor.opened.release)
+        return folders
 
     @contextmanager
     def _materialised(self, question: Question) -> Iterator[Path]:

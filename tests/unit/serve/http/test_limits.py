@@ -15,7 +15,7 @@ from diascope.testing.web import OWN, PASSWORD, Browser, a_site
 
 
 def test_a_thousand_logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """C7: 1,000 logins from one address: throttled with Retry-After, an alert; the user gets in from another address."""
+    """C7: 1,000 logins from one address: throttled with Retry-After, an alert; the user gets in from elsewhere."""
     site = a_site(tmp_path)
     site.user("reader", "li")
     monkeypatch.setattr(PASSWORDS, "check", lambda *_: Checked(False))  # hashing is not what is tried here

@@ -13,7 +13,8 @@ from diascope.testing.calls import ROUTES, a_job
 from diascope.testing.web import OWN, Browser, a_site
 
 NO_KEY = {("POST", "/api/v1/session"), ("PUT", "/api/v1/me/password"), ("POST", "/api/v1/rules/try")}
-"""A session is not repeated from the server's memory, and a trial makes nothing."""
+NO_KEY |= {("POST", "/dicom-web/studies"), ("POST", "/dicom-web/studies/{study}")}
+"""A session is not repeated from the server's memory; a trial makes nothing; an object that comes again is the same."""
 
 
 def test_every_write_takes_a_key(tmp_path: Path) -> None:
@@ -112,4 +113,3 @@ def test_a_cursor_is_of_its_list_and_of_this_service(tmp_path: Path) -> None:
 
 def _make(who: Browser, name: str, key: str = "1") -> httpx.Response:
     return who.post("/users", json={"name": name, "role": "reader"}, headers={"Idempotency-Key": key})
-

@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
+import diascope.testing.dicomweb_calls  # noqa: F401  registers its samples
 from diascope.serve.access.operations import OPERATIONS
 from diascope.testing.calls import ROUTES
 from diascope.testing.web import Browser, Site, a_site
@@ -30,8 +31,13 @@ CHECKS = [
 ]
 """All but `positive_data_acceptance`: some bodies that fit the schema make no sense (a rule that nothing can keep)."""
 
+OWN_WORDS = ("get /health/ready", "post /dicom-web/studies", "post /dicom-web/studies/{study}")
+"""What they answer where something is wrong, their own standards say."""
+
 MODES = {"positive": schemathesis.GenerationMode.POSITIVE, "negative": schemathesis.GenerationMode.NEGATIVE}
-OPERATION_OF = {(method, path): name for method, path, name in ROUTES}
+OPERATION_OF = {(method, path.replace(":path}", "}")): name for method, path, name in ROUTES}
+ELSEWHERE = frozenset({"POST /dicom-web/studies", "POST /dicom-web/studies/{study}"})
+"""Their bodies are multipart/related; what breaks those is in tests/unit/serve/dicomweb."""
 
 
 def test_the_description_is_valid_and_complete(tmp_path: Path) -> None:
@@ -49,7 +55,7 @@ def test_the_description_is_valid_and_complete(tmp_path: Path) -> None:
                 wanting.append(f"{where}: no operation")
             for status, said in route["responses"].items():
                 schema = said.get("content", {}).get("application/json", {}).get("schema")
-                if (status == "default" or status >= "400") and schema != envelope and path != "/health/ready":
+                if (status == "default" or status >= "400") and schema != envelope and where not in OWN_WORDS:
                     wanting.append(f"{where}: {status} is not the envelope")
             wanting += [
                 f"{where}: {one['name']} is not described"
@@ -91,7 +97,10 @@ def test_fuzzed_in_sequences(tmp_path: Path) -> None:
             case.validate_response(response, checks=CHECKS[:-1])
 
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=300, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+        Machine,
+        settings=settings(
+            max_examples=300, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
     )
 
 
@@ -99,6 +108,8 @@ def _fuzzed(site: Site, mode: schemathesis.GenerationMode, examples: int) -> Non
     failures = []
     for found in _schema(site).get_all_operations():
         operation = found.ok()
+        if operation.label in ELSEWHERE:
+            continue
 
         @settings(
             max_examples=examples,
@@ -118,7 +129,7 @@ def _fuzzed(site: Site, mode: schemathesis.GenerationMode, examples: int) -> Non
             continue
         except Exception as error:  # collected, so that one run shows all of them
             failures.append(f"{operation.label}: {_words(error)}")
-    assert failures == []
+    assert failures == [], "\n".join(failures)
 
 
 def _words(error: BaseException) -> str:
@@ -137,5 +148,3 @@ def _headers(site: Site, case: Any) -> dict[str, str]:
     who: Browser = site.someone(next(one for one in roles if OPERATIONS[name].answers[one] != "-"))
     (cookie,) = who.cookies.items()
     return {**who.headers, "Cookie": "=".join(cookie)}
-
-

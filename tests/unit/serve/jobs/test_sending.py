@@ -97,7 +97,7 @@ def test_a_peer_that_is_away_and_a_service_that_is_killed_end_in_each_object_onc
 
 
 def test_a_peer_that_declines_is_not_asked_again(tmp_path, monkeypatch):
-    service, peer = a_sending_service(tmp_path, monkeypatch, kinds=("fhir",))
+    service, _peer = a_sending_service(tmp_path, monkeypatch, kinds=("fhir",))
 
     def declines(*_):
         raise Declined("peer", "422")

@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ def a_result(folder: Path) -> tuple[Service, Parcel]:
     work_off(service)
     (row,) = rows_of(service, results)
     return service, Parcel(row.id, "oru", "")
+
+
+def sending_to(service: Service, port: int) -> Service:
+    return replace(service, settings=service.settings.model_copy(update={"send_to": (f"127.0.0.1:{port}",)}))
 
 
 def review(service: Service, parcel: Parcel, verdict: str) -> None:
@@ -76,6 +81,7 @@ def test_a_peer_gets_an_oru_and_a_later_one_says_who_reviewed_it(tmp_path: Path)
         thread = threading.Thread(target=serve, args=(server,))
         thread.start()
         peer = Peer("p", "RIS", "mllp", {"host": "127.0.0.1", "port": server.getsockname()[1]}, "")
+        service = sending_to(service, server.getsockname()[1])
         hl7.deliver(service, peer, parcel)
         review(service, parcel, "accept")
         hl7.deliver(service, peer, parcel)
@@ -109,7 +115,7 @@ def test_a_peer_gets_a_bundle(tmp_path: Path) -> None:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}/fhir"
-        fhir.deliver(service, Peer("p", "EHR", "fhir", {"url": url}, ""), parcel)
+        fhir.deliver(sending_to(service, server.server_port), Peer("p", "EHR", "fhir", {"url": url}, ""), parcel)
         thread.join(20)
     (bundle,) = got
     assert [entry["resource"]["resourceType"] for entry in bundle["entry"]][-1] == "DiagnosticReport"

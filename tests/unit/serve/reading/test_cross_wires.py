@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import random
@@ -59,10 +60,8 @@ class Chaos:
         return written
 
     def _cancel(self, connection, job):
-        try:
+        with contextlib.suppress(DiascopeError):  # it has ended meanwhile, by another worker
             self.service.queue.cancel(connection, job)
-        except DiascopeError:
-            pass  # it has ended meanwhile, by another worker
 
 
 def truth(folder, release, number):
@@ -76,6 +75,22 @@ def truth(folder, release, number):
     return pydicom.dcmread(path).pixel_array
 
 
+def work_through(service):
+    """Work until nothing is left; who is killed comes back under another name."""
+    worker = Worker(service)
+    while True:
+        try:
+            if worker.step():
+                continue
+        except Killed:
+            warm, worker = worker.warm, Worker(service)
+            worker.warm = warm
+            continue
+        if not rows_of(service, jobs, jobs.c.state.in_(("queued", "running"))):
+            return
+        service.clock.forward(20)  # what waits to be tried again is ready, and the leases of the dead run out
+
+
 def under_chaos(service, monkeypatch, patients, rounds, threads):
     """Read every patient again and again while workers fail, die, are overtaken and cancelled."""
     chaos = Chaos(service, patients)
@@ -84,21 +99,8 @@ def under_chaos(service, monkeypatch, patients, rounds, threads):
         arrive(service, a_volume(number))
     become_complete(service)
 
-    def work():
-        worker = Worker(service)
-        while True:
-            try:
-                if worker.step():
-                    continue
-            except Killed:
-                worker = Worker(service)  # another process, with another name
-                continue
-            if not rows_of(service, jobs, jobs.c.state.in_(("queued", "running"))):
-                return
-            service.clock.forward(20)  # what waits to be tried again is ready, and the leases of the dead run out
-
     for number in range(rounds):
-        workers = [threading.Thread(target=work) for _ in range(threads)]
+        workers = [threading.Thread(target=work_through, args=(service,)) for _ in range(threads)]
         for one in workers:
             one.start()
         for one in workers:
@@ -179,7 +181,7 @@ def without_cross_wires(folder, monkeypatch, patients, rounds, threads):
 
 def test_no_object_lies_on_another_patient(tmp_path, monkeypatch):
     """K1, A7: patients read at the same time by several workers that fail, die, are overtaken and cancelled."""
-    without_cross_wires(tmp_path, monkeypatch, patients=2, rounds=3, threads=2)
+    without_cross_wires(tmp_path, monkeypatch, patients=2, rounds=2, threads=2)
 
 
 @pytest.mark.nightly

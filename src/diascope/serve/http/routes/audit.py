@@ -64,7 +64,7 @@ class Verified(Answer):
 Word = Annotated[str | None, Query(max_length=128, pattern=PLAIN)]
 
 
-def _wanted(
+async def _wanted(
     actor: Annotated[Word, Query(description="Only what this one did: `user:li`")] = None,
     action: Annotated[Word, Query(description="Only this: `study.viewed`")] = None,
     since: Annotated[Moment | None, Query(description="Not before")] = None,

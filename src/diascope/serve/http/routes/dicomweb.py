@@ -49,7 +49,7 @@ def _says(*kinds: str, **others: str) -> dict[int | str, dict[str, Any]]:
     return found
 
 
-PAGES = _says(JSON, s204="Nothing matches")
+PAGES = _says(JSON, "application/json", s204="Nothing matches")
 OBJECTS = _says("multipart/related", negotiation.DICOM, s406="Not in a transfer syntax that was asked for")
 OCTETS = _says("multipart/related", negotiation.OCTETS, s406="Not in a form that was asked for")
 PICTURES = _says(*rendering.KINDS, s406="Not in a form that was asked for")
@@ -79,7 +79,7 @@ def _route(name: str, kind: type[Response], answers: dict[int | str, dict[str, A
 
 SEARCH = _route("studies.list", DicomJson, PAGES)
 READ = _route("instances.read", Response, OBJECTS)
-HEADER = _route("studies.read", DicomJson, _says(JSON))
+HEADER = _route("studies.read", DicomJson, _says(JSON, "application/json"))
 PART = _route("studies.read", Response, OCTETS)
 DRAW = _route("rendered.read", Response, PICTURES)
 Project = Annotated[str, Query(max_length=32, pattern=r"^[A-Za-z0-9_-]*$", description="Where a new study belongs")]
@@ -231,7 +231,7 @@ def frame_thumbnail(request: Request, who: Who, study: Uid, series: Uid, instanc
 
 def _found(request: Request, who: Asked, level: Level, study: str = "", series: str = "") -> Response:
     query = read_query(level, request.query_params.multi_items(), KNOWN[level])
-    negotiation.chosen(_accept(request), [JSON, "application/json"])
+    kind = negotiation.chosen(_accept(request), [JSON, "application/json"])
     page = qido.search(who.service, who.caller, who.operation, query, qido.Place(_base(request), study, series))
     warnings = [*page.warnings]
     if page.more:
@@ -242,7 +242,7 @@ def _found(request: Request, who: Asked, level: Level, study: str = "", series: 
         headers["X-Total-Count"] = str(page.total)
     if not page.results:
         return Response(status_code=204, headers=headers)
-    return DicomJson(_json(page.results), headers=headers)
+    return DicomJson(_json(page.results), headers=headers, media_type=kind)
 
 
 def _selected(who: Asked, study: str, series: str = "", instance: str = "") -> Sequence[RowMapping]:
@@ -266,11 +266,11 @@ def _objects(request: Request, who: Asked, rows: Sequence[RowMapping]) -> Respon
 
 
 def _metadata(request: Request, who: Asked, rows: Sequence[RowMapping]) -> Response:
-    negotiation.chosen(_accept(request), [JSON, "application/json"])
+    kind = negotiation.chosen(_accept(request), [JSON, "application/json"])
     sees = who.may("identities.read", rows[0]["project_id"])
     _tell(who, "study.viewed", rows[0], part="metadata", instances=len(rows), identities=sees)
     content = wado.metadata(who.service, rows, _base(request), lambda _: sees)
-    return StreamingResponse(content, media_type=JSON)
+    return StreamingResponse(content, media_type=kind)
 
 
 def _picture(

@@ -162,9 +162,9 @@ def _found(asked: Asked, job: str) -> Job:
     """The job, for those who may know of it."""
     with asked.service.database.reading() as connection:
         row = connection.execute(select(jobs).where(jobs.c.id == job)).mappings().first()
-    asked.on("" if row is None else row["project_id"], f"job:{job}")
     if row is None:
-        raise NotFound("there is no such job", given=job)
+        raise asked.missing("job", job)
+    asked.on(row["project_id"], f"job:{job}")
     return shown(row)
 
 

@@ -197,7 +197,9 @@ def end_sessions(asked: Who) -> None:
 
 
 @router.delete("/sessions/{session}", status_code=204, openapi_extra=operation("me.sessions"))
-def end_session(asked: Who, session: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="`id` of a session")]) -> None:
+def end_session(
+    asked: Who, session: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="`id` of a session")]
+) -> None:
     """End one of one's own sessions."""
     logins.end(asked.service, asked.caller, session)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from diascope.serve.access import projects
+from diascope.serve.access.refusals import Missing
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.fields import Answer, Body, InPath, Name, Time
 from diascope.serve.http.idempotency import Once
@@ -82,8 +83,12 @@ def remove_member(asked: Who, project: InPath, user: InPath) -> Project:
 
 def _found(asked: Asked, project: str) -> projects.Project:
     """The project, for those who may know of it."""
+    try:
+        found = projects.read(asked.service, project)
+    except Missing:
+        raise asked.missing("project", project) from None
     asked.on(project, f"project:{project}")
-    return projects.read(asked.service, project)
+    return found
 
 
 def _shown(project: projects.Project) -> Project:

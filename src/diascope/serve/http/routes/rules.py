@@ -14,7 +14,6 @@ from diascope.core.record import canonical_json
 from diascope.serve.database.tables import rules as table
 from diascope.serve.database.tables import series, studies
 from diascope.serve.http.asking import Asked, Who, operation
-from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, Body, Id, InPath, Uid, refuse_controls
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page
@@ -196,9 +195,9 @@ def remove_rule(asked: Who, rule: InPath) -> None:
 
 def _of_study(asked: Asked, connection: Connection, rules: Sequence[Rule], uid: str) -> list[asking.Asked]:
     row = connection.execute(select(studies.c.id, studies.c.project_id).where(studies.c.uid == uid)).first()
-    asked.on("" if row is None else row.project_id, uid)
     if row is None:
-        raise NotFound("there is no such study", given=uid)
+        raise asked.missing("study", uid)
+    asked.on(row.project_id, uid)
     ids = select(series.c.id).where((series.c.study_id == row.id) & ~series.c.made).order_by(series.c.id)
     return [asking.dry_run(connection, rules, one) for one in connection.execute(ids.limit(MOST + 1)).scalars().all()]
 

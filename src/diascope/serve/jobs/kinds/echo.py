@@ -17,7 +17,7 @@ TRIES = 1
 LANE = "sending"
 
 ASKERS = {"dimse": "diascope.serve.dimse.asking"}
-"""Kind of peer to the module with `echo(service, peer)` and `query(service, peer, keys)`."""
+"""Kind of peer to the module with `echo(service, peer)` and `query(service, peer, keys, most, by)`."""
 
 Echo = Callable[[Service, Peer], Mapping[str, Any]]
 

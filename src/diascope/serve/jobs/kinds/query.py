@@ -22,7 +22,7 @@ SEALED = "sealed"
 MOST = 1000
 """Studies of an answer."""
 
-Query = Callable[[Service, Peer, Mapping[str, str], int], Sequence[Mapping[str, str]]]
+Query = Callable[[Service, Peer, Mapping[str, str], int, str], Sequence[Mapping[str, str]]]
 
 
 def run(service: Service, job: Job, context: Context) -> None:
@@ -34,7 +34,7 @@ def run(service: Service, job: Job, context: Context) -> None:
     """
     peer = asked(service, job.payload["peer"])
     query: Query = asker(peer.kind, "query")
-    found = list(query(service, peer, opened(service, job.payload), MOST + 1))
+    found = list(query(service, peer, opened(service, job.payload), MOST + 1, job.by))
     kept = sealed(service, found[:MOST])
     context.done(job, {"count": len(found[:MOST]), "more": len(found) > MOST, **kept})
 

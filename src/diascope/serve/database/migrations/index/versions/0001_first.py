@@ -161,6 +161,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "project_id", name=op.f("pk_memberships")),
     )
     op.create_table(
+        "nouns",
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("project_id", sa.String(length=32), nullable=False),
+        sa.Column("by", sa.String(length=128), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_nouns_project_id_projects")),
+        sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_nouns")),
+    )
+    op.create_table(
         "peers",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -207,7 +217,9 @@ def upgrade() -> None:
     with op.batch_alter_table("studies", schema=None) as batch_op:
         batch_op.create_index("ix_studies_date_id", ["date", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_studies_patient"), ["patient"], unique=False)
-        batch_op.create_index("ix_studies_project_id_date_id", ["project_id", "date", "id"], unique=False)
+        batch_op.create_index(
+            "ix_studies_project_id_date_id_description", ["project_id", "date", "id", "description"], unique=False
+        )
 
     op.create_table(
         "tokens",

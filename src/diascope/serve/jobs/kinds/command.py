@@ -1,8 +1,9 @@
-"""retrain: a training as a child process that gives way to everything else: reading goes first."""
+"""command: a verb of the command line as a child process that gives way to everything else: reading goes first."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -11,20 +12,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from diascope.core.errors import BadUsage, DataRefused, DiascopeError
+from sqlalchemy import Connection
+
+from diascope.core.errors import DataRefused, DiascopeError
+from diascope.serve import nouns, verbs
+from diascope.serve.audit import Event
 from diascope.serve.jobs.queue import Job
 from diascope.serve.jobs.worker import Context
-from diascope.serve.service import Service
+from diascope.serve.service import FIRST_PROJECT, Service
 
 TRIES = 2
 LANE = "training"
-VERBS = ("check", "curate", "plan", "fit", "train", "evaluate", "pretrain", "compare")
-OURS = ("--workspace", "-w", "--json", "--devices")
-"""Options that are not the asker's to choose."""
 
 LOOK = 0.5
 """Seconds between two looks whether it was cancelled."""
@@ -35,9 +37,12 @@ GRACE = 20.0
 TELL = 5.0
 """Seconds between two notes of progress."""
 
+LONGEST = 64 << 10
+"""Characters of what a child printed that are kept with its job."""
+
 
 def run(service: Service, job: Job, context: Context) -> None:
-    """Run `diascope VERB …` of the payload (`verb`, `arguments`), and keep what it printed.
+    """Run `diascope VERB …` of the payload (see `serve/verbs.py`), and keep what it printed.
 
     Raises:
         BadUsage: When the verb or an option is none of those that may be asked for.
@@ -45,18 +50,73 @@ def run(service: Service, job: Job, context: Context) -> None:
         DiascopeError: When it failed otherwise.
         Stopped: When it was cancelled.
     """
-    command = _command(service, job)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryDirectory(prefix="diascope-train-") as folder:
-        with _child(command, out, service.settings.threads_for_training, Path(folder)) as process:
+    with _alone(service, context):
+        if job.attempt == 1:  # later on, what is nobody's is of the attempt before
+            service.database.change(lambda at: nouns.claim(at, service, FIRST_PROJECT, nouns.COMMAND_LINE))
+        try:
+            said = _ran(service, job, context)
+        except DiascopeError:
+            service.database.change(lambda at: _claimed(service, at, job))
+            raise
+        context.done(job, {"said": _kept(service, said)}, lambda at: _claimed(service, at, job))
+
+
+def _ran(service: Service, job: Job, context: Context) -> dict[str, Any]:
+    out = {"out": f"{job.payload['verb']}-{job.id[:12]}"}
+    payload = {**job.payload, **out}
+    words = verbs.command(payload, service.settings, service.workspace, job.project)
+    if verbs.VERBS[job.payload["verb"]].out:
+        (service.workspace.root / "exports" / out["out"]).mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-P", "-m", "diascope", *words]
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryDirectory(prefix="diascope-command-") as folder:
+        with _child(command, printed, service.settings.threads_for_training, Path(folder)) as process:
             news = News(process.stderr)
             _wait(process, news, context)
-        out.seek(0)
-        said = _document(out.read())
-    if process.returncode:
+        printed.seek(0)
+        said = _document(printed.read())
+    refused = process.returncode == 3 and "refused" in said  # `check` found reasons to refuse: that is its answer
+    if process.returncode and not refused:
         error = said.get("error", {})
         kind = DataRefused if process.returncode in (2, 3) else DiascopeError
         raise kind(error.get("wrong") or f"it ended with code {process.returncode}", todo=error.get("todo", ""))
-    context.done(job, {"said": {name: value for name, value in said.items() if not isinstance(value, dict)}})
+    return said
+
+
+def _claimed(service: Service, connection: Connection, job: Job) -> Mapping[str, Any]:
+    """Whose is what was made: the job's project."""
+    made = [{"kind": one.kind, "name": one.name} for one in nouns.claim(connection, service, job.project, job.by)]
+    detail = {"job": job.id, "verb": str(job.payload["verb"]), "made": len(made)}
+    event = Event("command.ran", job.by, f"job:{job.id}", project=job.project, detail=detail)
+    service.audit.append(connection, event)
+    return {"made": made}
+
+
+def _kept(service: Service, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What was printed, without paths of this machine; what is long is in the files that were made."""
+    root, kept, room = f"{service.workspace.root}/", dict[str, Any](), LONGEST
+    for name, value in said.items():
+        text = json.dumps(value, ensure_ascii=False).replace(json.dumps(root)[1:-1], "")
+        if len(text) <= room:
+            kept[name], room = json.loads(text), room - len(text)
+    return kept
+
+
+@contextlib.contextmanager
+def _alone(service: Service, context: Context) -> Iterator[None]:
+    """One such job at a time in a workspace, so that what was made is known to be this one's.
+
+    Raises:
+        Stopped: When it was cancelled while it waited.
+    """
+    with (service.root / "command.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                context.check()
+                context.stopping.wait(LOOK)
+        yield
 
 
 class News:
@@ -89,17 +149,6 @@ class News:
             self.note = str(facts.get("what", facts.get("event", "")))[:200]
         elif facts.get("event") == "phase":
             self.note = str(facts.get("message", ""))[:200]
-
-
-def _command(service: Service, job: Job) -> list[str]:
-    verb, arguments = job.payload.get("verb"), job.payload.get("arguments", [])
-    if verb not in VERBS:
-        raise BadUsage("no such verb can be run as a job", given=verb, todo=f"Choose of {', '.join(VERBS)}")
-    for one in arguments:
-        if not isinstance(one, str) or one.split("=")[0] in OURS or (one.startswith("-w") and one != "--without"):
-            raise BadUsage("this option can't be given here", given=one)
-    where = ["--workspace", str(service.workspace.root), "--json"]
-    return [sys.executable, "-P", "-m", "diascope", verb, *where, *arguments]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Types of answers, as the service writes them."""

@@ -1,0 +1,163 @@
+"""Readings: what people decided about results. They are only ever added; the result stays what the release said."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field, JsonValue
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+
+from diascope.core.errors import BadUsage, Conflict
+from diascope.serve.database.tables import deliveries, peers, readings, results, studies, users
+from diascope.serve.http.asking import Asked, Who, operation
+from diascope.serve.http.errors import NotFound
+from diascope.serve.http.fields import Answer, Body, Id, InPath, Line, Text, Time, refuse_controls
+from diascope.serve.http.idempotency import Once
+from diascope.serve.http.paging import Page, Paged, listed
+from diascope.serve.http.routes import findings
+from diascope.serve.reading.keeping import MESSAGES, SEND_PRIORITY
+
+router = APIRouter(prefix="/readings", tags=["readings"])
+
+Verdict = Literal["accept", "reject", "amend"]
+Facts = Annotated[dict[Line, JsonValue], Field(max_length=1000)]
+
+
+class NewReading(Body):
+    """What a reader decides."""
+
+    result: Id
+    """Id of the result."""
+    verdict: Verdict
+    """`amend`: right, but for what `amended` says."""
+    shown: Facts
+    """What the reader saw when deciding: series, windows, which findings, whether the answer was shown first."""
+    amended: Facts | None = None
+    """With `amend`: what is right instead, by the name of the finding."""
+    comment: Text = ""
+    """In words, no names of patients."""
+
+
+class Reading(Answer):
+    """What a reader decided."""
+
+    id: str
+    """For ever."""
+    result: str
+    """Id of the result."""
+    project: str
+    """Id of the project of the study."""
+    study: str
+    """Study Instance UID."""
+    release: str
+    """That the result is of."""
+    reader: str
+    """Name of whoever decided."""
+    verdict: Verdict
+    """What was decided."""
+    shown: dict[str, Any]
+    """What the reader saw."""
+    amended: dict[str, Any] | None
+    """What is right instead."""
+    comment: str
+    """In words."""
+    at: Time
+    """When."""
+
+
+@router.get("", openapi_extra=operation("readings.list"))
+def list_readings(
+    asked: Who,
+    paging: Paged,
+    result: Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="Id of a result")] = None,
+    verdict: Annotated[Verdict | None, Query(description="Only those")] = None,
+) -> Page[Reading]:
+    """Readings, the newest first."""
+    query = _readings().where(asked.within(studies.c.project_id))
+    for column, wanted in ((readings.c.result_id, result), (readings.c.verdict, verdict)):
+        query = query if wanted is None else query.where(column == wanted)
+    return listed(asked, query, (readings.c.at, readings.c.id), paging, _shown, newest_first=True)
+
+
+@router.post("", status_code=201, openapi_extra=operation("readings.write"))
+def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
+    """Decide about a result; messages that were sent of it are sent anew and say who reviewed it, and how."""
+    if (body.amended is not None) != (body.verdict == "amend"):
+        raise BadUsage("`amended` goes with the verdict `amend`, and with no other", given=body.verdict)
+    _plain(body)
+
+    project = findings.found(asked, body.result)["project"]
+
+    def work(connection: Connection) -> Reading:
+        of = findings.still(connection, body.result, project)
+        if of["superseded"] is not None:
+            raise Conflict("a later revision supersedes this result", todo="Look at the newest one")
+        made, now = secrets.token_hex(16), asked.service.clock()
+        row = {"id": made, "result_id": body.result, "reader": asked.caller.id, "verdict": body.verdict, "at": now}
+        row |= {"shown": body.shown, "amended": body.amended, "comment": body.comment}
+        connection.execute(insert(readings).values(**row))
+        asked.record(connection, "reading.written", body.result, of["project"], reading=made, verdict=body.verdict)
+        _tell_again(asked, connection, of)
+        return _shown(connection.execute(_readings().where(readings.c.id == made)).mappings().one())
+
+    answer = once.change(Reading, work)
+    asked.service.stirred.set()
+    return answer
+
+
+@router.get("/{reading}", openapi_extra=operation("readings.read"))
+def read_reading(asked: Who, reading: InPath) -> Reading:
+    """What a reader decided."""
+    return _shown(found(asked, reading))
+
+
+def found(asked: Asked, reading: str) -> RowMapping:
+    """The row of a reading, for those who may do with it what they ask. Never in a transaction: a refusal is audited.
+
+    Raises:
+        NotFound: When there is none, or the caller may not know of it.
+        Forbidden: When the caller may not do this to it.
+    """
+    with asked.service.database.reading() as connection:
+        row = connection.execute(_readings().where(readings.c.id == reading)).mappings().first()
+    asked.on("" if row is None else row["project"], f"reading:{reading}")
+    if row is None:
+        raise NotFound("there is no such reading", given=reading)
+    return row
+
+
+def _readings() -> Select[Any]:
+    named = (
+        studies.c.uid.label("study"), studies.c.project_id.label("project"), results.c.release,
+        results.c.id.label("result"), users.c.name.label("by"),
+    )  # fmt: skip
+    joined = select(readings, *named).join(results, results.c.id == readings.c.result_id)
+    return joined.join(studies, studies.c.id == results.c.study_id).join(
+        users, users.c.id == readings.c.reader, isouter=True
+    )
+
+
+def _shown(row: RowMapping) -> Reading:
+    return Reading.model_validate({**row, "reader": row["by"] or row["reader"]})
+
+
+def _plain(body: NewReading) -> None:
+    try:
+        refuse_controls([body.shown, body.amended])
+    except ValueError as error:
+        raise BadUsage(f"shown or amended: {error}") from error
+
+
+def _tell_again(asked: Asked, connection: Connection, result: RowMapping) -> None:
+    """Messages that went out say now who reviewed the result; objects stay, for their UIDs are those of the result."""
+    query = select(deliveries).join(peers, peers.c.id == deliveries.c.peer_id)
+    told = (deliveries.c.result_id == result["id"]) & deliveries.c.kind.in_(MESSAGES) & peers.c.enabled
+    for row in connection.execute(query.where(told)).mappings().all():
+        values = {"state": "waiting", "reason": "", "at": asked.service.clock()}
+        connection.execute(update(deliveries).where(deliveries.c.id == row["id"]).values(**values))
+        payload = {"result": result["id"], "kind": row["kind"], "peer": row["peer_id"]}
+        asked.service.queue.put(
+            connection, "send", payload, project=result["project"], by=asked.caller.actor, priority=SEND_PRIORITY
+        )
