@@ -74,7 +74,7 @@ def test_the_description_is_valid_and_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_fuzzed_a_little(mode: str, tmp_path: Path) -> None:
     """C2: positive and negative data for every operation: 0 answers of 5xx, 0 violations of the schema."""
-    _fuzzed(a_site(tmp_path), MODES[mode], examples=int(os.environ.get("EX", "4")))
+    _fuzzed(a_site(tmp_path), MODES[mode], examples=int(os.environ.get("DIASCOPE_TEST_EXAMPLES", "4")))
 
 
 @pytest.mark.nightly
