@@ -52,8 +52,8 @@ class Web(Body):
     url: Annotated[str, Field(min_length=8, max_length=1024, pattern=r"^https?://[!-~]+$")]
     """`https://host/path`; the host is on the list `send_to` of the settings."""
     token: Annotated[str, Field(max_length=4096, pattern=r"^[!-~]*$")] | None = None
-    """Sent as a bearer token (what goes to a webhook is signed with it instead), and never shown; null keeps the one that
-    is there, an empty one takes it away."""
+    """Sent as a bearer token (what goes to a webhook is signed with it instead), and never shown; null keeps the one
+    that is there, an empty one takes it away."""
 
 
 class Receiver(Body):
