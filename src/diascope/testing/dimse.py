@@ -94,11 +94,14 @@ def asking(
     for name, syntaxes in contexts or ((CT, (EXPLICIT,)), ("1.2.840.10008.1.1", (EXPLICIT,))):
         entity.add_requested_context(name, list(syntaxes))
     association = entity.associate(HOME, port, ae_title=called, **more)
+    connection = association.dul.socket.socket if association.dul.socket is not None else None
     try:
         yield association
     finally:
         if association.is_established:
             association.release()
+        if connection is not None:  # pynetdicom leaves it open where the other side ended first
+            connection.close()
 
 
 def parsed(content: bytes) -> FileDataset:

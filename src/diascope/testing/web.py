@@ -75,7 +75,9 @@ class Browser:
 
     async def _all(self, requests: Iterable[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.address, 40000))
-        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, cookies=dict(self.cookies)) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url=ORIGIN, cookies=dict(self.cookies), trust_env=False
+        ) as client:
 
             async def one(method: str, path: str, more: dict[str, Any]) -> httpx.Response:
                 headers = {**self.headers, **more.pop("headers", {})}

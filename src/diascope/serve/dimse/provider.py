@@ -38,6 +38,9 @@ LARGEST_ASSOCIATE = 1 << 18
 LARGEST_IDENTIFIER = 1 << 20
 """Data set of a query or of its answer, bytes; objects are not limited here."""
 
+MOST_REQUESTS, MOST_ANSWERS = 8, 1000
+"""Messages that wait for the thread that serves them."""
+
 BEAT = 0.5
 """Seconds between looks at the timers while nothing happens."""
 
@@ -129,6 +132,7 @@ class Provider(DULServiceProvider):
     def __init__(self, link: Link) -> None:
         super().__init__(link)
         self.to_user_queue = Noticed(link.stirred)
+        self._room = threading.Event()
         self._ringer: socket.socket | None = None
         self._bell: socket.socket | None = None
 
@@ -188,7 +192,11 @@ class Provider(DULServiceProvider):
             self._wait()
             return
         before = self.state_machine.current_state
-        self.state_machine.do_action(event)
+        try:
+            self.state_machine.do_action(event)
+        except Exception:  # the same border; pynetdicom raises where a peer says what does not fit the state
+            self._break_off()
+            return
         if before == "Sta2" and self.state_machine.current_state == "Sta1":
             self.to_user_queue.put(A_P_ABORT())  # it left before it asked for an association
 
@@ -286,6 +294,7 @@ class Provider(DULServiceProvider):
         if commands.number(found, 0x0100) == commands.C_STORE_RQ:
             self._store(context, commands.store_request(found), pieces)
             return
+        self._make_room(is_answer=bool(commands.number(found, 0x0100) & 0x8000))
         data = bytearray()
         if commands.number(found, 0x0800) != commands.NO_DATA_SET:
             for piece in _data(pieces, context):
@@ -297,6 +306,17 @@ class Provider(DULServiceProvider):
         if data:
             whole.presentation_data_value_list.append((context, b"\x02" + bytes(data)))
         self.assoc.dimse.receive_primitive(whole)
+
+    def _make_room(self, is_answer: bool) -> None:
+        """Answers wait in the network when too many wait here; requests beyond a few are a breach of the protocol.
+
+        Nobody negotiated more than one request at a time (PS3.7 D.3.3.3).
+        """
+        waiting = self.assoc.dimse.msg_queue
+        if not is_answer and waiting.qsize() >= MOST_REQUESTS:
+            raise BrokenCommandError("too many requests at a time")
+        while waiting.qsize() >= MOST_ANSWERS and not self._kill_thread and not self.assoc._kill:
+            self._room.wait(0.01)
 
     def _store(self, context_id: int, request: StoreRequest, pieces: Pieces) -> None:
         context = self.assoc._accepted_cx.get(context_id)

@@ -31,7 +31,9 @@ SUCCESS, CANCELLED = 0x0000, 0xFE00
 CONNECT, ANSWER = 10.0, 60.0
 """Seconds until a peer accepts, and until it answers."""
 
-LEVELS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
+MOST_ANSWERS = 10_000
+"""Of one query."""
+
 STUDY_FIND, STUDY_GET, STUDY_MOVE = (
     next(name for name, root in each.items() if root == "STUDY")
     for each in (contexts.FIND, contexts.GET, contexts.MOVE)
@@ -123,6 +125,8 @@ def found(service: Service, peer: Peer, sop_class: str, keys: Mapping[str, Any])
         for answer in link.ask(context, message):
             if answer.Status in (0xFF00, 0xFF01) and answer.Identifier is not None:
                 answers.append(answer.Identifier.getvalue())
+                if len(answers) > MOST_ANSWERS:
+                    raise BadUsage(f"more than {MOST_ANSWERS} answers", todo="Ask for less")
             elif answer.Status != SUCCESS:
                 raise _refused(peer, answer)
     return [read(strict_decoder(), one, syntax) for one in answers]

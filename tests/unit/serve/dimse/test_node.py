@@ -21,6 +21,8 @@ from diascope.serve.incoming.receiving import Receiving
 from diascope.testing.dimse import CT, EXPLICIT, Standing, a_node, a_peer, asking, eventually, parsed, stored
 from diascope.testing.objects import SYNTAXES, an_object
 
+ECHO = "1.2.840.10008.1.1"
+
 
 def rows(standing: Standing, column: Any) -> list[Any]:
     with standing.service.database.reading() as connection:
@@ -211,3 +213,26 @@ def test_every_peer_reads_its_own_project(tmp_path: Path) -> None:
         assert rows(standing, studies.c.project_id) == ["default"]
         assert isinstance(standing.service.audit, Audit)
         assert standing.service.audit.verify().first_bad is None
+
+
+def test_requests_that_nobody_waits_for_end_the_association(tmp_path: Path) -> None:
+    """G3: a peer that asks on and on without reading the answers cannot fill the memory."""
+    with a_node(tmp_path) as standing, asking(standing.port) as peer:
+        serving = threading.Event()
+        original = standing.node._serve
+
+        def slow(*arguments: Any) -> None:
+            serving.wait(10)
+            original(*arguments)
+
+        standing.node._serve = slow  # type: ignore[method-assign]
+        with asking(standing.port) as flooding:
+            (context,) = (each for each in flooding.accepted_contexts if str(each.abstract_syntax) == ECHO)
+            fields = [(0x0002, ECHO.encode()), (0x0100, b"\x30\0"), (0x0110, b"\1\0"), (0x0800, b"\1\1")]
+            message = P_DATA()
+            message.presentation_data_value_list = [[context.context_id, b"\x03" + commands.encode(fields)]]
+            for _ in range(20):
+                flooding.dul.send_pdu(message)
+            assert eventually(lambda: not flooding.is_established)
+        serving.set()
+        assert peer.send_c_echo().Status == 0

@@ -36,11 +36,43 @@ TOLD = {
     "audit.read": "audit.read",
     "audit.export": "audit.exported",
     "audit.verify": "audit.verified",
+    "studies.move": "study.moved",
+    "studies.export": "export.",
+    "instances.send": "study.sent",
+    "studies.delete": "study.deleted",
+    "identities.read": "identity.read",
+    "identities.search": "study.queried",
+    "findings.list": "study.queried",
+    "findings.read": ("study.viewed", "export.read"),
+    "findings.send": "result.sent_again",
+    "predictions.request": ("prediction.requested", "command.asked"),
+    "readings.list": "study.queried",
+    "readings.read": "study.viewed",
+    "readings.write": "reading.written",
+    "feedback.list": "study.queried",
+    "feedback.write": "feedback.written",
+    "datasets.write": "command.asked",
+    "datasets.measure": "command.asked",
+    "datasets.delete": "noun.deleted",
+    "plans.write": ("command.asked", "plan.edited"),
+    "plans.delete": "noun.deleted",
+    "runs.start": "command.asked",
+    "runs.delete": "noun.deleted",
+    "evaluations.start": "command.asked",
+    "evaluations.delete": "noun.deleted",
+    "releases.build": "command.asked",
+    "releases.export": ("release.exported", "command.asked"),
+    "releases.sign": "release.signed",
+    "releases.serve": "release.served",
+    "releases.withdraw": "release.withdrawn",
 }
 """Operation to the beginning of the action that stands in the trail afterwards."""
 
-SOME = {"me.sessions": "logout", "me.tokens": "token."}
+SOME = {"me.sessions": "logout", "me.tokens": "token.", "datasets.read": "command.asked"}
 """The same, of those of its routes that change something; lists of one's own are not told."""
+
+NAMES_ONLY = {("GET", "/api/v1/exports")}
+"""Lists of names of folders, of operations that are told otherwise."""
 
 SILENT = frozenset(
     [
@@ -59,6 +91,15 @@ SILENT = frozenset(
         "users.list",
         "users.read",
         "tokens.list",
+        "datasets.list",
+        "plans.list",
+        "plans.read",
+        "runs.list",
+        "runs.read",
+        "evaluations.list",
+        "evaluations.read",
+        "releases.list",
+        "releases.read",
         "settings.read",
         "system.read",
     ]
@@ -134,7 +175,8 @@ def test_nothing_is_done_that_can_not_be_told(tmp_path: Path) -> None:
 
 
 def _told() -> list[tuple[str, str, str]]:
-    return [one for one in ROUTES if one[2] in TOLD or (one[2] in SOME and one[0] != "GET")]
+    told = [one for one in ROUTES if one[2] in TOLD or (one[2] in SOME and one[0] != "GET")]
+    return [one for one in told if one[:2] not in NAMES_ONLY]
 
 
 def _actions(name: str) -> tuple[str, ...]:

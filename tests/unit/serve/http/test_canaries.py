@@ -161,7 +161,9 @@ def _nothing_leaks(folder: Path, capfd: pytest.CaptureFixture[str], count: int) 
     with site.service.database.reading() as connection:
         for name, table in tables.index.tables.items():
             rows = connection.execute(select(table)).all()
-            where[f"table {name}"] = "\n".join(map(str, rows)).encode() + b"".join(one for row in rows for one in _bytes(row))
+            where[f"table {name}"] = "\n".join(map(str, rows)).encode() + b"".join(
+                one for row in rows for one in _bytes(row)
+            )
     site.service.database.close()
     for path in [*folder.rglob("index.sqlite*"), *folder.rglob("identities.sqlite*"), *folder.rglob("audit-heads*")]:
         where[str(path.relative_to(folder))] = path.read_bytes()

@@ -13,7 +13,9 @@ from diascope.testing.calls import ROUTES, a_job
 from diascope.testing.web import OWN, Browser, a_site
 
 NO_KEY = {("POST", "/api/v1/session"), ("PUT", "/api/v1/me/password"), ("POST", "/api/v1/rules/try")}
-"""A session is not repeated from the server's memory, and a trial makes nothing."""
+NO_KEY |= {("POST", "/api/v1/studies/search")}
+NO_KEY |= {("POST", "/dicom-web/studies"), ("POST", "/dicom-web/studies/{study}")}
+"""A session is not repeated from the server's memory; trials and searches make nothing; an object that comes again is one."""
 
 
 def test_every_write_takes_a_key(tmp_path: Path) -> None:

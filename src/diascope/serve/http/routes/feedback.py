@@ -65,6 +65,7 @@ def list_feedback(
     """Label changes, the newest first."""
     query = _feedback().where(asked.within(studies.c.project_id))
     query = query if release is None else query.where(results.c.release == release)
+    asked.service.audit.tell(asked.event("study.queried", of="feedback"))
     return listed(asked, query, (feedback.c.at, feedback.c.id), paging, _shown, newest_first=True)
 
 

@@ -125,6 +125,7 @@ def list_findings(
     query = query if superseded else query.where(results.c.superseded.is_(None))
     for column, wanted in ((studies.c.uid, study), (results.c.release, release), (results.c.state, state)):
         query = query if wanted is None else query.where(column == wanted)
+    asked.service.audit.tell(asked.event("study.queried", of="results"))
     return listed(asked, query, (results.c.answered, results.c.id), paging, shown, newest_first=True)
 
 

@@ -78,6 +78,7 @@ def list_readings(
     query = _readings().where(asked.within(studies.c.project_id))
     for column, wanted in ((readings.c.result_id, result), (readings.c.verdict, verdict)):
         query = query if wanted is None else query.where(column == wanted)
+    asked.service.audit.tell(asked.event("study.queried", of="readings"))
     return listed(asked, query, (readings.c.at, readings.c.id), paging, _shown, newest_first=True)
 
 
@@ -110,7 +111,9 @@ def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
 @router.get("/{reading}", openapi_extra=operation("readings.read"))
 def read_reading(asked: Who, reading: InPath) -> Reading:
     """What a reader decided."""
-    return _shown(found(asked, reading))
+    row = found(asked, reading)
+    asked.service.audit.tell(asked.event("study.viewed", row["study"], project=row["project"], reading=reading))
+    return _shown(row)
 
 
 def found(asked: Asked, reading: str) -> RowMapping:

@@ -207,6 +207,7 @@ def _which(
 @router.get("", openapi_extra=operation("studies.list"))
 def list_studies(asked: Who, paging: Paged, which: Annotated[Which, Depends(_which)]) -> Page[Study]:
     """Studies, the newest first; `since` and `until` are dates of the studies, both included."""
+    asked.service.audit.tell(asked.event("study.queried", of="studies"))
     query = select(studies).where(asked.within(studies.c.project_id), *which.conditions)
     with asked.service.database.reading() as connection:
         rows, following = page(asked, connection, query, (studies.c.date, studies.c.id), paging, newest_first=True)
