@@ -19,5 +19,4 @@ umask 022
   --find-links "$here/wheels" --upgrade "diascope[$(cat "$here/extras")]"
 "$to/bin/python" -m pip --isolated --disable-pip-version-check check
 cp "$here/healthy.py" "$to/healthy.py"
-"$to/bin/python" -m compileall -q "$to/lib" || true
 echo "installed: $("$to/bin/python" -c 'from importlib.metadata import version; print("diascope", version("diascope"))') in $to"

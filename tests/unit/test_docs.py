@@ -79,7 +79,10 @@ def test_every_command_and_option_exists(path):
     for line in command_lines(path):
         verb, *words = line.split()[1:]
         assert verb in COMMANDS, line
-        known = {flag for one in COMMANDS[verb].params for flag in one.opts} | {"--help"}
+        command = COMMANDS[verb]
+        if words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words[0]]
+        known = {flag for one in command.params for flag in one.opts} | {"--help"}
         assert {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known, line
 
 

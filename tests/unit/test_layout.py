@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 400, 50
 FORBIDDEN = {"utils", "util", "common", "helpers", "helper", "misc", "base", "manager", "wrapper"}
 SMALL_FILES_ONLY = {*(SOURCE / "cli").glob("*.py"), *SOURCE.glob("serve/database/migrations/**/*.py")}
-"""Exempt from the length of functions: signatures are the options of the command line; migrations are lists of columns."""
+"""Exempt from the length of functions: signatures are options of the command line; migrations are lists of columns."""
 
 
 FOLDER_NAMES = {

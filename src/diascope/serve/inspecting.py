@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from diascope.core.errors import Tampered
-from diascope.privacy.keys import KeyRing
 from diascope.serve.audit import Audit
 from diascope.serve.database.opening import Database
 from diascope.serve.database.tables import index
-from diascope.serve.service import addresses, key_file, service_folder
+from diascope.serve.service import addresses, keys_of, service_folder
 from diascope.serve.settings import read_settings
 from diascope.store.workspace import Workspace
 
@@ -32,7 +31,7 @@ def verified(workspace: Workspace, database: str | None = None) -> dict[str, Any
     url, _ = addresses(root, settings)
     opened = Database.open(url, index)
     try:
-        keys = KeyRing.open(settings.keys or key_file(root))
+        keys = keys_of(root, settings)
         found = Audit(opened, keys.derived("audit"), root / "audit-heads.jsonl").verify()
     finally:
         opened.close()

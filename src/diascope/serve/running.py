@@ -72,15 +72,19 @@ class Running:
             if self.service.database.is_sqlite:
                 self.service.queue.recover()
             server = _Server(self._settings())
-            server.ready = lambda: ready(self._places(listening))
+            server.ready = lambda: self._listens(ready, self._places(listening))
             try:
                 self.node.start()
                 self.completing.start()
-                self.worker.start()
                 self._keeper.start()
                 server.run(sockets=[listening])
             finally:
                 self.stop()
+
+    def _listens(self, ready: Callable[[Places], None], places: Places) -> None:
+        ready(places)
+        # The kinds of jobs bring torch with them, which takes seconds: what is sent meanwhile is taken (A15).
+        threading.Thread(target=self.worker.start, name="worker-starting", daemon=True).start()
 
     def stop(self) -> None:
         """Take nothing more, end what is under way, and give everything back."""
@@ -110,8 +114,10 @@ class Running:
         tls = {}
         if settings.certificate is not None:
             tls = {"ssl_certfile": str(settings.certificate), "ssl_keyfile": str(settings.certificate_key)}
+        app = application(self.service, routers())
+        app.state.receiving = self.receiving
         return uvicorn.Config(
-            application(self.service, routers()),
+            app,
             log_config=None,
             access_log=False,  # addresses carry what was searched for; the audit trail has who asked for what
             server_header=False,

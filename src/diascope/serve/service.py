@@ -111,7 +111,7 @@ class Service:
         lock: int | None,
     ) -> Service:
         root, (clock, migrate) = service_folder(workspace), how
-        keys = KeyRing.open(settings.keys or key_file(root))
+        keys = keys_of(root, settings)
         database = Database.open(urls[0], index, migrate)
         sealer = Sealer(keys, "archive") if settings.encrypt else None
         database.change(lambda connection: _first_project(connection, clock()))
@@ -168,6 +168,22 @@ def _locked(root: Path) -> int:
     os.truncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
+
+
+def keys_of(root: Path, settings: Settings) -> KeyRing:
+    """The keys of a service; made only for one that is new: with others its names and its audit trail would be lost.
+
+    Raises:
+        BadUsage: When the service has been used and its keys are not there.
+    """
+    path = settings.keys or key_file(root)
+    if not path.exists() and ((root / "index.sqlite").exists() or (root / "audit-heads.jsonl").exists()):
+        raise BadUsage(
+            "the keys of this service are not there",
+            given=str(path),
+            todo="Put them back from their back-up, or name their file: `keys` in settings.toml",
+        )
+    return KeyRing.open(path)
 
 
 def key_file(root: Path) -> Path:

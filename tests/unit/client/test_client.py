@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pydicom
 import pytest
 from sqlalchemy import select
 
@@ -67,11 +70,6 @@ def test_from_files_to_a_reviewed_result(tmp_path: Path) -> None:
 
 def test_copies_that_name_nobody_come_as_a_zip(tmp_path: Path) -> None:
     """Pixels as they were, other UIDs, no element that is not on the list."""
-    import zipfile
-    from io import BytesIO
-
-    import pydicom
-
     site = a_site(tmp_path / "workspace")
     with served(site.app) as url, Client(url, token_of(site, "steward")) as client:
         client.store([files_of(tmp_path / "ct", 4)])
@@ -188,6 +186,33 @@ def test_jobs_are_waited_for_with_their_progress(tmp_path: Path) -> None:
         work_off(site.service, worker)
         with pytest.raises(JobFailed, match="no such column"):
             client.wait(bad, seconds=60)
+
+
+def test_files_of_a_source_are_read_and_the_answers_are_an_export(tmp_path: Path) -> None:
+    site = a_site(tmp_path)
+    a_signed_release(site.service, SOLID)
+    (tmp_path / "data").mkdir()
+    files_of(tmp_path / "data" / "ct", 5)
+    with served(site.app) as url, Client(url, token_of(site, "researcher")) as client:
+        job = client.predictions.files(SOLID, "data", "ct")
+        work_off(site.service)
+        done = client.wait(job, seconds=10)
+        assert done["result"] is not None
+        (made,) = done["result"]["made"]
+        assert made["kind"] == "exports"
+        client.exports.save(made["name"], tmp_path / "answers.zip")
+    with zipfile.ZipFile(tmp_path / "answers.zip") as archive:
+        assert [name for name in archive.namelist() if name.endswith("findings.json")]
+
+
+def test_odd_numbers_are_refused(tmp_path: Path) -> None:
+    site = a_site(tmp_path)
+    (tmp_path / "data").mkdir()
+    who = site.someone("researcher")
+    for value in ("NaN", "1e999", '"a\\u0000b"'):
+        body = f'{{"source": "data", "settings": {{"x": {value}}}}}'
+        said = who.send("POST", "/plans", content=body, headers={"Content-Type": "application/json"})
+        assert said.status_code == 400, said.text
 
 
 def test_nouns_of_the_workspace(tmp_path: Path) -> None:

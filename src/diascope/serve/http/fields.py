@@ -6,6 +6,7 @@ characters, which neither a log line nor PostgreSQL can take.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from typing import Annotated
 
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from diascope.core.errors import BadUsage
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -88,6 +91,23 @@ def refuse_controls(given: object) -> None:
     for text in _texts(given):
         if CONTROL.search(text):
             raise ValueError("a text holds control characters")
+
+
+def refuse_odd(given: object, where: str) -> None:
+    """Refuse what JSON of any shape may hold and neither a database nor an answer can: NaN, infinities, controls.
+
+    Args:
+        given: JSON of any shape.
+        where: Name of the field, for the error.
+
+    Raises:
+        BadUsage: When there is any of it.
+    """
+    try:
+        refuse_controls(given)
+        json.dumps(given, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise BadUsage(f"{where}: it holds numbers or characters that can't be kept", given=str(error)[:100]) from error
 
 
 def _texts(given: object) -> Iterator[str]:

@@ -13,7 +13,7 @@ from diascope.serve.access.matrix import decide
 from diascope.serve.access.refusals import Missing
 from diascope.serve.database.tables import jobs
 from diascope.serve.http.asking import Asked
-from diascope.serve.http.fields import Body, Id, Line, Name, Text
+from diascope.serve.http.fields import Body, Id, Line, Name, Text, refuse_odd
 from diascope.serve.http.idempotency import Repeatable
 from diascope.serve.http.routes.jobs import Job, shown
 
@@ -111,6 +111,7 @@ def run(
     """
     asked.on(project, f"project:{project}")
     service = asked.service
+    refuse_odd(options, "options")
     payload = verbs.checked(verb, places, options)
     for one in places:
         if "source" in one:

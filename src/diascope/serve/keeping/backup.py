@@ -44,7 +44,7 @@ from diascope.serve.keeping.manifest import (
     manifest_of,
 )
 from diascope.serve.keeping.snapshots import kind_of, take
-from diascope.serve.service import addresses, key_file
+from diascope.serve.service import addresses, keys_of
 from diascope.serve.settings import read_settings
 from diascope.store.archive import Archive, ObjectMissing
 from diascope.store.places import KEY
@@ -103,10 +103,8 @@ def back_up(
     if not root.is_dir():
         raise BadUsage("there is no service in this workspace", given=str(workspace))
     settings = read_settings(root, {"database": database})
-    ring = settings.keys or key_file(root)
-    if not ring.is_file():
-        raise BadUsage("the keys of this service are not there", given=str(ring), todo="See `keys` in settings.toml")
-    keys, urls = KeyRing.open(ring), addresses(root, settings)
+    keys, urls = keys_of(root, settings), addresses(root, settings)
+    ring = keys.path
     with _alone(_fit(to.resolve(), workspace.resolve(), incremental), incremental) as earlier:
         _check_current(urls)
         before = _objects_of(to, earlier) if earlier is not None else {}

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from diascope.core.errors import BadUsage
-from diascope.privacy.keys import KeyRing
 from diascope.serve.audit import Audit, Event
 from diascope.serve.database.identity_tables import apart
 from diascope.serve.database.opening import Database
 from diascope.serve.database.tables import index
 from diascope.serve.identities import Identities
-from diascope.serve.service import addresses, key_file
+from diascope.serve.service import addresses, keys_of
 from diascope.serve.settings import read_settings
 
 
@@ -34,10 +33,7 @@ def rotate_keys(workspace: Path, database: str | None = None) -> dict[str, Any]:
     if not root.is_dir():
         raise BadUsage("there is no service in this workspace", given=str(workspace))
     settings = read_settings(root, {"database": database})
-    path = settings.keys or key_file(root)
-    if not path.is_file():
-        raise BadUsage("the keys of this service are not there", given=str(path), todo="See `keys` in settings.toml")
-    ring, (url, apart_url) = KeyRing.open(path), addresses(root, settings)
+    ring, (url, apart_url) = keys_of(root, settings), addresses(root, settings)
     opened, people = Database.open(url, index), Database.open(apart_url, apart)
     try:
         identities, trail = Identities(people, ring), Audit(opened, ring.derived("audit"), root / "audit-heads.jsonl")
@@ -48,4 +44,4 @@ def rotate_keys(workspace: Path, database: str | None = None) -> dict[str, Any]:
     finally:
         opened.close()
         people.close()
-    return {"key": made, "resealed": count, "file": str(path)}
+    return {"key": made, "resealed": count, "file": str(ring.path)}

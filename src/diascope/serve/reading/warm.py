@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diascope.core.errors import DiascopeError, UnknownName
 from diascope.serve.reading.served import NotServed, must_be_served
 from diascope.serve.rules.keeping import in_force, read_rules
 from diascope.serve.service import Service
-from diascope.stages.predict import Predictor
+
+if TYPE_CHECKING:
+    from diascope.stages.predict import Predictor
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,9 @@ class Warm:
             Tampered: When its bytes are not those that were sealed.
             DiascopeError: When it can't be used here.
         """
+        # Not above: with torch it takes seconds, and the service listens before (RELIABILITY A15).
+        from diascope.stages.predict import Predictor
+
         with self.service.database.reading() as connection:
             must_be_served(connection, label)
         folder = self._folder(label)

@@ -167,6 +167,9 @@ def test_keys_that_are_not_there_are_not_made_anew(tmp_path: Path) -> None:
         rotate_keys(folder)
     with pytest.raises(BadUsage, match="keys of this service are not there"):
         back_up(folder, tmp_path / "b")
+    with pytest.raises(BadUsage, match="keys of this service are not there"):
+        opened(folder)
+    assert cli.run(["audit", "verify", "--workspace", str(folder)]) == 2
     assert not (tmp_path / "keys.json").exists()
 
 

@@ -7,14 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field, JsonValue
 
-from diascope.core.errors import BadUsage
 from diascope.core.plan import Plan
 from diascope.planning.settings import checked
 from diascope.serve import nouns as kept
 from diascope.serve import verbs
 from diascope.serve.http import nouns
 from diascope.serve.http.asking import Who, operation
-from diascope.serve.http.fields import Body, Line, refuse_controls
+from diascope.serve.http.fields import Body, Line, refuse_odd
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.nouns import InAddress, Owned, WithRecord
 from diascope.serve.http.paging import Page, Paged
@@ -54,10 +53,7 @@ def edit_plan(asked: Who, once: Once, plan: InAddress, body: Changes) -> WithRec
     """Set fields of a plan by hand; what was trained by it before keeps its own copy."""
     noun, _ = nouns.found(asked, "plans", plan)
     verbs.settings_name_no_files(body.settings)
-    try:
-        refuse_controls(body.settings)
-    except ValueError as error:
-        raise BadUsage(f"settings: {error}") from error
+    refuse_odd(body.settings, "settings")
 
     def work() -> WithRecord:
         with kept.free_of(asked.service, "plans", plan) as path:

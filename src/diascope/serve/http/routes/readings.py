@@ -13,7 +13,7 @@ from diascope.core.errors import BadUsage, Conflict
 from diascope.serve.database.tables import deliveries, peers, readings, results, studies, users
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
-from diascope.serve.http.fields import Answer, Body, Id, InPath, Line, Text, Time, refuse_controls
+from diascope.serve.http.fields import Answer, Body, Id, InPath, Line, Text, Time, refuse_odd
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page, Paged, listed
 from diascope.serve.http.routes import findings
@@ -87,7 +87,7 @@ def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
     """Decide about a result; messages that were sent of it are sent anew and say who reviewed it, and how."""
     if (body.amended is not None) != (body.verdict == "amend"):
         raise BadUsage("`amended` goes with the verdict `amend`, and with no other", given=body.verdict)
-    _plain(body)
+    refuse_odd([body.shown, body.amended], "shown or amended")
 
     project = findings.found(asked, body.result)["project"]
 
@@ -144,13 +144,6 @@ def _readings() -> Select[Any]:
 
 def _shown(row: RowMapping) -> Reading:
     return Reading.model_validate({**row, "reader": row["by"] or row["reader"]})
-
-
-def _plain(body: NewReading) -> None:
-    try:
-        refuse_controls([body.shown, body.amended])
-    except ValueError as error:
-        raise BadUsage(f"shown or amended: {error}") from error
 
 
 def _tell_again(asked: Asked, connection: Connection, result: RowMapping) -> None:

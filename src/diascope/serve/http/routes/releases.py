@@ -27,10 +27,12 @@ from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.running import Data, Language, Learning, run
 from diascope.serve.reading.served import WITHDRAWN, put_into_service, withdraw
 from diascope.sources.publicsets.catalogue import catalogue
-from diascope.stages.release import CARD, sign
 from diascope.store.releases import INDEX
 
 router = APIRouter(tags=["releases"])
+
+CARD = "model-card.md"
+"""As `stages/release.py` writes it."""
 
 TEXT: dict[int | str, dict[str, Any]] = {
     200: {"description": "Markdown", "content": {"text/plain": {"schema": {"type": "string"}}}}
@@ -212,6 +214,9 @@ def export(asked: Who, once: Once, release: InAddress, body: Target) -> Job:
 @router.post("/releases/{release}/sign", openapi_extra=operation("releases.sign"))
 def sign_release(asked: Who, once: Once, release: InAddress, body: Signature) -> Release:
     """Sign a candidate with one's own name, so that it may be served."""
+    # Not above: it brings torch, which takes seconds, and the service listens before (RELIABILITY A15).
+    from diascope.stages.release import sign
+
     service = asked.service
     folder = kept.path_of(service.workspace, "releases", release)
     with service.database.reading() as connection:
