@@ -1,4 +1,4 @@
-"""Whether the service of this machine may be sent work: exit code 0, else 1. For containers; needs nothing installed."""
+"""Whether the service of this machine may be sent work: exit code 0, else 1. Needs nothing but Python."""
 
 import json
 import os
