@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from diascope.core.errors import BadUsage, DataRefused, DiascopeError, UnknownName
+from diascope.core.errors import DataRefused, DiascopeError, UnknownName
 from diascope.serve.database.tables import audit, changes, instances, jobs, results, studies
 from diascope.serve.jobs import worker as working
-from diascope.serve.jobs.kinds import Kind, kind_of, names, retrain
+from diascope.serve.jobs.kinds import Kind, command, kind_of, names
 from diascope.serve.jobs.worker import Worker
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
@@ -54,7 +54,7 @@ def wait_until(true, seconds=60.0):
 
 
 def test_every_kind_has_what_a_worker_needs():
-    assert {"delete", "pull", "read", "retrain", "route", "send"} <= set(names())
+    assert {"delete", "pull", "read", "command", "route", "send"} <= set(names())
     for name in names():
         kind = kind_of(name)
         assert callable(kind.run)
@@ -254,24 +254,24 @@ if sys.argv[1] == "bad":
 
 
 def a_training(monkeypatch, what):
-    monkeypatch.setattr(retrain, "_command", lambda service, job: [sys.executable, "-c", CHILD, what])
-    monkeypatch.setattr(retrain, "TELL", 0.0)
-    monkeypatch.setattr(retrain, "LOOK", 0.02)
+    monkeypatch.setattr(command, "_command", lambda *_: [sys.executable, "-c", CHILD, what])
+    monkeypatch.setattr(command, "TELL", 0.0)
+    monkeypatch.setattr(command, "LOOK", 0.02)
 
 
 def test_a_training_gives_way_and_its_document_is_kept(tmp_path, monkeypatch):
     service = a_service(tmp_path, threads_for_training=2)
     a_training(monkeypatch, "short")
-    name = put(service, "retrain", {"verb": "fit"})
+    name = put(service, "command", {"verb": "fit"})
     work_off(service)
     said = job_of(service, name).result["said"]
-    assert said == {"nice": 19, "idle": True, "threads": "2", "events": "json"}
+    assert said == {"nice": 19, "idle": True, "threads": "2", "events": "json", "big": {"a": 1}}
 
 
 def test_a_training_that_refuses_its_data_is_not_tried_again(tmp_path, monkeypatch):
     service = a_service(tmp_path)
     a_training(monkeypatch, "bad")
-    name = put(service, "retrain", {"verb": "fit"})
+    name = put(service, "command", {"verb": "fit"})
     work_off(service)
     row = job_of(service, name)
     assert (row.state, row.attempts) == ("failed", 1)
@@ -280,41 +280,14 @@ def test_a_training_that_refuses_its_data_is_not_tried_again(tmp_path, monkeypat
 def test_a_training_shows_its_progress_and_can_be_cancelled(tmp_path, monkeypatch):
     service = a_service(tmp_path, time.time)
     a_training(monkeypatch, "long")
-    monkeypatch.setattr(retrain, "GRACE", 5.0)
+    monkeypatch.setattr(command, "GRACE", 5.0)
     monkeypatch.setattr(working, "BEAT", 0.02)
-    worker = Worker(service, kinds=["retrain"])
+    worker = Worker(service, kinds=["command"])
     worker.start()
-    name = put(service, "retrain", {"verb": "fit"})
+    name = put(service, "command", {"verb": "fit"})
     service.stirred.set()
     wait_until(lambda: (job_of(service, name).progress or {}).get("total") == 9)
     assert job_of(service, name).progress == {"done": 3, "total": 9, "note": "train"}
     service.database.change(lambda connection: service.queue.cancel(connection, name))
     wait_until(lambda: job_of(service, name).state == "cancelled")
     assert worker.stop()
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"verb": "serve"}, {"verb": "release"}, {}, {"verb": "fit", "arguments": ["x", "--workspace=/tmp"]},
-        {"verb": "fit", "arguments": ["-w", "/tmp"]}, {"verb": "fit", "arguments": ["-w/tmp"]},
-        {"verb": "fit", "arguments": [3]},
-    ],
-)  # fmt: skip
-def test_a_training_is_of_the_services_own_workspace(payload, tmp_path):
-    service = a_service(tmp_path)
-    name = put(service, "retrain", payload)
-    job = service.queue.claim("w")
-    with pytest.raises(BadUsage):
-        retrain._command(service, job)
-    assert job.id == name
-
-
-def test_the_command_of_a_training_is_diascopes_own(tmp_path):
-    service = a_service(tmp_path)
-    put(service, "retrain", {"verb": "fit", "arguments": ["../films", "--minutes", "3"]})
-    command = retrain._command(service, service.queue.claim("w"))
-    root = str(service.workspace.root)
-    assert command[1:] == [
-        "-P", "-m", "diascope", "fit", "--workspace", root, "--json", "../films", "--minutes", "3",
-    ]  # fmt: skip

@@ -64,10 +64,9 @@ def run(service: Service, job: Job, context: Context) -> None:
 def _ran(service: Service, job: Job, context: Context) -> dict[str, Any]:
     out = {"out": f"{job.payload['verb']}-{job.id[:12]}"}
     payload = {**job.payload, **out}
-    words = verbs.command(payload, service.settings, service.workspace, job.project)
+    command = _command(service, payload, job.project)
     if verbs.VERBS[job.payload["verb"]].out:
         (service.workspace.root / "exports" / out["out"]).mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-P", "-m", "diascope", *words]
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryDirectory(prefix="diascope-command-") as folder:
         with _child(command, printed, service.settings.threads_for_training, Path(folder)) as process:
             news = News(process.stderr)
@@ -117,6 +116,11 @@ def _alone(service: Service, context: Context) -> Iterator[None]:
                 context.check()
                 context.stopping.wait(LOOK)
         yield
+
+
+def _command(service: Service, payload: Mapping[str, Any], project: str) -> list[str]:
+    words = verbs.command(payload, service.settings, service.workspace, project)
+    return [sys.executable, "-P", "-m", "diascope", *words]
 
 
 class News:
