@@ -63,6 +63,7 @@ def test_a_change_that_fails_leaves_nothing(tmp_path):
 def test_what_reads_can_not_change(tmp_path):
     database = opened(tmp_path)
     if not database.is_sqlite:
+        database.close()
         pytest.skip("PostgreSQL leaves that to rights")
     with pytest.raises(OperationalError, match="readonly"), database.reading() as connection:
         connection.execute(a_project("a"))
@@ -91,6 +92,7 @@ def test_sqlite_waits_for_the_disk(tmp_path):
     """A2: WAL with synchronous=FULL; NORMAL may roll back what was acknowledged, says SQLite."""
     database = opened(tmp_path)
     if not database.is_sqlite:
+        database.close()
         pytest.skip("a setting of SQLite")
     with database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
