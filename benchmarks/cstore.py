@@ -6,7 +6,8 @@ pynetdicom's own SCU, on one association and on four. Each round makes new objec
 sender is a process of its own, whose start in Python is not counted. The figure is the median of the rounds, the ratio
 is of medians.
 
-Predicted before the first measurement (8 KB and 525 KB objects, two cores, ext4, fsync .3 to .8 ms):
+Predicted after a first look at `storescp` and at a profile of ours, before ratios were measured (8 KB and 525 KB
+objects, two cores, ext4, fsync .3 to .8 ms):
 
 - `storescp` takes about 50 ms for each small object: the sender writes command and data set in two small segments,
   Nagle's algorithm holds the second one until the first is acknowledged, and the receiver, which has nothing to say
