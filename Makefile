@@ -22,7 +22,7 @@ TO ?= bundle
 PYTEST ?=
 WORKERS ?= auto
 # A worker a core, and one thread in each: two of torch's threads on a busy core wait for each other.
-PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 FAST := not slow and not browser and not gpu and not nightly
 

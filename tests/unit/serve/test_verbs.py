@@ -136,6 +136,7 @@ def test_names_of_nouns_are_compared_and_never_joined(name: str, tmp_path: Path)
         nouns.path_of(site.service.workspace, "releases", name)
 
 
+@pytest.mark.slow
 def test_what_was_made_belongs_to_the_project_also_when_the_job_failed(tmp_path: Path) -> None:
     """What is there before is the first project's; while a job is making something, it is nobody's."""
     site = a_site(tmp_path)

@@ -171,6 +171,7 @@ def raw(url: str, head: str, body: bytes = b"", seconds: float = 10.0) -> tuple[
     return line, time.monotonic() - start
 
 
+@pytest.mark.slow
 def test_bodies_that_lie(tmp_path: Path) -> None:
     """B3: Content-Length of 4 GB and ten bytes, no boundary, huge headers, a compressed body: refused within 5 s."""
     site = a_site(tmp_path)
@@ -234,6 +235,7 @@ def _sent_until_refused(connection: socket.socket, url: str, token: str) -> tupl
     return sent, slowest
 
 
+@pytest.mark.slow
 def test_uploaders_at_the_same_time(tmp_path: Path) -> None:
     """A7: the same study from several at once: exact counts, no error of the server."""
     site = a_site(tmp_path)

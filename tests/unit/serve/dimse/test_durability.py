@@ -78,6 +78,7 @@ def survive(folder: Path, count: int, kills: int) -> None:
         assert service.audit.verify().first_bad is None
 
 
+@pytest.mark.slow
 def test_killed_three_times(tmp_path: Path) -> None:
     """A1, D4: kill -9 while objects arrive: all that was acknowledged is there, whole, and in the audit trail."""
     survive(tmp_path / "workspace", 60, 3)

@@ -127,6 +127,7 @@ def test_the_search_finds_what_has_leaked() -> None:
     assert not leaks({"x": b"1.2.826.0.18000102 18000101aa"}, [patient])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 def test_canaries(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """C10: 40 of them through every flow of a served application; the nightly one takes 200."""

@@ -14,6 +14,7 @@ from diascope.testing.calls import a_peer
 from diascope.testing.web import OWN, PASSWORD, Browser, a_site
 
 
+@pytest.mark.slow
 def test_a_thousand_logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """C7: 1,000 logins from one address: throttled with Retry-After, an alert; the user gets in from elsewhere."""
     site = a_site(tmp_path)

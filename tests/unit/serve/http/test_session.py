@@ -86,6 +86,7 @@ def test_flags_of_the_cookies(scheme: str, tmp_path: Path) -> None:
     assert ("strict-transport-security" in answer.headers) is (scheme == "https")
 
 
+@pytest.mark.slow
 def test_cross_site(tmp_path: Path) -> None:
     """C6: every route that changes something, with the cookie: no CSRF token, a wrong one, a foreign page."""
     site, wrong = a_site(tmp_path), []

@@ -70,6 +70,7 @@ def _peak(child: object) -> int:
     return int(next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")) * 1024
 
 
+@pytest.mark.slow
 def test_mutated_files_are_refused_with_a_reason_or_decoded(tmp_path: Path) -> None:
     """B1: 350 mutated files: no server death, no answer after 5 s, no child above 1 GiB."""
     became = send_mutated(tmp_path, 350)

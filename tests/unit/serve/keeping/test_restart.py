@@ -117,6 +117,7 @@ def restarted(folder: Path, count: int, clock: str) -> None:
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_restart_is_quick(tmp_path: Path) -> None:
     """A15, short: 2,000 instances, and 10 s of a core, which others use too; what a crash left is swept afterwards."""
     restarted(tmp_path / "w", 2000, "core")

@@ -77,6 +77,7 @@ def mutated(count: int) -> Iterator[tuple[str, str]]:
             yield f"{plain}\n[{key}s]\n{key} = 1\n", f"{key}s"
 
 
+@pytest.mark.slow
 def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """G6: 200 mutated settings files: exact key and reason on one line, exit code not 0."""
     (tmp_path / "service").mkdir()

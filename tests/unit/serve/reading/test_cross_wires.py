@@ -179,6 +179,7 @@ def without_cross_wires(folder, monkeypatch, patients, rounds, threads):
     return happened
 
 
+@pytest.mark.slow
 def test_no_object_lies_on_another_patient(tmp_path, monkeypatch):
     """K1, A7: patients read at the same time by several workers that fail, die, are overtaken and cancelled."""
     without_cross_wires(tmp_path, monkeypatch, patients=2, rounds=2, threads=2)
