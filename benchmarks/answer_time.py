@@ -79,19 +79,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         pacs = Pacs()
         labels = {kind: make_release(Path(name), kind, getattr(options, kind)) for kind in SIZE}
-        peers = {
-            "SCANNER": PeerSettings(ae_title="SCANNER", addresses=HERE),
-            "PACS": PeerSettings(ae_title="PACS", host="127.0.0.1", port=pacs.port, addresses=HERE),
-        }
-        rules = [
-            Rule(name=kind, release=labels[kind], when=When(modality=(code,)), send=(Send(peer="PACS", kinds=(what,)),))
-            for kind, (code, what, _) in WANTED.items()
-        ]
-        token = prepare(Path(name), peers, rules, quiet_seconds=QUIET, warm_releases=2)
+        token = prepared(Path(name), pacs, labels, quiet_seconds=QUIET, warm_releases=2)
         with served(Path(name), token) as running:
             taken = {kind: _rounds(running, pacs, kind, options.rounds) for kind in SIZE}
         pacs.server.shutdown()
     _print(taken)
+
+
+def prepared(workspace: Path, pacs: Pacs, labels: dict[str, str], **settings: Any) -> str:
+    """A scanner, the PACS and a rule for each release; returns a token."""
+    peers = {
+        "SCANNER": PeerSettings(ae_title="SCANNER", addresses=HERE),
+        "PACS": PeerSettings(ae_title="PACS", host="127.0.0.1", port=pacs.port, addresses=HERE),
+    }
+    rules = [
+        Rule(name=kind, release=labels[kind], when=When(modality=(code,)), send=(Send(peer="PACS", kinds=(what,)),))
+        for kind, (code, what, _) in WANTED.items()
+    ]
+    return prepare(workspace, peers, rules, **settings)
 
 
 def make_release(workspace: Path, kind: str, given: Path | None) -> str:

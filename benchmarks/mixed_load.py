@@ -22,13 +22,11 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
-from answer_time import HERE, SIZE, WANTED, Pacs, a_series, make_release, send
+from answer_time import SIZE, Pacs, a_series, make_release, prepared, send
 from recording.rows import commit, machine
 
-from diascope.serve.dimse.peers import PeerSettings
-from diascope.serve.rules.rule import Rule, Send, When
 from diascope.testing.objects import uids
-from diascope.testing.running import Served, prepare, served
+from diascope.testing.running import Served, served
 from diascope.testing.serving import STOW_TYPE, stow_body
 
 EVERY = 5.0
@@ -110,15 +108,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         pacs = Pacs()
         labels = {kind: make_release(Path(name), kind, None) for kind in SIZE}
-        peers = {
-            "SCANNER": PeerSettings(ae_title="SCANNER", addresses=HERE),
-            "PACS": PeerSettings(ae_title="PACS", host="127.0.0.1", port=pacs.port, addresses=HERE),
-        }
-        rules = [
-            Rule(name=kind, release=labels[kind], when=When(modality=(code,)), send=(Send(peer="PACS", kinds=(what,)),))
-            for kind, (code, what, _) in WANTED.items()
-        ]
-        token = prepare(Path(name), peers, rules, lookups_per_minute=100_000)
+        token = prepared(Path(name), pacs, labels, lookups_per_minute=100_000)
         with served(Path(name), token) as running:
             load, seen = _loaded(running, options.minutes * 60)
             jobs = running.http.get("/api/v1/system").json()["jobs"]

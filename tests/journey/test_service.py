@@ -14,8 +14,9 @@ from diascope.serve.rules.rule import Rule, Send, When
 from diascope.testing.objects import uids
 from diascope.testing.orthanc import orthanc, orthanc_program
 from diascope.testing.reading import SOLID, a_signed_release, a_volume
-from diascope.testing.running import prepare, served, wait_for
+from diascope.testing.running import prepare, served
 from diascope.testing.service import a_service
+from diascope.testing.waiting import until
 
 pytestmark = [
     pytest.mark.external,
@@ -56,7 +57,7 @@ def test_a_study_is_sent_read_and_answered_on_the_pacs(tmp_path):
         token = prepare(workspace, peers, [rule])
         with served(workspace, token) as running:
             sent(the_study(tmp_path / "study"), running.dicom_port)
-            there = wait_for(
+            there = until(
                 lambda: {one["MainDicomTags"]["Modality"] for one in pacs.get("/series?expand")} >= {"SEG", "SR"}
             )
             assert there

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from diascope.testing.serving import until
+from diascope.testing.waiting import until
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 

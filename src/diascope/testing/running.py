@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from diascope.serve.rules.rule import Rule
 from diascope.serve.service import FIRST_PROJECT, Service, service_folder
 from diascope.serve.settings import Settings
 from diascope.store.workspace import Workspace
+from diascope.testing.waiting import until
 
 START = 120.0
 """Seconds that it may take to listen."""
@@ -105,20 +106,6 @@ def served(workspace: Path, token: str) -> Iterator[Served]:
         process.wait()
 
 
-def wait_for(found: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """What is found, once it is there.
-
-    Raises:
-        AssertionError: When it does not come in time.
-    """
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if value := found():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"it did not come within {seconds:.0f} s")
-
-
 def _places(log: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
     def said() -> dict[str, Any] | None:
         text = log.read_text(encoding="utf-8", errors="replace")
@@ -130,5 +117,4 @@ def _places(log: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
             return None
         return found
 
-    places: dict[str, Any] = wait_for(said, START)
-    return places
+    return until(said, START) or {}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from diascope.serve.http.app import application
 from diascope.serve.http.routing import routers
 from diascope.serve.incoming.sweeping import sweep
 from diascope.testing.service import a_service
+from diascope.testing.waiting import until
 from diascope.testing.web import Site
 
 BOUNDARY = "a-boundary-of-the-tests"
@@ -30,18 +31,6 @@ STOW_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
 def stow_body(objects: Iterable[bytes]) -> bytes:
     """A body for STOW-RS, with the content type `STOW_TYPE`."""
     return b"".join(written((("application/dicom", [content]) for content in objects), BOUNDARY))
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for a condition.
-
-    Raises:
-        AssertionError: When it does not come true in time.
-    """
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        threading.Event().wait(0.02)
 
 
 @contextmanager

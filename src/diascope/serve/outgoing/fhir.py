@@ -19,7 +19,8 @@ from diascope.serve.outgoing.destinations import client_for
 from diascope.serve.outgoing.fhir_sending import send
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import REPORT, Person, StudyFacts
-from diascope.serve.outgoing.told import token, told
+from diascope.serve.outgoing.told import told
+from diascope.serve.peers import token_of
 from diascope.serve.service import Service
 
 SNOMED, LOINC, UCUM = "http://snomed.info/sct", "http://loinc.org", "http://unitsofmeasure.org"
@@ -75,7 +76,7 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
     one = told(service, parcel)
     bundle = bundle_of(one.findings, one.made, one.person, one.study)
     url = str(peer.settings["url"])
-    with client_for(url, service.settings.send_to, SECONDS, token(service, peer)) as client:
+    with client_for(url, service.settings.send_to, SECONDS, token_of(service, peer.id, peer.settings)) as client:
         send(bundle, url, client)
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import httpx
 
+from diascope.serve.outgoing.answered import AGAIN, limited
 from diascope.serve.outgoing.telling import Declined, NotDelivered
 
 TYPE = "application/fhir+json"
-AGAIN = frozenset({408, 409, 412, 425, 429})
-"""Statuses after which sending again may help, besides those of a server in trouble."""
 MOST = 4 << 20
 """Bytes of an answer."""
 MADE = ("200", "201", "204")
@@ -40,7 +39,7 @@ def send(bundle: Mapping[str, Any], server: str, client: httpx.Client) -> list[s
             "POST", server, content=json.dumps(bundle, ensure_ascii=False).encode(), headers=headers,
             follow_redirects=False,
         ) as answer:  # fmt: skip
-            status, content = answer.status_code, _limited(answer, name)
+            status, content = answer.status_code, limited(answer, name, MOST)
     except httpx.HTTPError as error:
         raise NotDelivered(
             f"{name} did not take the bundle", given=type(error).__name__, todo="Sent again later"
@@ -50,15 +49,6 @@ def send(bundle: Mapping[str, Any], server: str, client: httpx.Client) -> list[s
     if status not in (200, 201):
         raise Declined(name, str(status))
     return _places(content, len(bundle["entry"]), name)
-
-
-def _limited(answer: httpx.Response, name: str) -> bytes:
-    content = b""
-    for part in answer.iter_bytes():
-        content += part
-        if len(content) > MOST:
-            raise NotDelivered(f"{name} gave an endless answer", todo="It is sent again later")
-    return content
 
 
 def _places(content: bytes, count: int, name: str) -> list[str]:

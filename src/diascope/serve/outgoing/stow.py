@@ -7,11 +7,11 @@ import json
 import httpx
 
 from diascope.serve.dicomweb.multipart import new_boundary, written
+from diascope.serve.outgoing.answered import AGAIN, limited
 from diascope.serve.outgoing.destinations import client_for
-from diascope.serve.outgoing.fhir_sending import AGAIN
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import Declined, NotDelivered
-from diascope.serve.outgoing.told import token
+from diascope.serve.peers import token_of
 from diascope.serve.service import Service
 
 SECONDS = 60.0
@@ -35,10 +35,10 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
     """
     url, boundary = f"{str(peer.settings['url']).rstrip('/')}/studies", new_boundary()
     headers = {"Content-Type": f'multipart/related; type="{DICOM}"; boundary={boundary}', "Accept": JSON}
-    with client_for(url, service.settings.send_to, SECONDS, token(service, peer)) as client:
+    with client_for(url, service.settings.send_to, SECONDS, token_of(service, peer.id, peer.settings)) as client:
         try:
             with client.stream("POST", url, content=_body(service, parcel, boundary), headers=headers) as answer:
-                status, content = answer.status_code, _limited(answer, peer)
+                status, content = answer.status_code, limited(answer, peer.name, MOST)
         except httpx.HTTPError as error:
             raise NotDelivered(f"{peer.name} did not take the object", given=type(error).__name__) from None
     if status >= 500 or status in AGAIN - {409}:
@@ -50,15 +50,6 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
 def _body(service: Service, parcel: Parcel, boundary: str) -> bytes:
     """Whole, so that its length is said: some servers take no chunks, and results are small."""
     return b"".join(written([(DICOM, service.archive.stream(parcel.key, parcel.sha256))], boundary))
-
-
-def _limited(answer: httpx.Response, peer: Peer) -> bytes:
-    content = b""
-    for part in answer.iter_bytes():
-        content += part
-        if len(content) > MOST:
-            raise NotDelivered(f"{peer.name} gave an endless answer", todo="It is sent again later")
-    return content
 
 
 def _failure(content: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,16 +12,12 @@ from diascope.core.errors import BadUsage, DiascopeError, Tampered
 from diascope.core.evaluation import Release
 from diascope.core.finding import Findings
 from diascope.core.result import Algorithm, Made, Review
-from diascope.privacy.sealing import Sealer
 from diascope.serve.database.tables import readings, results, series, studies, users
 from diascope.serve.identities import Identity
-from diascope.serve.outgoing.parcel import Parcel, Peer
+from diascope.serve.outgoing.parcel import Parcel
 from diascope.serve.outgoing.telling import StudyFacts
 from diascope.serve.service import Service
 from diascope.store.releases import INDEX
-
-PEERS = "peers"
-"""What the tokens of peers are sealed for."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +54,6 @@ def told(service: Service, parcel: Parcel) -> Told:
     made = Made(parcel.result, _time(findings.created, row.answered), _algorithm(service, row), review)
     study = StudyFacts(row.uid, _when(row.date, row.time), row.modality, row.description, (row.series_uid,))
     return Told(findings, made, person, study)
-
-
-def token(service: Service, peer: Peer) -> str:
-    """The bearer token of a peer; "" where it has none.
-
-    Raises:
-        DiascopeError: When it cannot be opened.
-    """
-    kept = str(peer.settings.get("token", ""))
-    if not kept:
-        return ""
-    try:
-        return Sealer(service.keys, PEERS).open(base64.b64decode(kept), peer.id).decode()
-    except ValueError as error:
-        raise DiascopeError("the token of a peer can't be read", given=peer.id, todo="Set it again") from error
 
 
 def _row(connection: Connection, result: str) -> Any:

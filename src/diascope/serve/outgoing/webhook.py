@@ -16,11 +16,11 @@ from sqlalchemy import select
 
 from diascope.core.errors import BadUsage, DiascopeError
 from diascope.serve.database.tables import readings, results, series, studies
+from diascope.serve.outgoing.answered import AGAIN
 from diascope.serve.outgoing.destinations import client_for
-from diascope.serve.outgoing.fhir_sending import AGAIN
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import Declined, NotDelivered
-from diascope.serve.outgoing.told import token
+from diascope.serve.peers import token_of
 from diascope.serve.service import Service
 
 SECONDS = 15.0
@@ -38,7 +38,7 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
         NotDelivered: When it did not take it; sending again may help.
         Declined: When it does not want it.
     """
-    secret, url = token(service, peer), str(peer.settings["url"])
+    secret, url = token_of(service, peer.id, peer.settings), str(peer.settings["url"])
     if not secret:
         raise BadUsage("a webhook needs a token to sign with", given=peer.name, todo="Set one with the peer's settings")
     content = event_of(service, parcel)

@@ -22,7 +22,8 @@ from sqlalchemy import func, select
 from diascope.serve.database.tables import instances, series, studies
 from diascope.testing.objects import a_dataset, an_object, uids
 from diascope.testing.orthanc import orthanc, orthanc_program
-from diascope.testing.serving import BOUNDARY, STOW_TYPE, a_process, served, steward_token, stow_body, until
+from diascope.testing.serving import BOUNDARY, STOW_TYPE, a_process, served, steward_token, stow_body
+from diascope.testing.waiting import until
 from diascope.testing.web import a_site
 
 needs_orthanc = pytest.mark.skipif(orthanc_program() is None, reason="Orthanc and its DICOMweb plug-in (Debian)")

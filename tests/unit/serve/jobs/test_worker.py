@@ -25,6 +25,7 @@ from diascope.testing.reading import (
     work_off,
 )  # fmt: skip
 from diascope.testing.service import a_service
+from diascope.testing.waiting import until
 
 
 def put(service, kind="stub", payload=None, **more):
@@ -44,13 +45,6 @@ def doing(monkeypatch, run, tries=3, lane="reading", gave_up=None):
 
 def stubs(service):
     return work_off(service, Worker(service, kinds=["stub"]))
-
-
-def wait_until(true, seconds=60.0):
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it took too long"
-        time.sleep(0.01)
 
 
 def test_every_kind_has_what_a_worker_needs():
@@ -140,7 +134,7 @@ def test_a_cancelled_job_is_stopped_by_the_heartbeat(tmp_path, monkeypatch):
     service.stirred.set()
     assert began.wait(30)
     service.database.change(lambda connection: service.queue.cancel(connection, name))
-    wait_until(lambda: job_of(service, name).state == "cancelled")
+    until(lambda: job_of(service, name).state == "cancelled")
     assert worker.stop()
 
 
@@ -196,9 +190,9 @@ def test_reading_waits_for_no_training_and_no_peer(tmp_path, monkeypatch):
         put(service, kind)
     worker = Worker(service, kinds=list(lanes))
     worker.start()
-    wait_until(lambda: seen == ["quick"])
+    until(lambda: seen == ["quick"])
     free.set()
-    wait_until(lambda: len(seen) == 3)
+    until(lambda: len(seen) == 3)
     assert worker.stop()
 
 
@@ -286,8 +280,8 @@ def test_a_training_shows_its_progress_and_can_be_cancelled(tmp_path, monkeypatc
     worker.start()
     name = put(service, "command", {"verb": "fit"})
     service.stirred.set()
-    wait_until(lambda: (job_of(service, name).progress or {}).get("total") == 9)
+    until(lambda: (job_of(service, name).progress or {}).get("total") == 9)
     assert job_of(service, name).progress == {"done": 3, "total": 9, "note": "train"}
     service.database.change(lambda connection: service.queue.cancel(connection, name))
-    wait_until(lambda: job_of(service, name).state == "cancelled")
+    until(lambda: job_of(service, name).state == "cancelled")
     assert worker.stop()

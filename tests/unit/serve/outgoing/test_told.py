@@ -19,7 +19,8 @@ from diascope.privacy.sealing import Sealer
 from diascope.serve.database.tables import readings, results
 from diascope.serve.outgoing import fhir, hl7
 from diascope.serve.outgoing.parcel import Parcel, Peer
-from diascope.serve.outgoing.told import PEERS, token, told
+from diascope.serve.outgoing.told import told
+from diascope.serve.peers import PURPOSE, token_of
 from diascope.serve.service import Service
 from diascope.testing.reading import FLAT, a_film, a_rule, a_signed_release, arrive, become_complete, rows_of, work_off
 from diascope.testing.service import a_service, a_user
@@ -123,11 +124,11 @@ def test_a_peer_gets_a_bundle(tmp_path: Path) -> None:
 
 def test_the_token_of_a_peer_is_opened_with_the_services_keys(tmp_path: Path) -> None:
     service = a_service(tmp_path)
-    sealed = base64.b64encode(Sealer(service.keys, PEERS).seal(b"secret", "p")).decode()
-    assert token(service, Peer("p", "EHR", "fhir", {"token": sealed}, "")) == "secret"
-    assert token(service, Peer("p", "EHR", "fhir", {}, "")) == ""
+    sealed = base64.b64encode(Sealer(service.keys, PURPOSE).seal(b"secret", "p")).decode()
+    assert token_of(service, "p", {"token": sealed}) == "secret"
+    assert token_of(service, "p", {}) == ""
     with pytest.raises(DiascopeError) as caught:
-        token(service, Peer("another", "EHR", "fhir", {"token": sealed}, ""))
+        token_of(service, "another", {"token": sealed})
     assert "secret" not in str(caught.value)
 
 

@@ -27,6 +27,7 @@ from diascope.testing.reading import (
     work_off,
 )  # fmt: skip
 from diascope.testing.service import a_service
+from diascope.testing.waiting import until
 
 
 def a_reading_service(folder, label=SOLID, **changes):
@@ -173,19 +174,12 @@ def test_a_database_that_goes_away_stops_nothing_for_good(tmp_path, monkeypatch)
         gone.setattr(service.database, "change", away)
         gone.setattr(service.database, "reading", away)
         worker.start()
-        wait_until(lambda: len(asked) > 5)
+        until(lambda: len(asked) > 5)
         assert all(service.archive.read(key) for key in keys)
     assert Completing(service).sweep() == 1
-    wait_until(lambda: rows_of(service, results) != [])
+    until(lambda: rows_of(service, results) != [])
     assert worker.stop()
     assert answered(service)
-
-
-def wait_until(true, seconds=60.0):
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it took too long"
-        time.sleep(0.02)
 
 
 def test_after_the_last_try_it_says_that_it_is_not_available(tmp_path, monkeypatch):
