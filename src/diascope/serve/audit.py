@@ -31,8 +31,11 @@ START = "0" * 64
 
 CHUNK = 5000
 
-FORWARD = update(audit_head).values(sequence=audit_head.c.sequence + bindparam("by"))
-HEAD = select(audit_head)
+FORWARD = (
+    update(audit_head)
+    .values(sequence=audit_head.c.sequence + bindparam("by"))
+    .returning(audit_head.c.sequence, audit_head.c.digest)
+)
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,8 @@ class Audit:
         """Add records, in order, in the caller's transaction."""
         if not events:
             return
-        # Taken for writing before it is read: on PostgreSQL whoever else appends waits here.
-        connection.execute(FORWARD, {"by": len(events)})
-        head = connection.execute(HEAD).one()
+        # On PostgreSQL whoever else appends waits here.
+        head = connection.execute(FORWARD, {"by": len(events)}).one()
         rows, previous = [], head.digest
         for sequence, event in enumerate(events, start=head.sequence - len(events) + 1):
             row = {

@@ -25,9 +25,10 @@ from diascope.serve.audit import Event
 from diascope.serve.database.tables import instances
 from diascope.serve.incoming.decoding import strict_decoder
 from diascope.serve.incoming.room import Room
-from diascope.serve.incoming.storing import Arrival, Origin, Outcome, met, store
+from diascope.serve.incoming.storing import Arrival, Origin, Outcome, store
+from diascope.serve.incoming.together import Together
 from diascope.serve.service import Service
-from diascope.store.archive import Draft, Stored
+from diascope.store.archive import Draft
 
 Reason = Literal["unparsable", "mismatch", "duplicate", "out_of_resources", "forbidden", "class_not_supported"]
 
@@ -35,6 +36,9 @@ PREAMBLE = 128
 """Bytes before DICM that mean nothing to DICOM and may be the head of a program (RELIABILITY B9)."""
 
 CHUNK = 1 << 20
+
+AT_ONCE = 32
+"""Objects that one transaction indexes at most."""
 
 NO_OBJECTS = frozenset(("1.2.840.10008.1.3.10", "1.2.840.10008.1.1"))
 """SOP classes that are no object of a patient: a DICOMDIR, verification."""
@@ -104,6 +108,7 @@ class Receiving:
         self.service = service
         self.decoder = decoder or strict_decoder()
         self._room = Room(service)
+        self._store: Together[Arrival, Outcome] = Together(lambda some: store(service, some), AT_ONCE)
 
     def receive(self, draft: Draft, origin: Origin, expected: Expected | None = None) -> Received:
         """Take in an object that was written into a draft. The draft is kept or dropped when this returns.
@@ -150,15 +155,9 @@ class Receiving:
 
     def _kept(self, draft: Draft, facts: dict[str, Any], origin: Origin, warnings: tuple[str, ...]) -> Received:
         """Order of decision 0016: file, then identity, then index and audit."""
-        stored, detail = Stored("", draft.size, draft.sha256), {"warnings": list(warnings)} if warnings else {}
-        with self.service.database.reading() as connection:
-            outcome = met(connection, facts["sop_uid"], stored.sha256)
-        if outcome is not None and outcome.status == "same":
-            outcome = self._indexed(Arrival(facts, stored, origin, detail))
-        if outcome is None or outcome.status == "gone":
-            stored = draft.keep()
-            outcome = self._indexed(Arrival(facts, stored, origin, detail))
-        if outcome.status != "stored" and stored.key:
+        stored, detail = draft.keep(), {"warnings": list(warnings)} if warnings else {}
+        outcome = self._indexed(Arrival(facts, stored, origin, detail))
+        if outcome.status != "stored":
             self.service.archive.delete(stored.key)
         self._room.taken(stored.size if outcome.status == "stored" else 0)
         if outcome.status not in ("stored", "same"):
@@ -169,7 +168,7 @@ class Receiving:
 
     def _indexed(self, arrival: Arrival) -> Outcome:
         try:
-            return store(self.service, [arrival])[0]
+            return self._store(arrival)
         except BaseException:
             self._drop_unless_indexed(arrival.stored.key)
             raise
@@ -184,8 +183,6 @@ class Receiving:
 
     def _drop_unless_indexed(self, key: str) -> None:
         """After a failure. Where nobody can say whether the row is there, the object stays; `sweep` asks again."""
-        if not key:
-            return
         with contextlib.suppress(DiascopeError):
             with self.service.database.reading() as connection:
                 there = connection.execute(select(instances.c.id).where(instances.c.key == key)).first()

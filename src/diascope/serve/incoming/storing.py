@@ -41,6 +41,7 @@ ARRIVED = (
         peer=bindparam("new_peer"),
         expected=func.coalesce(bindparam("new_expected", type_=Integer), series.c.expected),
     )
+    .returning(series.c.id)
 )
 CHANGED = update(studies).where(studies.c.uid == bindparam("of_uid")).values(changed=bindparam("now"))
 
@@ -91,13 +92,12 @@ class Outcome:
     """What became of an arrival.
 
     Args:
-        status: `stored`; `same`: these bytes are there already; `gone`: they were, and somebody deleted them: keep the
-            object and ask again; else it is refused.
+        status: `stored`; `same`: these bytes are there already; else it is refused.
         wrong: Why.
         todo: What its sender can do.
     """
 
-    status: Literal["stored", "same", "gone", "duplicate", "mismatch", "forbidden"]
+    status: Literal["stored", "same", "duplicate", "mismatch", "forbidden"]
     wrong: str = ""
     todo: str = ""
 
@@ -125,12 +125,6 @@ def lock(connection: Connection, uids: Iterable[str]) -> None:
     keys = {int.from_bytes(hashlib.sha256(uid.encode()).digest()[:8], "big", signed=True) for uid in uids}
     ordered = "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(CAST(:keys AS bigint[])) AS key ORDER BY 1) AS one"
     connection.execute(text(ordered), {"keys": sorted(keys)})
-
-
-def met(connection: Connection, uid: str, sha256: str) -> Outcome | None:
-    """Whether an instance UID is known, with these bytes or with others; None where it is not."""
-    row = connection.execute(SEEN, {"uids": [uid]}).first()
-    return None if row is None else _again(row.sha256, sha256)
 
 
 class _Storing:
@@ -166,8 +160,6 @@ class _Storing:
         uid, series_uid, study_uid = _uids(arrival.facts)
         if uid in self.seen:
             return _again(self.seen[uid], arrival.stored.sha256)
-        if not arrival.stored.key:
-            return Outcome("gone")
         if self.placed.get(series_uid, study_uid) != study_uid:
             words = "its series is known as part of another study"
             return Outcome("mismatch", words, "Send the series with one study UID")
@@ -207,10 +199,12 @@ class _Storing:
         due = None if origin.made else self.now + self.service.settings.quiet_seconds
         arrived = {"arrived": self.now, "due": due, "peer": origin.peer, "expected": facts["expected"]}
         there = {"of_study": study_id, "of_uid": facts["series_uid"]}
-        told = self.connection.execute(ARRIVED, {f"new_{name}": value for name, value in arrived.items()} | there)
-        if not told.rowcount:
-            own = {"study_id": study_id, "uid": facts["series_uid"], "made": origin.made, "revision": 0}
-            self.connection.execute(_unless_there(self.connection, series), {**own, **facts["series"], **arrived})
+        told = {f"new_{name}": value for name, value in arrived.items()} | there
+        known = self.connection.execute(ARRIVED, told).scalar_one_or_none()
+        if known is not None:
+            return int(known)
+        own = {"study_id": study_id, "uid": facts["series_uid"], "made": origin.made, "revision": 0}
+        self.connection.execute(_unless_there(self.connection, series), {**own, **facts["series"], **arrived})
         return int(self.connection.execute(SERIES_ID, there).scalar_one())
 
 
