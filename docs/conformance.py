@@ -120,7 +120,8 @@ Frames are given uncompressed (`application/octet-stream`) or as they are stored
 | report | Encapsulated PDF Storage |
 
 Each names the release with version and hash, the UIDs of what was read, and "not reviewed", or who reviewed it. UIDs are `2.25.` and a UUID made from the result, so that a
-repeated send is the same object. Patient and study attributes are those of the source.
+repeated send is the same object. A reader's decision makes new objects with UIDs of their own; the report is then verified (or not, where it was rejected or amended) and names the
+earlier one in Predecessor Documents Sequence. Patient and study attributes are those of the source.
 
 ## Character sets
 

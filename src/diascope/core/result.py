@@ -90,6 +90,8 @@ class Made:
         mask: On the grid of the first source as it was read; its `attributes["labels"]` name the voxel values.
         picture: PNG of the answer, for a secondary capture.
         report: PDF, for an encapsulated document.
+        segmentation: The SEG as it was first written, in the place of a mask: a review changes what it says, not what
+            it shows.
     """
 
     result: str
@@ -99,6 +101,7 @@ class Made:
     mask: Image | None = field(default=None, repr=False)
     picture: bytes | None = field(default=None, repr=False)
     report: bytes | None = field(default=None, repr=False)
+    segmentation: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.result or self.at.tzinfo is None or (self.review and self.review.at.tzinfo is None):

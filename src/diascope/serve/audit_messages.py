@@ -65,6 +65,7 @@ EVENTS: tuple[tuple[str, str, str, str], ...] = (
     ("study.exported", "110106", "R", ""),
     ("study.sent", "110102", "R", ""),
     ("result.sent", "110104", "R", ""),
+    ("result.rewritten", "110103", "C", ""),
     ("export.", "110106", "R", ""),
     ("release.", "110113", "U", "110131"),
     ("study.", "110103", "R", ""),

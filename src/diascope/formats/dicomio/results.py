@@ -19,7 +19,7 @@ from diascope.formats.dicomio.derived import Source, quietly, read_source
 from diascope.formats.dicomio.headers import Instance, headers
 from diascope.formats.dicomio.pdfwriting import document_of
 from diascope.formats.dicomio.scwriting import capture_of
-from diascope.formats.dicomio.segwriting import segmentation_of
+from diascope.formats.dicomio.segwriting import again, segmentation_of
 from diascope.formats.dicomio.srwriting import Seen, report_of
 from diascope.formats.dicomio.stack import Stack, stack
 from diascope.formats.dicomio.stamping import segments_told, stamp
@@ -39,8 +39,8 @@ def all_written(findings: Findings, sources: Sequence[Path], made: Made, kinds: 
     Args:
         findings: What a release said of the sources.
         sources: All files of the series that the mask and the places are on, then those of other inputs.
-        made: By what and when; with a mask for a `seg`, a picture for an `sc`, a report for a `pdf`. An `sr` refers
-            to the SEG where there is a mask.
+        made: By what and when; with a mask (or the SEG as it was first written) for a `seg`, a
+            picture for an `sc`, a report for a `pdf`. An `sr` refers to the SEG where there is a mask.
         kinds: Of `KINDS`.
 
     Raises:
@@ -93,6 +93,11 @@ def _of_one_study(found: Sequence[Instance]) -> None:
 def _segmentation(findings: Findings, made: Made, read: tuple[Stack | None, Source, int], asked: bool) -> Any | None:
     """The SEG of the mask, whether it is asked for or only referred to."""
     stacked, source, count = read
+    uids = (made.uid("seg"), made.uid("seg series"))
+    if made.segmentation is not None:
+        seg = again(made.segmentation, uids)
+        segments_told(seg, findings, made)
+        return seg
     if made.mask is None or stacked is None:
         if asked:
             raise BadUsage("there is no mask on slices that a DICOM SEG could hold")
@@ -101,7 +106,7 @@ def _segmentation(findings: Findings, made: Made, read: tuple[Stack | None, Sour
     by = {"name": one.name, "version": one.version, "release_hash": one.seal}
     mask = replace(made.mask, attributes={**made.mask.attributes, "algorithm": by})
     alone = replace(source, datasets=source.datasets[:count])
-    seg = segmentation_of(mask, stacked, alone, (made.uid("seg"), made.uid("seg series")))
+    seg = segmentation_of(mask, stacked, alone, uids)
     segments_told(seg, findings, made)
     return seg
 

@@ -101,6 +101,22 @@ def drawn(findings: Findings, made: Made) -> npt.NDArray[np.uint8]:
     return np.asarray(whole, dtype=np.uint8)
 
 
+def picture_of(content: bytes, findings: Findings, made: Made) -> bytes:
+    """The picture of a capture that we wrote, without the strip under it, as a PNG.
+
+    Args:
+        content: The file.
+        findings: That it shows.
+        made: By what; the strip has as many lines before a review as after it.
+    """
+    with quietly():
+        pixels = pydicom.dcmread(io.BytesIO(content)).pixel_array
+    under = 2 * EDGE + LINE * len(strip(findings, made))
+    written = io.BytesIO()
+    Pillow.fromarray(pixels[: pixels.shape[0] - under]).save(written, "PNG")
+    return written.getvalue()
+
+
 def strip(findings: Findings, made: Made) -> list[str]:
     """The words under the picture: what made it, that nobody reviewed it, and the findings."""
     one = made.algorithm

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
+import pydicom
 from pydicom.sr.codedict import codes
 
 from diascope.core.case import Label
@@ -65,6 +67,22 @@ def segmentation_of(image: Image, stacked: Stack, source: Source, uids: tuple[st
     if first.position is None:
         # Type 2C of the General Image module where there is no position: empty means unknown.
         seg.PatientOrientation = sources[0].get("PatientOrientation")
+    return seg
+
+
+def again(content: bytes, uids: tuple[str, str]) -> Any:
+    """A SEG that we wrote, as another object with the same segments and the same frames.
+
+    Args:
+        content: The file.
+        uids: Of the new object and of its series.
+    """
+    with quietly():
+        seg = hd.seg.Segmentation.from_dataset(pydicom.dcmread(BytesIO(content)), copy=False)
+        seg.SOPInstanceUID, seg.SeriesInstanceUID = uids
+        seg.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(uids[0])
+        others = [one for one in seg.get("ContributingEquipmentSequence", ()) if one.get("Manufacturer") != "Diascope"]
+        seg.ContributingEquipmentSequence = others
     return seg
 
 

@@ -7,9 +7,8 @@ is written is looked at once more before it is kept (K1).
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from diascope.core.result import Algorithm, Made
 from diascope.serve.jobs.queue import Job, LostLease
 from diascope.serve.reading.hearing import Said, drawn, hear
 from diascope.serve.reading.keeping import Result, discard, keep, unavailable
+from diascope.serve.reading.materialising import materialised
 from diascope.serve.reading.question import Question, asked
 from diascope.serve.reading.writing import objects, printed
 from diascope.serve.service import Service
@@ -105,28 +105,10 @@ class Reading:
         folders: dict[str, Path] = {}
         for question in questions:
             try:
-                folders[question.job.id] = stack.enter_context(self._materialised(question))
+                folders[question.job.id] = stack.enter_context(materialised(self.service, question))
             except DataRefused as error:
                 self.not_available(question, error, predictor.opened.release)
         return folders
-
-    @contextmanager
-    def _materialised(self, question: Question) -> Iterator[Path]:
-        """A private folder with the files of a series under names of our own, and nothing else.
-
-        Raises:
-            DataRefused: When an object is missing, or its bytes are not those that arrived.
-        """
-        with tempfile.TemporaryDirectory(prefix="diascope-read-") as name, ExitStack() as stack:
-            for number, source in enumerate(question.sources):
-                try:
-                    path = stack.enter_context(self.service.archive.local(source.key, source.sha256))
-                except DataRefused:
-                    raise
-                except DiascopeError as error:
-                    raise DataRefused(f"an object of the series can't be read: {error.wrong}") from error
-                (Path(name) / f"{number:06d}.dcm").symlink_to(path.resolve())
-            yield Path(name)
 
     def _conclude(self, predictor: Predictor, question: Question, said: Said | DiascopeError, folder: Path) -> None:
         release = predictor.opened.release
@@ -171,10 +153,10 @@ class Reading:
             kept.clear()
             self.context.lost(question.job)
         except DiascopeError:
-            discard(self.service, result)
+            discard(self.service, result.objects)
             raise
         if kept.get("result") != result.id or kept.get("again"):
-            discard(self.service, result)
+            discard(self.service, result.objects)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.service.clock(), UTC)

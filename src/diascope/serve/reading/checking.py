@@ -32,6 +32,7 @@ class Own:
         sources: SOP instance UIDs that were read.
         patient: Number and its issuer, and the name where there is no number.
         frames: Frame of reference UIDs of the source.
+        earlier: UIDs of the report of the same result before its review, and of that report's series.
     """
 
     study: str
@@ -39,6 +40,7 @@ class Own:
     sources: frozenset[str]
     patient: tuple[str, ...]
     frames: frozenset[str]
+    earlier: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, study: str, series: str, sources: Collection[str], header: dict[str, Any]) -> Own:
@@ -69,9 +71,9 @@ def check(written: Mapping[str, dict[str, Any]], own: Own) -> None:
         raise CrossWired("an object has the UID of another one")
     allowed = {
         STUDY: {own.study},
-        SERIES: {own.series, *made_series},
+        SERIES: {own.series, *made_series, *own.earlier},
         SOP: made,
-        REFERENCED: {*own.sources, *made},
+        REFERENCED: {*own.sources, *made, *own.earlier},
         FRAME: own.frames,
         REFERENCED_FRAME: own.frames,
     }

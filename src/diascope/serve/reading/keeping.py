@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from diascope.core.errors import DiascopeError
 from diascope.core.evaluation import Release
 from diascope.core.finding import Finding, Findings
 from diascope.serve.audit import Event
-from diascope.serve.database.tables import deliveries, peers, result_objects, results, series
+from diascope.serve.database.tables import deliveries, peers, result_objects, results, series, studies
 from diascope.serve.incoming.storing import Arrival, store_in
 from diascope.serve.reading.checking import CrossWired
 from diascope.serve.reading.question import Question
 from diascope.serve.reading.served import must_be_served
 from diascope.serve.service import Service
 
+OBJECTS = ("seg", "sr", "sc", "pdf")
 MESSAGES = ("oru", "fhir", "webhook")
 """Kinds that carry findings and no object: also that they are not available."""
 
@@ -91,7 +92,7 @@ def keep(service: Service, connection: Connection, question: Question, result: R
         must_be_served(connection, question.release)
     now, stale = service.clock(), revision != question.revision
     connection.execute(insert(results).values(**_row(question, result, now, stale)))
-    _index(service, connection, result)
+    index(service, connection, result.id, result.objects)
     unsent = [] if stale else _sent(service, connection, question, result)
     service.audit.append(connection, _event(question, result, now))
     return {"result": result.id, "state": result.state, "unsent": unsent}
@@ -116,13 +117,42 @@ def _row(question: Question, result: Result, now: float, stale: bool) -> dict[st
     }
 
 
-def _index(service: Service, connection: Connection, result: Result) -> None:
-    outcomes = store_in(service, connection, list(result.objects.values()))
-    for (kind, arrival), outcome in zip(result.objects.items(), outcomes, strict=True):
+def index(service: Service, connection: Connection, result: str, arrivals: Mapping[str, Arrival]) -> None:
+    """Write the rows of the objects of a result; an earlier object of a kind stays in the archive, and is its no more.
+
+    Raises:
+        CrossWired: When one does not belong where its source does.
+    """
+    outcomes = store_in(service, connection, list(arrivals.values()))
+    for (kind, arrival), outcome in zip(arrivals.items(), outcomes, strict=True):
         if outcome.status not in ("stored", "same"):
             raise CrossWired(f"the {kind} can't lie where its source does: {outcome.wrong}")
+        earlier = (result_objects.c.result_id == result) & (result_objects.c.kind == kind)
+        connection.execute(delete(result_objects).where(earlier))
         uid = arrival.facts["sop_uid"]
-        connection.execute(insert(result_objects).values(result_id=result.id, kind=kind, instance_uid=uid))
+        connection.execute(insert(result_objects).values(result_id=result, kind=kind, instance_uid=uid))
+
+
+def send_again(service: Service, connection: Connection, result: str, kinds: Sequence[str], by: str) -> None:
+    """Send what was sent of a result once more, to peers that are in service.
+
+    Args:
+        service: Whose queue.
+        connection: The caller's transaction.
+        result: Id.
+        kinds: Which of it.
+        by: Who asked for it.
+    """
+    query = select(deliveries, studies.c.project_id).join(peers, peers.c.id == deliveries.c.peer_id)
+    query = query.join(results, results.c.id == deliveries.c.result_id).join(
+        studies, studies.c.id == results.c.study_id
+    )
+    told = (deliveries.c.result_id == result) & deliveries.c.kind.in_(kinds) & peers.c.enabled
+    for row in connection.execute(query.where(told)).all():
+        values = {"state": "waiting", "reason": "", "at": service.clock()}
+        connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(**values))
+        payload = {"result": result, "kind": row.kind, "peer": row.peer_id}
+        service.queue.put(connection, "send", payload, project=row.project_id, by=by, priority=SEND_PRIORITY)
 
 
 def _sent(service: Service, connection: Connection, question: Question, result: Result) -> list[str]:
@@ -165,9 +195,9 @@ def _event(question: Question, result: Result, now: float) -> Event:
     )
 
 
-def discard(service: Service, result: Result) -> None:
+def discard(service: Service, arrivals: Mapping[str, Arrival]) -> None:
     """Remove objects that no row names; where this fails too, the sweep of the archive does it."""
-    for arrival in result.objects.values():
+    for arrival in arrivals.values():
         try:
             service.archive.delete(arrival.stored.key)
         except DiascopeError:

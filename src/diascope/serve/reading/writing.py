@@ -53,6 +53,8 @@ def objects(service: Service, question: Question, findings: Findings, made: Made
         path.write_bytes(contents[kind])
     (header,) = decoder().json(sources[:1])
     own = Own.of(question.study_uid, question.series_uid, [one.uid for one in question.sources], header)
+    if made.review is not None:
+        own = replace(own, earlier=frozenset({made.lasting("sr"), made.lasting("sr series")}))
     headers = decoder().json(list(places.values()))
     check(dict(zip(places, headers, strict=True)), own)
     arrivals: dict[str, Arrival] = {
@@ -74,9 +76,10 @@ def _wanted(question: Question, made: Made) -> tuple[Kind, ...]:
     """A report always, a segmentation where there is a mask, the others where somebody gets them."""
     sent = {kind for kinds in question.sends.values() for kind in kinds}
     can: dict[Kind, bool] = {
-        "seg": made.mask is not None,
+        "seg": made.mask is not None or made.segmentation is not None,
         "sr": True,
-        "sc": "sc" in sent and made.picture is not None,
+        # The picture of a PDF is kept as an object too: after a review both are written again.
+        "sc": bool(sent & {"sc", "pdf"}) and made.picture is not None,
         "pdf": "pdf" in sent and made.report is not None,
     }
     return tuple(kind for kind in KINDS if can[kind])

@@ -7,17 +7,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field, JsonValue
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from diascope.core.errors import BadUsage, Conflict
-from diascope.serve.database.tables import deliveries, peers, readings, results, studies, users
+from diascope.serve.database.tables import readings, results, studies, users
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, Body, Id, InPath, Line, Text, Time, refuse_odd
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page, Paged, listed
 from diascope.serve.http.routes import findings
-from diascope.serve.reading.keeping import MESSAGES, SEND_PRIORITY
+from diascope.serve.reading.keeping import MESSAGES, send_again
 
 router = APIRouter(prefix="/readings", tags=["readings"])
 
@@ -84,7 +84,7 @@ def list_readings(
 
 @router.post("", status_code=201, openapi_extra=operation("readings.write"))
 def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
-    """Decide about a result; messages that were sent of it are sent anew and say who reviewed it, and how."""
+    """Decide about a result; what was sent of it is sent anew, and says who reviewed it, and how."""
     if (body.amended is not None) != (body.verdict == "amend"):
         raise BadUsage("`amended` goes with the verdict `amend`, and with no other", given=body.verdict)
     refuse_odd([body.shown, body.amended], "shown or amended")
@@ -147,13 +147,7 @@ def _shown(row: RowMapping) -> Reading:
 
 
 def _tell_again(asked: Asked, connection: Connection, result: RowMapping) -> None:
-    """Messages that went out say now who reviewed the result; objects stay, for their UIDs are those of the result."""
-    query = select(deliveries).join(peers, peers.c.id == deliveries.c.peer_id)
-    told = (deliveries.c.result_id == result["id"]) & deliveries.c.kind.in_(MESSAGES) & peers.c.enabled
-    for row in connection.execute(query.where(told)).mappings().all():
-        values = {"state": "waiting", "reason": "", "at": asked.service.clock()}
-        connection.execute(update(deliveries).where(deliveries.c.id == row["id"]).values(**values))
-        payload = {"result": result["id"], "kind": row["kind"], "peer": row["peer_id"]}
-        asked.service.queue.put(
-            connection, "send", payload, project=result["project"], by=asked.caller.actor, priority=SEND_PRIORITY
-        )
+    """Messages that went out say now who reviewed the result; its objects are written anew, and then sent."""
+    send_again(asked.service, connection, result["id"], MESSAGES, asked.caller.actor)
+    said = {"result": result["id"]}
+    asked.service.queue.put(connection, "review", said, project=result["project"], by=asked.caller.actor)

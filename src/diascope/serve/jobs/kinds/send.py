@@ -19,14 +19,13 @@ from diascope.serve.jobs.queue import Job
 from diascope.serve.jobs.worker import Context
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import Declined
+from diascope.serve.reading.keeping import OBJECTS
 from diascope.serve.service import Service
 
 TRIES = 300
 """With waits of at most five minutes: about a day."""
 
 LANE = "sending"
-OBJECTS = ("seg", "sr", "sc", "pdf")
-
 SENDERS = {
     "dimse": "diascope.serve.dimse.delivering",
     "dicomweb": "diascope.serve.outgoing.stow",

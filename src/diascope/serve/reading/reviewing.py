@@ -1,0 +1,146 @@
+"""Objects of a result written anew once a reader has decided: they say who reviewed it, when and how (K2).
+
+They are other objects, with UIDs of their own; what was sent before stays what it was, and the new report names the
+earlier one as its predecessor. Nothing is asked of the release again: masks and pictures are those of the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from diascope.core.finding import Findings
+from diascope.core.result import Made
+from diascope.formats.dicomio.scwriting import picture_of
+from diascope.serve.audit import Event
+from diascope.serve.database.tables import instances, result_objects, results, series, studies
+from diascope.serve.incoming.storing import Arrival
+from diascope.serve.jobs.queue import Job
+from diascope.serve.jobs.worker import Context
+from diascope.serve.outgoing.parcel import Parcel
+from diascope.serve.outgoing.told import told
+from diascope.serve.reading.keeping import OBJECTS, discard, index, send_again
+from diascope.serve.reading.materialising import materialised
+from diascope.serve.reading.question import Question, Source
+from diascope.serve.reading.writing import objects, printed
+from diascope.serve.service import Service
+
+
+@dataclass(frozen=True)
+class Written:
+    """A result that was written.
+
+    Args:
+        question: What it answers; its sources are those that the findings name.
+        objects: Kind to the object that the archive has.
+    """
+
+    question: Question
+    objects: Mapping[str, Source]
+
+
+def write_anew(service: Service, context: Context, job: Job) -> None:
+    """Write the objects of a result with its latest review, and send them where the earlier ones were sent.
+
+    Raises:
+        DiascopeError: When they can't be written; another try may help.
+    """
+    with service.database.reading() as connection:
+        found = _looked_up(connection, job)
+    if isinstance(found, str):
+        context.done(job, {"skipped": found})
+        return
+    said = told(service, Parcel(job.payload["result"], "sr", found.question.study_uid))
+    context.check()
+    with materialised(service, found.question) as folder:
+        made = _with_parts(service, found, said.findings, said.made)
+        arrivals = objects(service, found.question, said.findings, made, folder).arrivals
+    kept: list[str] = []
+
+    def work(connection: Connection) -> Mapping[str, Any]:
+        kept.clear()  # it may run twice
+        if why := _why_not(connection, job.payload["result"], arrivals):
+            return {"skipped": why}
+        index(service, connection, job.payload["result"], arrivals)
+        send_again(service, connection, job.payload["result"], OBJECTS, job.by)
+        detail = {"objects": sorted(arrivals), "review": made.state.partition(" by ")[0]}
+        service.audit.append(connection, _event(job, detail))
+        kept.extend(arrivals)
+        return {"objects": sorted(arrivals)}
+
+    try:
+        context.done(job, {}, work)
+    finally:
+        if not kept:
+            discard(service, arrivals)
+
+
+def _looked_up(connection: Connection, job: Job) -> Written | str:
+    """The result of a job as it was written, or why there is nothing to write."""
+    name = job.payload["result"]
+    columns = (
+        results, series.c.uid.label("series_uid"), studies.c.uid.label("study_uid"), studies.c.project_id,
+        studies.c.date,
+    )  # fmt: skip
+    joined = select(*columns).join(series, series.c.id == results.c.series_id)
+    row = connection.execute(
+        joined.join(studies, studies.c.id == results.c.study_id).where(results.c.id == name)
+    ).first()
+    if row is None:
+        return "the result was deleted"
+    there = select(result_objects.c.kind, instances.c.uid, instances.c.key, instances.c.sha256).join(
+        instances, instances.c.uid == result_objects.c.instance_uid
+    )
+    kept = {one.kind: Source(*one[1:]) for one in connection.execute(there.where(result_objects.c.result_id == name))}
+    if not kept:
+        return "nothing was written of the result"
+    read = {uid for uids in row.findings["inputs"].values() for uid in uids}
+    of_series = select(instances.c.uid, instances.c.key, instances.c.sha256).where(
+        instances.c.series_id == row.series_id
+    )
+    sources = tuple(Source(*one) for one in connection.execute(of_series.order_by(instances.c.id)) if one.uid in read)
+    question = Question(
+        job=job,
+        series=row.series_id,
+        series_uid=row.series_uid,
+        study=row.study_id,
+        study_uid=row.study_uid,
+        project=row.project_id,
+        date=row.date,
+        revision=row.revision,
+        completed=row.completed,
+        release=row.release,
+        rule=row.rule,
+        sends={"": tuple(kept)},  # what was written is written again, whoever gets it
+        sources=sources,
+    )
+    return Written(question, kept)
+
+
+def _with_parts(service: Service, found: Written, findings: Findings, made: Made) -> Made:
+    """What made the result, with its mask, picture and report, as they were first written."""
+    kept = {kind: service.archive.read(one.key, one.sha256) for kind, one in found.objects.items() if kind != "pdf"}
+    picture = picture_of(kept["sc"], findings, made) if "sc" in kept else None
+    whole = replace(made, segmentation=kept.get("seg"), picture=picture)
+    if "pdf" not in found.objects:
+        return whole
+    return replace(whole, report=printed(service, found.question, findings, whole))
+
+
+def _why_not(connection: Connection, result: str, arrivals: Mapping[str, Arrival]) -> str:
+    """Why what was written is not kept; "" where it is."""
+    state = connection.execute(select(results.c.superseded).where(results.c.id == result).with_for_update()).first()
+    if state is None:
+        return "the result was deleted"
+    if state.superseded is not None:
+        return "a later revision supersedes it"
+    known = select(result_objects.c.instance_uid).where(result_objects.c.result_id == result)
+    uids = set(connection.execute(known).scalars())
+    return "it was written already" if uids >= {one.facts["sop_uid"] for one in arrivals.values()} else ""
+
+
+def _event(job: Job, detail: Mapping[str, Any]) -> Event:
+    return Event("result.rewritten", "service", job.payload["result"], project=job.project, detail=detail)
