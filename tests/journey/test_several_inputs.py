@@ -45,6 +45,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -
     return json.loads(capsys.readouterr().out or "{}")
 
 
+@pytest.mark.slow
 def test_both_are_read_and_one_may_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     space = ("--workspace", tmp_path / "space")
     study = a_study(tmp_path / "study", CASES, 0)

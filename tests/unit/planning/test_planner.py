@@ -278,6 +278,7 @@ def test_a_task_that_names_grids_gets_the_largest_that_leaves_enough_steps(make:
     assert make(images(256), grids=[32])["patch"] == [1, 32, 32]
 
 
+@pytest.mark.slow
 def test_a_task_says_how_often_it_may_see_a_case_and_what_its_audit_takes(make: Made) -> None:
     plan = make(images(256), minutes=60)
     assert plan["steps_cap"] > 10 * EPOCHS_WHOLE * 480 / plan["batch"]

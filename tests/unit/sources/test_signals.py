@@ -235,6 +235,7 @@ def test_a_table_whose_first_line_names_a_recording_has_no_header(tmp_path):
     assert "labels.csv has no header: columns are called column_1, column_2" in listing.notes
 
 
+@pytest.mark.real_data
 def test_dicom_waveforms_are_recordings_and_no_images(tmp_path):
     real = REAL / "dicom" / "pydicom" / "src" / "pydicom" / "data" / "test_files" / "waveform_ecg.dcm"
     for name in "ab":
