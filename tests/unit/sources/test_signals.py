@@ -236,6 +236,7 @@ def test_a_table_whose_first_line_names_a_recording_has_no_header(tmp_path):
 
 
 @pytest.mark.real_data
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 def test_dicom_waveforms_are_recordings_and_no_images(tmp_path):
     real = REAL / "dicom" / "pydicom" / "src" / "pydicom" / "data" / "test_files" / "waveform_ecg.dcm"
     for name in "ab":
