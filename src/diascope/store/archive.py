@@ -8,6 +8,7 @@ name; the plain copy of a draft, which the decoder reads, is then never flushed,
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -341,6 +342,23 @@ class Draft:
         try:
             self._archive.check_room()
         except StorageFull:
+            self.drop()
+            raise
+
+    def flush(self) -> None:
+        """Begin to make it durable, while somebody else has something to do; `keep` then has less to wait for.
+
+        Raises:
+            StorageFull: When there is no room; the draft is lost.
+            StorageFailed: When the disk fails; the draft is lost.
+        """
+        self._check()
+        if self._sealing is not None or self._archive._place.folder is None:
+            return
+        try:
+            with self._archive._noticing(), failing("write an object"):
+                os.fsync(self._written.handle)
+        except (StorageFull, StorageFailed):
             self.drop()
             raise
 

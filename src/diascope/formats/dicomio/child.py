@@ -8,6 +8,7 @@ noticed by the parent.
 from __future__ import annotations
 
 import ctypes
+import gc
 import mmap
 import os
 import signal
@@ -181,6 +182,7 @@ def main() -> None:
     """Serve on the socket whose descriptor is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which may want to finish its step
     warnings.simplefilter("ignore")  # odd files warn; what matters is refused or recorded
+    gc.freeze()
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         wire.send(connection, {"ok": {"ready": True}})

@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +34,10 @@ SECONDS = 30.0
 
 MEMORY = 4 << 30
 """Address space that a child may have, besides the memory it shares with its parent (Linux; RELIABILITY B4)."""
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -149,13 +153,17 @@ class Decoder:
         """
         yield from self._each({"do": "headers", "keep": keep}, paths)
 
-    def index(self, path: Path) -> dict[str, Any]:
+    def index(self, path: Path, meanwhile: Callable[[], None] = _nothing) -> dict[str, Any]:
         """What an archive must know of an object (`indexing.index`).
+
+        Args:
+            path: The file.
+            meanwhile: Done here while the child reads; what it raises is raised.
 
         Raises:
             UnreadableFile: With the reason, in which there is no text of the file.
         """
-        (reply,) = self._whole("index", [path])
+        (reply,) = self._whole("index", [path], meanwhile)
         return reply
 
     def check(self, path: Path) -> int:
@@ -261,14 +269,16 @@ class Decoder:
             memory = mmap.mmap(descriptor, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
         return np.frombuffer(memory, dtype="<f4").reshape(shape)
 
-    def _whole(self, verb: str, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    def _whole(
+        self, verb: str, paths: Sequence[Path], meanwhile: Callable[[], None] = _nothing
+    ) -> list[dict[str, Any]]:
         """What a verb answers for each path.
 
         Raises:
             UnreadableFile: For the first file that fails.
         """
         replies = []
-        for path, reply in self._each({"do": verb}, paths):
+        for path, reply in self._each({"do": verb}, paths, meanwhile):
             if isinstance(reply, str):
                 raise UnreadableFile(path, reply)
             replies.append(reply)
@@ -295,7 +305,9 @@ class Decoder:
             memory = mmap.mmap(descriptor, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
         return np.frombuffer(memory, dtype=dtype).reshape(shape)
 
-    def _each(self, message: dict[str, Any], paths: Sequence[Path]) -> Iterator[tuple[Path, dict[str, Any] | str]]:
+    def _each(
+        self, message: dict[str, Any], paths: Sequence[Path], meanwhile: Callable[[], None] = _nothing
+    ) -> Iterator[tuple[Path, dict[str, Any] | str]]:
         """Ask about each path; a child that fails is replaced and goes on with the path after."""
         rest = list(paths)
         while rest:
@@ -303,6 +315,7 @@ class Decoder:
             with self._child() as child:
                 try:
                     wire.send(child.connection, {**message, "paths": [os.fspath(path) for path in rest]})
+                    meanwhile()
                     for path in rest:
                         reply = child.reply(self._limit(path))
                         done.append((path, reply["ok"] if "ok" in reply else str(reply.get("error"))))

@@ -72,6 +72,9 @@ LONGEST_IDENTITY = 1024
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 """Not kept: they break logs and terminals, and PostgreSQL takes no NUL."""
 
+ASCII = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"))
+"""Value representations of which the bytes are the text, whatever the character set (PS3.5 6.2): not converted."""
+
 LARGEST_NUMBER = 2**31 - 1
 
 LARGEST_NATIVE = 128 << 20
@@ -118,6 +121,8 @@ class Reader:
             return ""
         if isinstance(element, RawDataElement) and (element.length or 0) > LONGEST_ELEMENT:
             raise BrokenFileError(f"{keyword} has {element.length} bytes")
+        if isinstance(element, RawDataElement) and element.VR in ASCII and element.value and element.value.isascii():
+            return "\\".join(part.strip(" \0") for part in element.value.decode("ascii").split("\\"))
         try:
             value = self.dataset[tag].value
             texts = [_plain(part) for part in (value if isinstance(value, (MultiValue, list)) else [value])]

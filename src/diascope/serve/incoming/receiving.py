@@ -134,7 +134,7 @@ class Receiving:
 
     def _received(self, draft: Draft, origin: Origin, expected: Expected) -> Received:
         self._room.check(draft.size)
-        facts = self._facts(draft.path)
+        facts = self._facts(draft)
         try:
             return self._known(draft, facts, origin, expected)
         except Refused as error:
@@ -173,9 +173,9 @@ class Receiving:
             self._drop_unless_indexed(arrival.stored.key)
             raise
 
-    def _facts(self, path: Path) -> dict[str, Any]:
+    def _facts(self, draft: Draft) -> dict[str, Any]:
         try:
-            return self.decoder.index(path)
+            return self.decoder.index(draft.path, draft.flush)
         except UnreadableFile as error:
             raise Refused(
                 "unparsable", error.reason, todo="Look at the object with the program that made it"
