@@ -48,7 +48,23 @@ from diascope.testing.objects import a_dataset, as_bytes
 
 TITLE = "DIASCOPE"
 EDGES = (64, 512)
-RECEIVERS = ("ours", "storescp", "qrscp", "orthanc")
+RECEIVERS = ("ours", "storescp", "qrscp", "orthanc", "nothing")
+"""`nothing`: our node, which takes the bytes, keeps none and says success: what sender and network alone take."""
+OURS = """
+from pathlib import Path
+from diascope.testing.dimse import serving
+serving(Path({folder!r}))
+"""
+NOTHING = """
+from diascope.serve.dimse.storing import Storing
+
+def taken(self, origin, request, syntax, data):
+    for _ in data:
+        pass
+    return 0, ""
+
+Storing._taken = taken
+"""
 SENDERS = (("storescu", 1), ("storescu", 4), ("pynetdicom", 1), ("pynetdicom", 4))
 WANTED = 3.0
 """Times as fast as `storescp`."""
@@ -88,18 +104,15 @@ def receiving(name: str, folder: Path) -> Iterator[int]:
     folder.mkdir()
     port = _free_port()
     command = {
-        "ours": [
-            sys.executable,
-            "-c",
-            f"from pathlib import Path; from diascope.testing.dimse import serving; serving(Path({str(folder)!r}))",
-        ],
+        "ours": [sys.executable, "-c", OURS.format(folder=str(folder))],
+        "nothing": [sys.executable, "-c", NOTHING + OURS.format(folder=str(folder))],
         "storescp": [sys.executable, "-m", "pynetdicom", "storescp", str(port), "-od", str(folder / "files"), "-q"],
         "qrscp": [sys.executable, "-m", "pynetdicom", "qrscp", "-c", str(_qrscp(folder, port)), "-q"],
         "orthanc": ["/usr/sbin/Orthanc", str(_orthanc(folder, port))],
     }[name]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder) as process:
         try:
-            if name == "ours":
+            if name in ("ours", "nothing"):
                 _until((folder / "port").exists)
                 port = int((folder / "port").read_text())
             _until(lambda: _listens(port))

@@ -216,6 +216,32 @@ def test_a_failed_fsync_keeps_nothing_and_is_not_tried_again(
     assert archive.read(before.key) == b"before"
 
 
+def test_an_early_fsync_that_fails_keeps_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A10: `keep` does not try it again."""
+    archive = an_archive(tmp_path)
+    calls = failing_at("fsync", errno.EIO, monkeypatch)
+    with archive.draft() as draft:
+        draft.write(b"lost")
+        with pytest.raises(StorageFailed):
+            draft.flush()
+        with pytest.raises(DiascopeError, match="kept or dropped"):
+            draft.keep()
+    assert len(calls) == 1
+    assert "EIO" in archive.degraded
+    assert files(tmp_path) == []
+
+
+def test_what_was_flushed_early_is_kept_whole(tmp_path: Path) -> None:
+    for kind in ("folder", "sealed folder"):
+        archive = an_archive(tmp_path / kind, kind)
+        with archive.draft() as draft:
+            draft.write(b"one")
+            draft.flush()
+            draft.write(b"two")
+            stored = draft.keep()
+        assert archive.read(stored.key, stored.sha256) == b"onetwo"
+
+
 def test_an_fsync_of_the_folder_that_fails_keeps_nothing_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
