@@ -1,6 +1,6 @@
 """`make serve`: the service with a demo release and demo studies, ready in under a minute.
 
-The first start learns to find the organs of 24 invented CT patients (examples/service/plan.json says how; about half a
+The first start learns to find the organs of 16 invented CT patients (examples/service/plan.json says how; about half a
 minute) and signs the release; then the service listens, and three invented studies that the release has not seen are
 sent to it over DICOM, as a scanner would. With --pacs AE@HOST:PORT, results are sent there.
 """
@@ -40,7 +40,7 @@ from diascope.stages.train import train
 from diascope.store.workspace import Workspace
 
 PLAN = Path(__file__).parent / "service" / "plan.json"
-LEARNT_FROM = "phantom:0:24"
+LEARNT_FROM = "phantom:0:16"
 UNSEEN = "phantom:20261:3"
 """Three patients that are not among those learnt from."""
 SCOPES = ("studies.*", "findings.*", "jobs.*", "rules.*", "peers.list", "releases.*", "system.read", "identities.read")
@@ -100,7 +100,7 @@ def demo_release(workspace: Workspace, console: Console) -> str:
     known = sorted(path.name for path in workspace.releases.iterdir() if not path.name.startswith("."))
     if known:
         return known[-1]
-    say("The first start learns the demo release from 24 invented patients: about half a minute.")
+    say("The first start learns the demo release from 16 invented patients: about half a minute.")
     request = Request(location=LEARNT_FROM, folds=1, options=SourceOptions(target="organs"))
     curated = curate(workspace, look(request, console.tell), request)
     plan = Plan.read(PLAN).model_copy(update={"dataset": curated.folder.name})
