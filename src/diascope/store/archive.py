@@ -26,12 +26,12 @@ from diascope.store.places import (
     DiskFailed,
     ObjectMissing,
     Written,
-    age_of,
     checked,
     failing,
     new_key,
     new_shard,
     opened_place,
+    remove_drafts,
 )
 
 CHUNK = 1 << 20
@@ -178,12 +178,7 @@ class Archive:
         for key in lost:
             if key not in late:
                 self.delete(key)
-        with failing("remove drafts"):
-            folders = {self._place.staging, self._place.drafts}
-            drafts = [one for folder in folders for one in folder.iterdir() if is_old(age_of(one))]
-            for draft in drafts:
-                draft.unlink(missing_ok=True)
-        return len(lost) - len(late) + len(drafts)
+        return len(lost) - len(late) + remove_drafts(self._place, is_old)
 
     def raw(self, key: str) -> BinaryIO:
         """An object's bytes as they lie there, sealed where it is; for a back-up. Raises `ObjectMissing`."""
@@ -323,27 +318,17 @@ class Draft:
             StorageFailed: When the disk fails; the draft is lost.
         """
         self._check()
-        try:
-            with self._archive._noticing(), failing("write an object"):
-                self._written.write(content if self._sealing is None else self._sealing.update(content))
-                if self._plain is not None:
-                    self._plain.write(content)
-        except (StorageFull, StorageFailed):
-            self.drop()
-            raise
+        with self._lost_if_failing():
+            self._written.write(content if self._sealing is None else self._sealing.update(content))
+            if self._plain is not None:
+                self._plain.write(content)
         self._hasher.update(content)
         self.size += len(content)
         self._unchecked += len(content)
         if self._unchecked >= LOOK_EVERY:
             self._unchecked = 0
-            self._check_room()
-
-    def _check_room(self) -> None:
-        try:
-            self._archive.check_room()
-        except StorageFull:
-            self.drop()
-            raise
+            with self._lost_if_failing():
+                self._archive.check_room()
 
     def flush(self) -> None:
         """Begin to make it durable, while somebody else has something to do; `keep` then has less to wait for.
@@ -355,12 +340,8 @@ class Draft:
         self._check()
         if self._sealing is not None or self._archive._place.folder is None:
             return
-        try:
-            with self._archive._noticing(), failing("write an object"):
-                os.fsync(self._written.handle)
-        except (StorageFull, StorageFailed):
-            self.drop()
-            raise
+        with self._lost_if_failing():
+            os.fsync(self._written.handle)
 
     def keep(self) -> Stored:
         """Make it an object; durable when this returns.
@@ -394,6 +375,15 @@ class Draft:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.drop()
+
+    @contextmanager
+    def _lost_if_failing(self) -> Iterator[None]:
+        try:
+            with self._archive._noticing(), failing("write an object"):
+                yield
+        except (StorageFull, StorageFailed):
+            self.drop()
+            raise
 
     def _check(self) -> None:
         if not self._is_open:

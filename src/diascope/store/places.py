@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -131,7 +131,7 @@ class Folder:
 
     def age(self, key: str) -> float:
         with failing("read an object"):
-            return age_of(self._root / key)
+            return _age_of(self._root / key)
 
     def free_bytes(self) -> int | None:
         with failing("ask for free room"):
@@ -254,6 +254,24 @@ class Written:
             self.path.unlink(missing_ok=True)
 
 
+def remove_drafts(place: Place, is_old: Callable[[float], bool]) -> int:
+    """Remove what was begun and never kept.
+
+    Args:
+        place: Where.
+        is_old: Whether a draft of that age, in seconds, is nobody's any more.
+
+    Returns:
+        How many were removed.
+    """
+    with failing("remove drafts"):
+        folders = {place.staging, place.drafts}
+        drafts = [one for folder in folders for one in folder.iterdir() if is_old(_age_of(one))]
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+    return len(drafts)
+
+
 def new_key(shard: str, is_sealed: bool) -> str:
     """A name for an object.
 
@@ -293,7 +311,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def age_of(path: Path) -> float:
+def _age_of(path: Path) -> float:
     """Seconds since a file was written or renamed; 0 where it is gone."""
     try:
         found = path.stat()

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import mmap
 import os
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +24,7 @@ import numpy.typing as npt
 
 from diascope.core.errors import DiascopeError, UnreadableFile
 from diascope.formats.dicomio import wire
+from diascope.formats.dicomio.sharing import mapped, shared_memory
 from diascope.formats.dicomio.spawning import Process, started
 
 SECONDS = 30.0
@@ -258,7 +256,7 @@ class Decoder:
         """
         length = shape[0] * shape[1] * 4
         request = {"do": "samples", "path": os.fspath(path), "group": group, "shape": list(shape), "bytes": length}
-        with _shared_memory(length) as descriptor:
+        with shared_memory(length) as descriptor:
             with self._child() as child:
                 child.limit_memory(length)
                 try:
@@ -266,7 +264,7 @@ class Decoder:
                     _ok(child.reply(self._limit(path)), path)
                 except (wire.HangupError, OSError) as error:
                     raise UnreadableFile(path, str(error)) from error
-            memory = mmap.mmap(descriptor, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+            memory = mapped(descriptor, length)
         return np.frombuffer(memory, dtype="<f4").reshape(shape)
 
     def _whole(
@@ -297,12 +295,11 @@ class Decoder:
         """
         length = int(np.prod(shape)) * np.dtype(dtype).itemsize
         request = {"do": "pixels", "shape": list(shape), "dtype": np.dtype(dtype).str, "bytes": length}
-        with _shared_memory(length) as descriptor:
+        with shared_memory(length) as descriptor:
             parts = [jobs[start :: self.size] for start in range(self.size)] if _worth_sharing(jobs, length) else [jobs]
             with ThreadPoolExecutor(len(parts)) as threads:
                 list(threads.map(lambda part: self._decode(part, request, descriptor, length), parts))
-            # A private mapping: what this process (or a fork of it) writes stays its own.
-            memory = mmap.mmap(descriptor, length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+            memory = mapped(descriptor, length)
         return np.frombuffer(memory, dtype=dtype).reshape(shape)
 
     def _each(
@@ -389,18 +386,3 @@ def _ok(reply: dict[str, Any], path: Path) -> dict[str, Any]:
 def _worth_sharing(jobs: Sequence[Job], length: int) -> bool:
     """Whether decoding is long enough to use more than one child: the files are compressed, and many."""
     return len(jobs) >= 16 and sum(job.path.stat().st_size for job in jobs) < 0.9 * length
-
-
-@contextlib.contextmanager
-def _shared_memory(length: int) -> Iterator[int]:
-    """Descriptor of zeroed memory that can be passed to a child."""
-    if sys.platform == "linux":
-        descriptor = os.memfd_create("diascope")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    try:
-        os.ftruncate(descriptor, length)
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from diascope.core.errors import DiascopeError
+from diascope.core.errors import BadUsage, DiascopeError
 from diascope.serve.database.tables import audit, deliveries, instances, jobs, result_objects
 from diascope.serve.jobs.kinds import send
 from diascope.serve.jobs.worker import Worker
@@ -96,16 +96,23 @@ def test_a_peer_that_is_away_and_a_service_that_is_killed_end_in_each_object_onc
     assert {one.state for one in rows_of(service, jobs)} == {"done"}
 
 
-def test_a_peer_that_declines_is_not_asked_again(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Declined("peer", "422"), "peer declined the message"),
+        (BadUsage("a webhook needs a token"), "a webhook needs a token"),
+    ],
+)
+def test_what_would_fail_again_is_not_tried_again(tmp_path, monkeypatch, error, reason):
     service, _peer = a_sending_service(tmp_path, monkeypatch, kinds=("fhir",))
 
     def declines(*_):
-        raise Declined("peer", "422")
+        raise error
 
     monkeypatch.setattr(send, "sender", lambda kind: declines)
     work_off(service)
     (row,) = rows_of(service, deliveries)
-    assert (row.state, row.reason) == ("failed", "peer declined the message")
+    assert (row.state, row.reason) == ("failed", reason)
     (job,) = rows_of(service, jobs, jobs.c.kind == "send")
     assert job.state == "failed"
     (event,) = rows_of(service, audit, audit.c.action == "result.sent")

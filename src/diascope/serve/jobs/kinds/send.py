@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select, update
 
-from diascope.core.errors import DiascopeError
+from diascope.core.errors import BadUsage, DiascopeError
 from diascope.serve.audit import Event
 from diascope.serve.database.tables import deliveries, instances, peers, result_objects, results, studies
 from diascope.serve.jobs.queue import Job
@@ -53,7 +53,7 @@ def run(service: Service, job: Job, context: Context) -> None:
     try:
         sender(peer.kind)(service, peer, parcel)
     except DiascopeError as error:
-        if isinstance(error, Declined):  # the same again would be declined again
+        if isinstance(error, (Declined, BadUsage)):  # the same again would be declined again, or lacks a setting again
             gave_up(service, job, context, error)
             return
         reason = f"try {job.attempt}: {error.wrong}"
