@@ -5,6 +5,7 @@
 #   make demo DATA=FOLDER       the main job on your data (MINUTES=15)
 #   make serve                  the service with a demo release and demo studies (PACS=AE@HOST:PORT gets the results)
 #   make bundle TO=FOLDER       everything as wheels, for a machine without internet
+#   make web                    the pages' static files, from web/ (make install does it too)
 #   make test                   the fast tests
 #   make test-all               and the tutorials, the browser, the long ones
 #   make nightly                the reliability tests at full length
@@ -24,15 +25,19 @@ WORKERS ?= auto
 # A worker a core, and one thread in each: two of torch's threads on a busy core wait for each other.
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+STATIC := src/diascope/serve/room/static/manifest.json
+WEB := $(wildcard web/*.js* web/build.sh web/pages/*.ts web/pages/parts/*.ts web/viewer/*.ts web/style/*.css)
 FAST := not slow and not browser and not gpu and not nightly
 
-.PHONY: install dev demo serve bundle test test-all nightly bench check docs clean
+.PHONY: install dev demo serve web bundle test test-all nightly bench check docs clean
 .DEFAULT_GOAL := install
 .DELETE_ON_ERROR:
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed $(STATIC)
 
-dev: $(VENV)/.dev
+dev: $(VENV)/.dev $(STATIC)
+
+web: $(STATIC)
 
 # The first of these that runs, is new enough and can make environments.
 $(BIN)/python:
@@ -58,6 +63,10 @@ $(VENV)/.dev: $(VENV)/.installed
 	@echo "installing what the tests need"
 	@$(PIP) install --quiet --constraint $(VENV)/torch.txt --editable '.[fast,export,serve,dev]'
 	@touch $@
+
+# The machine's own Node where it is new enough, else the one that PyPI has.
+$(STATIC): $(WEB) $(VENV)/.installed
+	@PYTHON="$(abspath $(BIN)/python)" sh web/build.sh
 
 demo: install
 	@$(BIN)/python examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MINUTES),--minutes $(MINUTES))

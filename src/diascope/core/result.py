@@ -14,13 +14,17 @@ from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.evaluation import Release
 from diascope.core.finding import Finding, Findings, Measure
 from diascope.core.image import Image
-from diascope.core.record import Record, hash_of
+from diascope.core.record import Field, Record, hash_of
 
 NOT_REVIEWED = "Not reviewed"
 NO_DEVICE = "Not a medical device"
 SURE = ("probability", "confidence")
 """Names of the measures that say how sure a finding is."""
-VERDICTS = {"accept": "accepted", "reject": "rejected", "amend": "amended"}
+VERDICTS = {
+    "accept": "accepted", "reject": "rejected", "amend": "amended", "unsure": "undecided, the reader can't tell",
+}  # fmt: skip
+LATER = ("reason", "amended", "added")
+"""What reviews did not always say: where it is empty it counts for no hash, so that older objects keep their names."""
 
 MEASURES = {
     "probability": ("111012", "DCM", "Certainty of Finding"),
@@ -32,6 +36,8 @@ MEASURES = {
 """Value, scheme and meaning of the measures that have a standard code; others have one of ours."""
 PRIVATE_SCHEME = "99DIASCOPE"
 """Coding scheme of what has no code of its own: digests of names."""
+ABNORMAL = frozenset({"4147007", "52988006", "108369006", "27925004", "86049000", "128462008", "41040004", "399981008"})
+"""SNOMED CT codes that are findings, not anatomy (mass, lesion, neoplasm, nodule, ...): property category 49755003."""
 UNITS = {"years": "a", "year": "a", "months": "mo", "weeks": "wk", "days": "d", "hours": "h", "a.u.": "{a.u.}"}
 """Words for units that people write, and their UCUM codes."""
 UCUM = re.compile(r"(?=.{1,16}$)(?:[!-z|~]|\{[!-z|~]*\})+")
@@ -73,9 +79,25 @@ class Review(Record):
     by: str
     """Name of the reader, as DICOM writes names: `Family^Given`."""
     at: datetime
-    verdict: Literal["accept", "reject", "amend"]
+    verdict: Literal["accept", "reject", "amend", "unsure"]
     organization: str = ""
     comment: str = ""
+    reason: str = ""
+    """Of a rejection."""
+    amended: dict[str, str] = Field(default_factory=dict)
+    """Name of a finding to what is right instead, in words."""
+    added: tuple[str, ...] = ()
+    """What the release missed, in words."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain JSON types, without what reviews did not always say where it is empty."""
+        return {name: said for name, said in super().to_json().items() if said or name not in LATER}
+
+    def told(self) -> dict[str, str]:
+        """What the reader said beside the verdict, for every object that tells of the result (K3)."""
+        amended = "; ".join(f"{name}: {said}" for name, said in self.amended.items())
+        said = {"reason": self.reason, "amended": amended, "missed": "; ".join(self.added), "comment": self.comment}
+        return {f"reader's {name}": text for name, text in said.items() if text}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +161,7 @@ class Made:
             "calibration": one.calibration,
             "made": self.at.isoformat(timespec="seconds"),
             "review": self.state,
+            **(self.review.told() if self.review else {}),
             "use": NO_DEVICE,
         }
 
@@ -179,6 +202,7 @@ def said_with(finding: Finding, made: Made) -> dict[str, str]:
     point = finding.operating_point
     told = {
         "status": words(finding),
+        **({"reader's amendment": amended} if (amended := _amended(finding, made)) else {}),
         "confidence": _confidence(finding),
         "threshold": finding.rule or "none: nothing was decided",
         "calibration": made.algorithm.calibration,
@@ -196,6 +220,11 @@ def said_with(finding: Finding, made: Made) -> dict[str, str]:
     if finding.span is not None:
         told["span"] = f"characters {finding.span.start} to {finding.span.stop} of {finding.span.input}"
     return told
+
+
+def _amended(finding: Finding, made: Made) -> str:
+    """What a reader put beside what is said, which stays; "" where that is nothing."""
+    return "" if made.review is None else made.review.amended.get(finding.concept, "")
 
 
 def words(finding: Finding) -> str:

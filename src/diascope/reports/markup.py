@@ -16,7 +16,7 @@ Child = str | Iterable[str | None] | None
 Attribute = str | int | float | bool | None
 
 _CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), 127) if code not in (9, 10, 13)}
-_VOID = frozenset({"meta", "img", "br", "hr"})
+_VOID = frozenset({"meta", "img", "br", "hr", "input", "link"})
 
 
 def escape(text: str) -> Markup:

@@ -18,13 +18,11 @@ from diascope.core.case import Label
 from diascope.core.errors import BadUsage, DataRefused, UnsoundGeometry
 from diascope.core.geometry import Geometry
 from diascope.core.image import Image
+from diascope.core.result import ABNORMAL
 from diascope.formats.dicomio.derived import Source, code_of, identification, quietly, series_number, source_of
 from diascope.formats.dicomio.headers import headers
 from diascope.formats.dicomio.placing import place_on
 from diascope.formats.dicomio.stack import Stack, stack
-
-ABNORMAL = frozenset({"4147007", "52988006", "108369006", "27925004", "86049000", "128462008", "41040004", "399981008"})
-"""SNOMED CT codes that are findings, not anatomy (mass, lesion, neoplasm, nodule, ...): property category 49755003."""
 
 EVERY_FRAME = 64 << 20
 """Bytes of pixels up to which every slice gets a frame of every segment; beyond, empty frames are left out."""

@@ -260,6 +260,9 @@ results = Table(
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False, default=""),
     Column("findings", JSON, nullable=False),
+    Column("priority", Integer, nullable=False, default=0),
+    Column("probability", Double),
+    Column("says", String(256), nullable=False, default=""),
     Column("completed", Double, nullable=False),
     Column("answered", Double, nullable=False),
     Column("superseded", Double),
@@ -267,7 +270,8 @@ results = Table(
     UniqueConstraint("series_id", "revision", "release"),
 )
 """What a release said about a series at one revision. `state`: answered, unavailable ("not available, because
-`reason`"). `findings`: the record `Findings`. `completed`: when the series was, from which latency counts."""
+`reason`"). `findings`: the record `Findings`; `priority`, `probability` and `says` are made of it for the worklist
+(`reading/suggestion.py`). `completed`: when the series was, from which latency counts."""
 
 result_objects = Table(
     "result_objects",
@@ -301,12 +305,58 @@ readings = Table(
     Column("result_id", ForeignKey("results.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("reader", String(32), nullable=False),
     Column("verdict", String(16), nullable=False),
+    Column("reason", String(32), nullable=False, default=""),
     Column("shown", JSON, nullable=False),
     Column("amended", JSON),
+    Column("added", JSON),
     Column("comment", Text, nullable=False, default=""),
+    Column("seconds", Double),
     Column("at", Double, nullable=False),
 )
-"""What a reader decided: accept, reject, amend. Append-only; the result stays what the release said."""
+"""What a reader decided: accept, reject, amend, unsure. Append-only; the result stays what the release said. `reason`: of
+a rejection. `added`: what the release missed. `seconds`: since the reader opened the study."""
+
+openings = Table(
+    "openings",
+    index,
+    Column("id", NUMBER, primary_key=True),
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False),
+    Column("reader", String(32), nullable=False),
+    Column("still", Boolean, nullable=False, default=False),
+    Column("at", Double, nullable=False),
+    Index("ix_openings_study_id_at", "study_id", "at"),
+)
+"""A reader opened a study to read it; `still`: or said that it is still open."""
+
+drawings = Table(
+    "drawings",
+    index,
+    Column("id", String(32), primary_key=True),
+    Column("series_id", ForeignKey("series.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("reader", String(32), nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("shape", JSON, nullable=False),
+    Column("key", String(128), nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False),
+    Column("at", Double, nullable=False),
+)
+"""A mask that a reader drew on the grid of a series at one revision. `labels`: voxel value to name. `shape`: (z, y, x).
+The voxels lie in the archive: uint8, slices in the order of `viewing/`, compressed with zlib. Append-only."""
+
+signatures = Table(
+    "signatures",
+    index,
+    Column("id", String(32), primary_key=True),
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False),
+    Column("reader", String(32), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("report", JSON, nullable=False),
+    Column("readings", JSON, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("ix_signatures_study_id_at", "study_id", "at"),
+)
+"""A reader signed the report of a study; `report` is what was signed, `readings` the ids of those that it tells of."""
 
 feedback = Table(
     "feedback",

@@ -13,6 +13,7 @@ from diascope.serve.http.defects import Defects
 from diascope.serve.http.events import Listening
 from diascope.serve.http.headers import Headers
 from diascope.serve.http.measuring import Measured, Measures
+from diascope.serve.room import refusing
 from diascope.serve.service import Service
 
 
@@ -38,6 +39,7 @@ def application(service: Service, routers: Sequence[tuple[str, APIRouter]]) -> F
     for prefix, router in routers:
         app.include_router(router, prefix=prefix)
     errors.install(app)
+    refusing.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(BoundedBodies, small=1 << 20)
     app.add_middleware(Defects)

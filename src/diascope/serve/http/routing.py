@@ -1,4 +1,7 @@
-"""The routes of the application: every file of `routes/` has a `router`; a new noun is one file, and nothing else."""
+"""The routes of the application: every file of `routes/` and of `room/pages/` has a `router`.
+
+A new noun, or a new page, is one file, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ from types import ModuleType
 from fastapi import APIRouter
 
 from diascope.serve.http import routes
+from diascope.serve.room import pages
 
 API = "/api/v1"
 """Where routes are unless their file has another `PREFIX`."""
 
 
 def routers() -> list[tuple[str, APIRouter]]:
-    """Address and routes of every noun, by name."""
-    found = [_file(routes, name) for name in sorted(_names(routes))]
-    return [(getattr(one, "PREFIX", API), one.router) for one in found]
+    """Address and routes of every noun and page, by name."""
+    nouns = [_file(routes, name) for name in sorted(_names(routes))]
+    shown = [_file(pages, name) for name in sorted(_names(pages))]
+    found = [(getattr(one, "PREFIX", API), one.router) for one in nouns]
+    return found + [(getattr(one, "PREFIX", ""), one.router) for one in shown]
 
 
 def _names(package: ModuleType) -> list[str]:

@@ -17,6 +17,7 @@ from diascope.serve.incoming.storing import Arrival, store_in
 from diascope.serve.reading.checking import CrossWired
 from diascope.serve.reading.question import Question
 from diascope.serve.reading.served import must_be_served
+from diascope.serve.reading.suggestion import suggestion
 from diascope.serve.service import Service
 
 OBJECTS = ("seg", "sr", "sc", "pdf")
@@ -109,7 +110,8 @@ def _row(question: Question, result: Result, now: float, stale: bool) -> dict[st
         "rule": question.rule,
         "state": result.state,
         "reason": result.reason[:LONGEST],
-        "findings": result.findings.to_json(),
+        "findings": (said := result.findings.to_json()),
+        **suggestion(result.state, said),
         "completed": question.completed,
         "answered": now,
         "superseded": now if stale else None,

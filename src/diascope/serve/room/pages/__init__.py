@@ -1,0 +1,1 @@
+"""One file a page; each has a `router`, and `PREFIX` where its addresses begin."""

@@ -1,0 +1,1 @@
+void import("../viewer/index").then((viewer) => viewer.start());
