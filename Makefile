@@ -26,7 +26,7 @@ WORKERS ?= auto
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STATIC := src/diascope/serve/room/static/manifest.json
-WEB := $(wildcard web/*.js* web/build.sh web/pages/*.ts web/pages/parts/*.ts web/viewer/*.ts web/style/*.css)
+WEB := $(wildcard web/*.js* web/build.sh web/pages/*.ts web/pages/*/*.ts web/viewer/*.ts web/style/*.css)
 FAST := not slow and not browser and not gpu and not nightly
 
 .PHONY: install dev demo serve web bundle test test-all nightly bench check docs clean

@@ -1,1 +1,66 @@
-void import("../viewer/index").then((viewer) => viewer.start());
+// A study: opens the viewer on its first series and connects it with the cards, the tools and the report.
+import type { Viewer } from "../viewer/index";
+import { byId } from "./parts/dom";
+import { api, trying, word } from "./parts/talking";
+import "./reading/answers";
+import { bring, hide, overlay } from "./reading/overlays";
+import "./reading/report";
+import { facts, type Point, room, type Shown } from "./reading/room";
+import { attach } from "./reading/toolbar";
+
+const STILL = 5 * 60 * 1000;
+const loading = byId("loading");
+
+async function open(series: string): Promise<void> {
+  const { openViewer } = await import("../viewer/index");
+  room.show(null);
+  for (const button of document.querySelectorAll<HTMLElement>("[data-series][aria-pressed]"))
+    button.setAttribute("aria-pressed", String(button.dataset["series"] === series));
+  const viewer: Viewer = await openViewer(byId("viewer"), { study: facts.study, series, words: facts.viewerWords });
+  const shown: Shown = { series, viewer, labels: [], drawing: null };
+  room.show(shown);
+  attach(viewer);
+  viewer.on("progress", ({ loaded, count }) => {
+    loading.textContent = loaded < count ? word("loading", { n: loaded, all: count }) : "";
+  });
+  viewer.on("loaded", () => (loading.textContent = ""));
+  for (const card of document.querySelectorAll<HTMLElement>(".result")) card.hidden = card.dataset["series"] !== series;
+  await overlay(shown);
+}
+
+for (const button of document.querySelectorAll<HTMLElement>("button[data-series]"))
+  button.addEventListener("click", () => void trying(() => open(button.dataset["series"] ?? "")));
+
+for (const button of document.querySelectorAll<HTMLElement>("[data-jump]"))
+  button.addEventListener("click", () => {
+    const place = button.closest<HTMLElement>("[data-place]")?.dataset["place"];
+    if (!place) return;
+    const { start, stop } = JSON.parse(place) as { start: Point; stop: Point };
+    const middle = start.map((from, axis) => Math.floor((from + (stop[axis] ?? from) - 1) / 2)) as Point;
+    room.shown()?.viewer.jumpTo(middle);
+  });
+
+const without = byId<HTMLButtonElement>("without-ai");
+without.addEventListener("click", () => {
+  room.without = !room.without;
+  room.beganWithout ||= room.without;
+  without.setAttribute("aria-pressed", String(room.without));
+  byId("cards").hidden = room.without;
+  const shown = room.shown();
+  if (shown) (room.without ? hide : bring)(shown);
+});
+
+async function begin(): Promise<void> {
+  const first = facts.series[0];
+  if (!first) {
+    loading.textContent = word("no_series");
+    return;
+  }
+  if (facts.mayAnswer) {
+    void api("POST", `/studies/${facts.study}/openings`, { still: false });
+    setInterval(() => document.hidden || void api("POST", `/studies/${facts.study}/openings`, { still: true }), STILL);
+  }
+  await open(first.uid);
+}
+
+void trying(begin);

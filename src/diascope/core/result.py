@@ -23,6 +23,8 @@ SURE = ("probability", "confidence")
 VERDICTS = {
     "accept": "accepted", "reject": "rejected", "amend": "amended", "unsure": "undecided, the reader can't tell",
 }  # fmt: skip
+LONGEST = 2000
+"""Characters of what a reader said that go into an object."""
 LATER = ("reason", "amended", "added")
 """What reviews did not always say: where it is empty it counts for no hash, so that older objects keep their names."""
 
@@ -95,9 +97,13 @@ class Review(Record):
 
     def told(self) -> dict[str, str]:
         """What the reader said beside the verdict, for every object that tells of the result (K3)."""
-        amended = "; ".join(f"{name}: {said}" for name, said in self.amended.items())
-        said = {"reason": self.reason, "amended": amended, "missed": "; ".join(self.added), "comment": self.comment}
-        return {f"reader's {name}": text for name, text in said.items() if text}
+        said = {
+            "reader's reason": self.reason,
+            "reader's amendment": "; ".join(f"{name}: {words}" for name, words in self.amended.items()),
+            "missed by the release": "; ".join(self.added),
+            "reader's comment": self.comment,
+        }
+        return {name: text[:LONGEST] for name, text in said.items() if text}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +141,7 @@ class Made:
 
     def lasting(self, kind: str) -> str:
         """The UID without regard to the review: what was said first has it, and stays."""
-        return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'diascope {self.result} {kind}').int}"
+        return first_uid(self.result, kind)
 
     @property
     def state(self) -> str:
@@ -161,9 +167,14 @@ class Made:
             "calibration": one.calibration,
             "made": self.at.isoformat(timespec="seconds"),
             "review": self.state,
-            **(self.review.told() if self.review else {}),
             "use": NO_DEVICE,
+            **(self.review.told() if self.review else {}),
         }
+
+
+def first_uid(result: str, kind: str) -> str:
+    """The DICOM UID of an object of a result as it was first written, before any review (PS3.5 B.2)."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'diascope {result} {kind}').int}"
 
 
 def agreed(findings: Findings, made: Made) -> None:

@@ -190,17 +190,30 @@ def _filled(connection: Connection, rows: Sequence[RowMapping]) -> list[Row]:
     said = suggestions(connection, ids)
     people = _people(connection, ids)
     return [
-        Row(row, tuple(kinds[row["id"]]), images[row["id"]], tuple(said[row["id"]]), people.get(row["id"], {}).get(
-            row["state"], ""))
+        Row(
+            row,
+            tuple(kinds[row["id"]]),
+            images[row["id"]],
+            tuple(said[row["id"]]),
+            people.get(row["id"], {}).get(row["state"], ""),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def suggestions(connection: Connection, ids: Sequence[int]) -> dict[int, list[Suggestion]]:
     """What counts of each study, the most urgent first."""
     found: dict[int, list[Suggestion]] = {one: [] for one in ids}
-    columns = (results.c.study_id, results.c.release, results.c.says, results.c.probability, results.c.state,
-               results.c.reason, results.c.priority, results.c.findings)  # fmt: skip
+    columns = (
+        results.c.study_id,
+        results.c.release,
+        results.c.says,
+        results.c.probability,
+        results.c.state,
+        results.c.reason,
+        results.c.priority,
+        results.c.findings,
+    )
     query = select(*columns).where(results.c.study_id.in_(ids), results.c.superseded.is_(None))
     ordered = query.order_by(results.c.priority.desc(), results.c.probability.desc().nulls_last(), results.c.release)
     for study, *rest in connection.execute(ordered):

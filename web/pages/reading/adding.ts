@@ -1,0 +1,59 @@
+// What the release missed: a name, a place from the picture, and a word; sent with the next answer.
+import { byId, make } from "../parts/dom";
+import { api, tell, trying, word } from "../parts/talking";
+import { facts, type Point, room } from "./room";
+
+interface Missed {
+  concept: string;
+  comment: string;
+  place?: { start: Point; stop: Point };
+}
+
+const waiting: Missed[] = [];
+
+export const added = {
+  /** What was added, once: it belongs to the answer that is sent now. */
+  take(_result: string): Missed[] {
+    return waiting.splice(0);
+  },
+};
+
+const form = document.getElementById("add") as HTMLFormElement | null;
+const names = new Set(facts.results.flatMap((one) => one.findings.map((finding) => finding.concept)));
+document.getElementById("concepts")?.replaceChildren(...[...names].map((value) => make("option", { value })));
+
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  void trying(async () => {
+    const fields = new FormData(form);
+    const one: Missed = { concept: String(fields.get("concept")), comment: String(fields.get("comment") ?? "") };
+    const place = where();
+    if (place) one.place = place;
+    await put(one);
+    form.reset();
+  });
+});
+
+/** The box that was drawn last, else the image that is looked at. */
+function where(): { start: Point; stop: Point } | null {
+  const shown = room.shown();
+  if (!shown) return null;
+  const drawn = shown.viewer.readBoxes().filter((one) => !one.id.includes(":")).at(-1);
+  if (drawn) return { start: drawn.start, stop: drawn.stop };
+  const { rows, columns } = shown.viewer.description;
+  const frame = shown.viewer.frame();
+  return { start: [frame, 0, 0], stop: [frame + 1, rows, columns] };
+}
+
+/** Added to a result that was answered already, it is an answer of its own; else it waits for the answer. */
+async function put(one: Missed): Promise<void> {
+  const shown = room.shown();
+  const answered = facts.results.find((result) => result.series === shown?.series && result.read);
+  if (answered) {
+    const seen = { series: shown?.series ?? "", frame: shown?.viewer.frame() ?? 0 };
+    await api("POST", "/readings", { result: answered.id, verdict: "accept", shown: seen, added: [one] });
+  } else waiting.push(one);
+  const image = one.place ? `, ${word("image", { n: one.place.start[0] + 1 })}` : "";
+  byId("added").append(make("li", {}, `${one.concept}${image}`));
+  tell(word("missed", { what: one.concept }));
+}

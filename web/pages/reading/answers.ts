@@ -1,0 +1,150 @@
+// The reader's answer to a result: accept, correct, reject with a reason, can't tell.
+import { byId, isTyping, make } from "../parts/dom";
+import { api, tell, trying, word } from "../parts/talking";
+import { added } from "./adding";
+import { keep } from "./drawings";
+import { facts, type Finding, type Result, resultOf, room } from "./room";
+import { choose, drawing } from "./toolbar";
+
+type Verdict = "accept" | "amend" | "reject" | "unsure";
+interface Correction {
+  status?: string;
+  value?: number;
+  unit?: string;
+  drawing?: string;
+}
+
+/** Findings whose outline the reader draws anew, by result and finding. */
+const redrawn = new Map<string, { value: number }>();
+
+for (const card of document.querySelectorAll<HTMLElement>("[data-result].result")) {
+  const result = resultOf(card.dataset["result"] ?? "");
+  if (!result) continue;
+  for (const button of card.querySelectorAll<HTMLButtonElement>("[data-verdict]"))
+    button.addEventListener("click", () => pressed(card, result, button.dataset["verdict"] as Verdict));
+  form(card, "reason")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const reason = card.querySelector<HTMLSelectElement>("select[name=reason]")?.value;
+    void trying(() => send(card, result, { verdict: "reject", reason }));
+  });
+  form(card, "amend")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void trying(() => amend(card, result));
+  });
+  for (const name of ["reason", "amend"] as const) form(card, name)?.addEventListener("reset", () => opened(card, null));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
+  const verdict = { a: "accept", c: "amend", r: "reject", u: "unsure" }[event.key] as Verdict | undefined;
+  const card = [...document.querySelectorAll<HTMLElement>(".result")].find((one) => !one.hidden && one.dataset["done"] !== "true");
+  const result = card && resultOf(card.dataset["result"] ?? "");
+  if (verdict && card && result && facts.mayAnswer) pressed(card, result, verdict);
+});
+
+function form(card: HTMLElement, name: "reason" | "amend"): HTMLFormElement | null {
+  return card.querySelector<HTMLFormElement>(`form.${name}`);
+}
+
+function opened(card: HTMLElement, name: "reason" | "amend" | null): void {
+  for (const one of ["reason", "amend"] as const) {
+    const found = form(card, one);
+    if (found) found.hidden = one !== name;
+  }
+  drawing(name === "amend");
+  if (name !== "amend") redrawn.clear();
+}
+
+function pressed(card: HTMLElement, result: Result, verdict: Verdict): void {
+  if (verdict === "reject") {
+    opened(card, "reason");
+    card.querySelector<HTMLSelectElement>("select[name=reason]")?.focus();
+  } else if (verdict === "amend") {
+    opened(card, "amend");
+    corrections(card, result);
+  } else void trying(() => send(card, result, { verdict }));
+}
+
+/** For each finding what may be set right. */
+function corrections(card: HTMLElement, result: Result): void {
+  const place = card.querySelector<HTMLElement>(".corrections");
+  place?.replaceChildren(...result.findings.filter((one) => one.status !== "abstained").map((one, number) => correction(result, one, number)));
+  place?.querySelector<HTMLElement>("select, input, button")?.focus();
+}
+
+function correction(result: Result, finding: Finding, number: number): HTMLElement {
+  const id = `right-${result.id}-${number}`;
+  const said = document.querySelector(`[data-result="${result.id}"][data-finding="${CSS.escape(finding.concept)}"] h3`);
+  const row = make("div", { class: "correction", "data-of": finding.concept }, make("label", { for: id }, said?.textContent ?? finding.concept));
+  const choices = [["", word("right")], ["present", word("there")], ["absent", word("not_there")]].filter(([value]) => value !== finding.status);
+  row.append(make("select", { id, "data-status": true }, ...choices.map(([value, text]) => make("option", { value }, text))));
+  const measured = Object.entries(finding.measures).find(([name]) => name !== "probability" && name !== "confidence");
+  if (measured && !result.hasMask && measured[1].value !== null) {
+    const [name, one] = measured;
+    const entry = make("input", { type: "number", step: "any", value: one.value ?? "", "data-value": one.value ?? "", "data-unit": one.unit, "aria-label": `${name} (${one.unit})` });
+    row.append(entry, make("small", {}, one.unit));
+  }
+  if (result.hasMask) {
+    const button = make("button", { type: "button", "aria-pressed": "false" }, word("draw"));
+    button.addEventListener("click", () => draw(result, finding, button));
+    row.append(button);
+  }
+  return row;
+}
+
+function draw(result: Result, finding: Finding, button: HTMLButtonElement): void {
+  const shown = room.shown();
+  const label = shown?.labels.find((one) => one.name === finding.concept);
+  if (!shown || !label) return;
+  redrawn.set(`${result.id}:${finding.concept}`, { value: label.value });
+  shown.viewer.activeLabel(label.value);
+  choose("brush");
+  button.setAttribute("aria-pressed", "true");
+  tell(word("outline"));
+}
+
+async function amend(card: HTMLElement, result: Result): Promise<void> {
+  const amended: Record<string, Correction> = {};
+  for (const row of card.querySelectorAll<HTMLElement>(".correction")) {
+    const found = await corrected(row, result);
+    if (Object.keys(found).length) amended[row.dataset["of"] ?? ""] = found;
+  }
+  const comment = card.querySelector<HTMLTextAreaElement>("textarea[name=comment]")?.value ?? "";
+  await send(card, result, { verdict: "amend", amended, comment });
+}
+
+async function corrected(row: HTMLElement, result: Result): Promise<Correction> {
+  const found: Correction = {};
+  const concept = row.dataset["of"] ?? "";
+  const status = row.querySelector<HTMLSelectElement>("[data-status]")?.value;
+  if (status) found.status = status;
+  const entry = row.querySelector<HTMLInputElement>("[data-value]");
+  if (entry && entry.value !== entry.dataset["value"] && entry.value !== "") {
+    found.value = Number(entry.value);
+    found.unit = entry.dataset["unit"] ?? "1";
+  }
+  const drawn = redrawn.get(`${result.id}:${concept}`);
+  const shown = room.shown();
+  if (drawn && shown) found.drawing = await keep(shown, drawn.value, concept);
+  return found;
+}
+
+async function send(card: HTMLElement, result: Result, answer: Record<string, unknown>): Promise<void> {
+  const shown = room.shown();
+  const seen = {
+    series: shown?.series ?? "",
+    frame: shown?.viewer.frame() ?? 0,
+    layout: shown?.viewer.layout() ?? "",
+    began_without_suggestions: room.beganWithout,
+    language: document.documentElement.lang,
+  };
+  const body = { result: result.id, shown: seen, ...answer, added: added.take(result.id) };
+  await api("POST", "/readings", body);
+  result.read = true;
+  card.dataset["done"] = "true";
+  const told = card.querySelector<HTMLElement>("[data-decided]");
+  if (told) told.textContent = word(String(answer["verdict"]));
+  opened(card, null);
+  tell(word("saved"));
+  byId("draft").focus();
+}

@@ -1,0 +1,33 @@
+// What a reader drew, kept by the server: compressed, on the grid of the frames.
+import { api } from "../parts/talking";
+import { facts, type Shown } from "./room";
+
+interface Drawing {
+  id: string;
+}
+
+/** Keeps the voxels of one structure as a drawing; gives its id. */
+export async function keep(shown: Shown, value: number, name: string): Promise<string> {
+  const mask = shown.viewer.readMask();
+  const alone = new Uint8Array(mask.length);
+  for (let at = 0; at < mask.length; at++) if (mask[at] === value) alone[at] = 1;
+  const packed = await deflated(alone);
+  const query = new URLSearchParams({ label: `1:${name}` });
+  const kept = await api<Drawing>("POST", `/studies/${facts.study}/series/${shown.series}/drawings?${query}`, packed);
+  return kept.id;
+}
+
+async function deflated(bytes: Uint8Array): Promise<Uint8Array> {
+  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new CompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** A new structure in the mask, for what the release does not know; gives its value. */
+export function newLabel(shown: Shown, name: string, colour: string): number {
+  const value = Math.max(0, ...shown.labels.map((one) => one.value)) + 1;
+  const voxels = shown.viewer.readMask();
+  shown.labels = [...shown.labels, { value, name, colour }];
+  shown.viewer.mask({ labels: shown.labels, voxels });
+  shown.viewer.activeLabel(value);
+  return value;
+}

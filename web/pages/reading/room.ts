@@ -1,0 +1,104 @@
+// What the modules of the study page share: what the server told, and the viewer that is open.
+import type { Box, Label, Mask, Point, Viewer } from "../../viewer/index";
+import { page } from "../parts/talking";
+
+export interface Measure {
+  value: number | null;
+  unit: string;
+}
+
+export interface Finding {
+  concept: string;
+  status: "present" | "absent" | "measured" | "abstained";
+  measures: Record<string, Measure>;
+  place: { start: Point; stop: Point } | null;
+}
+
+export interface Result {
+  id: string;
+  series: string;
+  hasMask: boolean;
+  state: "answered" | "unavailable";
+  read: boolean;
+  findings: Finding[];
+}
+
+export interface SeriesFacts {
+  uid: string;
+  modality: string;
+  description: string;
+  images: number;
+}
+
+export interface StudyFacts {
+  study: string;
+  state: string;
+  mayAnswer: boolean;
+  series: SeriesFacts[];
+  results: Result[];
+  earlier: { uid: string; date: string }[];
+  viewerWords: Record<string, string>;
+}
+
+export const facts = page as unknown as StudyFacts;
+
+/** Colours of structures and boxes, as the figures have them. */
+const COLOURS = ["#4aa8e8", "#f58a3c", "#35c495", "#e394c4", "#e3b341", "#86cdf7", "#a5a9e0"];
+
+export function colour(number: number): string {
+  return COLOURS[number % COLOURS.length] ?? "#4aa8e8";
+}
+
+/** The series on the screen and what lies over it. */
+export interface Shown {
+  series: string;
+  viewer: Viewer;
+  labels: Label[];
+  /** What the drawing tools draw now. */
+  drawing: { result: string; finding: string } | null;
+}
+
+let current: Shown | null = null;
+let isWithout = false;
+
+export const room = {
+  shown(): Shown | null {
+    return current;
+  },
+  show(next: Shown | null): void {
+    current?.viewer.destroy();
+    current = next;
+  },
+  /** Whether suggestions are hidden. */
+  get without(): boolean {
+    return isWithout;
+  },
+  set without(value: boolean) {
+    isWithout = value;
+  },
+  /** Whether they were ever hidden: a reading tells it. */
+  beganWithout: false,
+};
+
+export function resultsOf(series: string): Result[] {
+  return facts.results.filter((one) => one.series === series && one.state === "answered");
+}
+
+export function resultOf(id: string): Result | undefined {
+  return facts.results.find((one) => one.id === id);
+}
+
+/** Boxes of findings that have a place and no mask. */
+export function boxesOf(series: string): Box[] {
+  return resultsOf(series)
+    .filter((one) => !one.hasMask)
+    .flatMap((one) =>
+      one.findings.flatMap((finding, number) =>
+        finding.place && finding.status === "present"
+          ? [{ id: `${one.id}:${number}`, ...finding.place, label: finding.concept, colour: colour(number) }]
+          : [],
+      ),
+    );
+}
+
+export type { Box, Label, Mask, Point, Viewer };
