@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, nulls_last, or_, select
 
 from diascope.serve.database.tables import instances, openings, results, series, signatures, studies, users
 from diascope.serve.room.standing import Standing, standing
@@ -126,9 +126,8 @@ def listing(connection: Connection, mine: ColumnElement[bool], wanted: Wanted, n
     found = standing(now)
     fits = [mine, *_conditions(wanted)]
     counted = found.query.where(*fits).subquery()
-    counts: dict[str, int] = dict(
-        connection.execute(select(counted.c.state, func.count()).group_by(counted.c.state)).tuples().all()
-    )
+    grouped = select(counted.c.state, func.count()).group_by(counted.c.state)
+    counts: dict[str, int] = {state: many for state, many in connection.execute(grouped)}
     everything = connection.execute(select(func.count()).select_from(studies).where(mine)).scalar_one()
     rows = connection.execute(_page(found, fits, wanted)).mappings().all()
     return Listing(
@@ -162,7 +161,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 def _page(found: Standing, fits: Sequence[ColumnElement[bool]], wanted: Wanted) -> Any:
     ordered = found.query.where(*fits, found.state.in_(TABS[wanted.tab])).order_by(
         found.priority.desc(),
-        found.probability.desc().nulls_last(),
+        nulls_last(found.probability.desc()),
         studies.c.date.desc(),
         studies.c.time.desc(),
         studies.c.id.desc(),
@@ -215,7 +214,7 @@ def suggestions(connection: Connection, ids: Sequence[int]) -> dict[int, list[Su
         results.c.findings,
     )
     query = select(*columns).where(results.c.study_id.in_(ids), results.c.superseded.is_(None))
-    ordered = query.order_by(results.c.priority.desc(), results.c.probability.desc().nulls_last(), results.c.release)
+    ordered = query.order_by(results.c.priority.desc(), nulls_last(results.c.probability.desc()), results.c.release)
     for study, *rest in connection.execute(ordered):
         found[study].append(Suggestion(*rest))
     return found
