@@ -19,6 +19,7 @@ if [ -e "$to" ] && [ -n "$(ls -A "$to")" ]; then
 fi
 mkdir -p "$to/wheels"
 
+PYTHON="$python" sh "$source/web/build.sh"
 echo "building diascope and collecting what [$extras] needs"
 "$python" -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir "$to/wheels" "$source"
 # shellcheck disable=SC2086

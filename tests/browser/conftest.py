@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ from PIL import Image as Pillow
 
 from diascope import api
 from diascope.engine.progress import silent
+from diascope.serve.room.words import words
 from diascope.store.workspace import Workspace
+from diascope.testing.viewed import HIGH, SERIES, WIDE
+from diascope.testing.viewer import Fake, Seen, serving
 from diascope.workflows.fit import finish
 
 CLASSES = ("benign", "malignant", "正常")
@@ -77,6 +82,26 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def viewer_server(chromium: Any) -> Iterator[Fake]:
+    """The viewer and its series. Needs the built files (`make web`), or those in $DIASCOPE_TEST_STATIC."""
+    static = Path(os.environ.get("DIASCOPE_TEST_STATIC", str(files("diascope.serve.room") / "static")))
+    if not (static / "manifest.json").exists():
+        pytest.skip("the files of the pages are not built (make web)")
+    with serving(static, SERIES, words("en").of_script("viewer")) as server:
+        yield server
+
+
+@pytest.fixture
+def viewer(chromium: Any, viewer_server: Fake) -> Iterator[Seen]:
+    """A window in which nothing may be complained about."""
+    context = chromium.new_context(viewport={"width": WIDE, "height": HIGH})
+    seen = Seen(context.new_page(), viewer_server)
+    yield seen
+    context.close()
+    assert seen.complaints == []
 
 
 @pytest.fixture(params=PAGES, ids="-".join)

@@ -9,10 +9,14 @@ from torch import nn
 from torch.nn import functional
 
 from diascope.core import registry
-from diascope.explainers import kind_taken
+from diascope.explainers import is_available, kind_taken
 from diascope.explainers.sanity import randomised, weights_check
 
-IMAGES = [name for name, plugin in registry.each("explainers") if kind_taken(plugin) == "image"]
+IMAGES = [
+    pytest.param(name, marks=pytest.mark.skipif(not is_available(plugin), reason=f"what {name} needs is not installed"))
+    for name, plugin in registry.each("explainers")
+    if kind_taken(plugin) == "image"
+]
 SHAPES = {"flat": (1, 24, 32), "volume": (12, 16, 20)}
 
 

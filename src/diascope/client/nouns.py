@@ -13,10 +13,13 @@ from diascope.client.answers import (
     findings,
     jobs,
     of_nouns,
+    openings,
     predictions,
     readings,
     releases,
+    reports,
     runs,
+    signatures,
     studies,
 )
 from diascope.client.connection import Connection
@@ -94,6 +97,28 @@ class Studies(Noun[studies.Study, studies.StudyWithSeries]):
         """Whose a study is; it is audited."""
         return cast(studies.Identity, self.connection.json("GET", f"{self._at(study)}/identity"))
 
+    def open(self, study: str, still: bool = False) -> openings.Opening:
+        """Say that a study is being read; `still`: that it is so still."""
+        return cast(openings.Opening, self.do(study, "openings", still=still))
+
+    def report(self, study: str, language: str = "en") -> reports.Report:
+        """The draft of the report of a study: `en` or `zh-CN`."""
+        return cast(reports.Report, self.connection.json("GET", f"{self._at(study)}/report", None, language=language))
+
+    def signed(self, study: str) -> Iterator[signatures.Signature]:
+        """Signed reports of a study, the newest first: that one counts."""
+        return cast(Iterator[signatures.Signature], self.connection.items(f"{self._at(study)}/signatures"))
+
+    def sign(self, study: str, report: reports.Report) -> signatures.Signature:
+        """Sign a draft whose sections say what they shall say; in a session, for no token signs."""
+        sections = [{"name": one["name"], "text": one["text"]} for one in report["sections"]]
+        body = {"language": report["language"], "sections": sections, "readings": report["readings"]}
+        return cast(signatures.Signature, self.do(study, "signatures", **body))
+
+    def save_signed(self, signature: str, kind: str, to: Path) -> Path:
+        """Write a signed report as `pdf`, `sr` or `fhir`, with the identity; it is audited."""
+        return self.connection.save(f"/signatures/{signature}/{kind}", Path(to))
+
     def move(self, study: str, project: str) -> studies.Study:
         """Give a study to another project."""
         return cast(studies.Study, self.do(study, "move", project=project))
@@ -140,7 +165,7 @@ class Readings(Noun[readings.Reading, readings.Reading]):
     """What readers decided."""
 
     def write(self, result: str, verdict: str, shown: dict[str, Any], **more: Any) -> readings.Reading:
-        """Decide: `accept`, `reject`, or `amend` with `amended`."""
+        """Decide: `accept`, `reject` with `reason`, `amend` with `amended` or `added`, or `unsure`."""
         said = self._post("", result=result, verdict=verdict, shown=shown, **more)
         return cast(readings.Reading, said)
 

@@ -107,6 +107,21 @@ class Review(Record):
 
 
 @dataclass(frozen=True, eq=False)
+class Redrawn:
+    """Where a reader saw something, in the place of what the release said of it, or beside that.
+
+    Args:
+        concept: Name of the finding; of what was added, what it is.
+        mask: 1 where it is, on the grid of the first source as it was read.
+        added: Whether the release missed it.
+    """
+
+    concept: str
+    mask: Image = field(repr=False)
+    added: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Made:
     """What goes with findings when they leave as an object.
 
@@ -118,8 +133,9 @@ class Made:
         mask: On the grid of the first source as it was read; its `attributes["labels"]` name the voxel values.
         picture: PNG of the answer, for a secondary capture.
         report: PDF, for an encapsulated document.
-        segmentation: The SEG as it was first written, in the place of a mask: a review changes what it says, not what
-            it shows.
+        segmentation: The SEG as it was first written, in the place of a mask: a review changes what it says, and what
+            it shows only where the reader drew.
+        redrawn: What the reader drew.
     """
 
     result: str
@@ -130,6 +146,7 @@ class Made:
     picture: bytes | None = field(default=None, repr=False)
     report: bytes | None = field(default=None, repr=False)
     segmentation: bytes | None = field(default=None, repr=False)
+    redrawn: tuple[Redrawn, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.result or self.at.tzinfo is None or (self.review and self.review.at.tzinfo is None):

@@ -21,8 +21,11 @@ class Explainer(Protocol):
         """Maps (B, Z, Y, X) in 0..1 of the size of `images` (B, C, Z, Y, X), for output number `output`.
 
         `network(inputs: dict[str, Tensor]) -> (B, K)` is called with `{"image": images}`; the map of one image does not
-        depend on the others in the batch. Of texts (B, L) code points are given, and (B, L) in -1..1 come back: what
-        speaks against the output is negative.
+        depend on the others in the batch. Of texts (B, L) code points are given, of rows of tables (B, D) numbers with
+        nan for missing, and (B, L) or (B, D) in -1..1 come back: what speaks against the output is negative.
+
+        Raises:
+            MissingPackage: When it needs one that is not installed; `is_available` then says so before.
         """
         ...
 
@@ -30,3 +33,9 @@ class Explainer(Protocol):
 def kind_taken(plugin: object) -> str:
     """The kind of input that an explainer is for: its attribute `takes`, which those of images need not have."""
     return str(getattr(plugin, "takes", "image"))
+
+
+def is_available(plugin: object) -> bool:
+    """Whether an explainer can be used here; those that need no package of their own need not have the method."""
+    asked = getattr(plugin, "is_available", None)
+    return True if asked is None else bool(asked())

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from diascope.core.errors import BadUsage, UnreadableFile, UnsoundGeometry
 from diascope.core.image import Image
 from diascope.formats import Extent
-from diascope.formats.dicomio.decoder import Job, decoder
+from diascope.formats.dicomio.decoder import decoder
 from diascope.formats.dicomio.headers import (
     SUFFIXES,
     Instance,
@@ -29,12 +29,10 @@ from diascope.formats.dicomio.headers import (
     is_structure_set,
     is_waveform,
 )
-from diascope.formats.dicomio.stack import Slice, Stack, stack
-from diascope.formats.dicomio.tilt import upright
+from diascope.formats.dicomio.stack import Stack, stack
+from diascope.formats.dicomio.tilt import straightened, upright
+from diascope.formats.dicomio.values import TURNED, is_colour, is_turned, jobs, smallest_type, unit_of
 from diascope.modalities import of_dicom_code
-
-PT_UNITS = {"BQML": "Bq/mL", "CNTS": "counts", "GML": "g/mL", "PROPCPS": "a.u.", "NONE": "a.u."}
-"""Units (0054,1001), PS3.3 C.8.9.1."""
 
 
 class Dicom:
@@ -65,9 +63,8 @@ class Dicom:
             _refuse_what_is_no_image(one)
         stacked = stack([_only_frame(instances, item)] if item else instances)
         first = stacked.slices[0].instance
-        colour = _is_colour(first)
-        shape = (3 if colour else 1, len(stacked.slices), first.rows, first.columns)
-        itemsize = np.dtype(_dtype(stacked.slices, colour)).itemsize
+        shape = (3 if is_colour(first) else 1, len(stacked.slices), first.rows, first.columns)
+        itemsize = np.dtype(smallest_type(stacked.slices)).itemsize
         return Extent(shape, itemsize, stacked.geometry)
 
     def write(self, image: Image, path: Path, like: Sequence[Path] = ()) -> None:
@@ -106,74 +103,20 @@ def _only_frame(instances: Sequence[Instance], item: str) -> Instance:
 def _image(stacked: Stack) -> Image:
     slices = [*stacked.slices, *(copy for copy, _ in stacked.copies)]
     first = slices[0].instance
-    colour = _is_colour(first)
-    unit = _unit(first)
-    inverted = first.photometric == "MONOCHROME1" and unit == "a.u."
+    colour = is_colour(first)
     shape = (len(slices), first.rows, first.columns, *((3,) if colour else ()))
-    values = decoder().pixels(_jobs(slices, inverted, colour), shape, _dtype(slices, colour))
+    values = decoder().pixels(jobs(slices), shape, smallest_type(slices))
     history = list(stacked.notes)
     history += _drop_copies(stacked, values)
     values = values[: len(stacked.slices)]
     array = np.ascontiguousarray(np.moveaxis(values, -1, 0)) if colour else values[None]
-    if inverted:
-        history.append("MONOCHROME1: values turned, so that more is brighter")
+    if is_turned(first):
+        history.append(TURNED)
     geometry = stacked.geometry
     if stacked.tilt:
         array, geometry = upright(array, geometry)
-        history.append(f"gantry tilt of {stacked.tilt:.1f}° corrected by resampling in each slice (linear)")
-    return Image(array, geometry, of_dicom_code(first.modality), unit, _attributes(stacked), tuple(history))
-
-
-def _is_colour(one: Instance) -> bool:
-    return one.samples == 3 or one.photometric == "PALETTE COLOR"
-
-
-def _jobs(slices: Sequence[Slice], inverted: bool, colour: bool) -> list[Job]:
-    """One job a file. Colours are not rescaled: PS3.3 C.7.6.3.1.2 gives their values."""
-    by_path: dict[Path, list[tuple[int, Slice]]] = {}
-    for at, one in enumerate(slices):
-        by_path.setdefault(one.instance.path, []).append((at, one))
-    jobs = []
-    for path, members in by_path.items():
-        members.sort(key=lambda pair: pair[1].frame)
-        jobs.append(
-            Job(
-                path,
-                tuple(one.frame for _, one in members),
-                tuple(at for at, _ in members),
-                tuple(1.0 if colour else one.plane.slope for _, one in members),
-                tuple(0.0 if colour else one.plane.intercept for _, one in members),
-                inverted,
-            )
-        )
-    return jobs
-
-
-def _dtype(slices: Sequence[Slice], colour: bool) -> npt.DTypeLike:
-    """The smallest of uint8, int16, int32, float32 that holds every rescaled value exactly."""
-    first = slices[0].instance
-    if colour:
-        return np.uint8 if first.bits_allocated <= 8 or first.photometric == "PALETTE COLOR" else np.int32
-    slopes, intercepts = ([getattr(one.plane, key) for one in slices] for key in ("slope", "intercept"))
-    whole = all(float(value).is_integer() for value in (*slopes, *intercepts))
-    bits = max(one.instance.bits_stored for one in slices)
-    if first.value_table or not whole or bits > 16 or bits == 0:
-        return np.float32
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if first.signed else (0, (1 << bits) - 1)
-    ends = [s * v + i for s, i in zip(slopes, intercepts, strict=True) for v in (low, high)] + intercepts + slopes
-    for dtype in (np.uint8, np.int16, np.int32):
-        if np.iinfo(dtype).min <= min(ends) and max(ends) <= np.iinfo(dtype).max:
-            return dtype
-    return np.float32
-
-
-def _unit(one: Instance) -> str:
-    declared = one.planes[0].unit if one.planes and one.planes[0].unit else one.value_unit
-    if one.modality == "CT":
-        return "HU" if declared in ("", "HU") else "a.u."
-    if one.modality == "PT":
-        return PT_UNITS.get(declared, declared or "a.u.")
-    return "a.u."
+        history.append(straightened(stacked.tilt))
+    return Image(array, geometry, of_dicom_code(first.modality), unit_of(first), _attributes(stacked), tuple(history))
 
 
 def _drop_copies(stacked: Stack, values: npt.NDArray[Any]) -> list[str]:

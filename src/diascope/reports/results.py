@@ -10,8 +10,8 @@ from typing import Any
 from diascope.core.evaluation import CaseScore, Evaluation, Subgroup
 from diascope.core.figure import Figure, Gallery, Grid, Passages
 from diascope.core.finding import Measure
-from diascope.engine.given import is_given
 from diascope.reports.bars import interval_plot
+from diascope.reports.card import origin_of
 from diascope.reports.charts import figure_markup
 from diascope.reports.content import ReportContent
 from diascope.reports.every_case import every_case
@@ -80,9 +80,9 @@ def part_sentence(content: ReportContent, words: Words) -> str:
     key = evaluation.part if evaluation.part in PARTS else "other"
     if key in ("test", "cross-validated") and not patients_known(content):
         key = "unknown"
-    elif key == "test" and evaluation.accepted and not is_given(content.plan):
+    elif key == "test" and evaluation.accepted and not origin_of(content.plan):
         key = "accepted"
-    if is_given(content.plan) and key != "other":
+    if origin_of(content.plan) and key != "other":
         key = f"given.{key}"
     return words(f"part.{key}", cases=cases, patients=patients, part=evaluation.part)
 
@@ -95,13 +95,23 @@ def patients_known(content: ReportContent) -> bool:
 def headline(content: ReportContent, words: Words) -> Markup | None:
     """The most important numbers, large, each with its interval and n."""
     evaluation = content.evaluation
-    names = [name for name in evaluation.headline if name in evaluation.metrics] or list(evaluation.metrics)[:3]
+    known = patients_known(content) or evaluation.part == "external"
+    return headline_cards(evaluation, words, known)
+
+
+def headline_cards(evaluation: Evaluation, words: Words, known: bool = True) -> Markup | None:
+    """The same of an evaluation alone; `known`: whether its data says who the patients are."""
+    names = first_metrics(evaluation)
     if not names:
         return None
-    known = patients_known(content) or evaluation.part == "external"
     size = words.count("patients", evaluation.patients) if known else words.count("cases", evaluation.cases)
     cards = [_card(name, evaluation.metrics[name], size, words) for name in names[:6]]
     return tag("div", cards, class_="cards", id="headline")
+
+
+def first_metrics(evaluation: Evaluation) -> list[str]:
+    """Names of the metrics that are shown first."""
+    return [name for name in evaluation.headline if name in evaluation.metrics] or list(evaluation.metrics)[:3]
 
 
 def _card(name: str, measure: Measure, size: str, words: Words) -> Markup:
@@ -129,7 +139,12 @@ def _is_share(measure: Measure) -> bool:
 
 def performance(content: ReportContent, words: Words) -> Markup | None:
     """Curves, matrices and bars of the task."""
-    shown = [figure for figure in content.evaluation.figures if not isinstance(figure, Gallery | Grid | Passages)]
+    return curves(content.evaluation, words)
+
+
+def curves(evaluation: Evaluation, words: Words) -> Markup | None:
+    """The same of an evaluation alone."""
+    shown = [figure for figure in evaluation.figures if not isinstance(figure, Gallery | Grid | Passages)]
     if not shown:
         return None
     return figures(shown, words)
@@ -142,9 +157,14 @@ def figures(shown: Sequence[Figure], words: Words) -> Markup:
 
 def pictures(content: ReportContent, words: Words) -> Markup | None:
     """Best, median and worst cases."""
-    galleries = [figure for figure in content.evaluation.figures if isinstance(figure, Gallery | Passages)]
-    ranked = _ranked(content.evaluation.cases_ranked, words)
-    each = every_case(content.evaluation, words)
+    return examples(content.evaluation, words)
+
+
+def examples(evaluation: Evaluation, words: Words) -> Markup | None:
+    """The same of an evaluation alone."""
+    galleries = [figure for figure in evaluation.figures if isinstance(figure, Gallery | Passages)]
+    ranked = _ranked(evaluation.cases_ranked, words)
+    each = every_case(evaluation, words)
     return join([*(figure_markup(figure, words) for figure in galleries), ranked, each]) or None
 
 
@@ -172,14 +192,19 @@ def explanations(content: ReportContent, words: Words) -> Markup | None:
 
 def all_metrics(content: ReportContent, words: Words) -> Markup | None:
     """Every metric with its interval; those of classes as one table, its longer side down the page."""
-    metrics = content.evaluation.metrics
+    return metric_tables(content.evaluation, words)
+
+
+def metric_tables(evaluation: Evaluation, words: Words) -> Markup | None:
+    """The same of an evaluation alone."""
+    metrics = evaluation.metrics
     overall = {name: metrics[name] for name in sorted(metrics, key=_in_time) if not _of_class(name)}
     parts: list[Child] = []
     if overall:
-        parts.append(_overall_table(overall, content.evaluation, words))
-    parts.append(_class_table(metrics, content.evaluation, words))
-    parts += [figure_markup(figure, words) for figure in content.evaluation.figures if isinstance(figure, Grid)]
-    parts.append(_decision(content.evaluation, words))
+        parts.append(_overall_table(overall, evaluation, words))
+    parts.append(_class_table(metrics, evaluation, words))
+    parts += [figure_markup(figure, words) for figure in evaluation.figures if isinstance(figure, Grid)]
+    parts.append(_decision(evaluation, words))
     return join(parts) or None
 
 
@@ -285,7 +310,11 @@ def long_value(value: Any, words: Words) -> Child:
 
 def subgroups(content: ReportContent, words: Words) -> Markup | None:
     """One table a covariate, with n and intervals; small groups are flagged."""
-    evaluation = content.evaluation
+    return subgroup_tables(content.evaluation, words)
+
+
+def subgroup_tables(evaluation: Evaluation, words: Words) -> Markup | None:
+    """The same of an evaluation alone."""
     covariates = list(dict.fromkeys(group.covariate for group in evaluation.subgroups))
     tables = []
     for covariate in covariates:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from diascope.core.errors import BadUsage
+from diascope.core.errors import BadUsage, DiascopeError
 from diascope.serve.dimse.node import Node
 from diascope.serve.exposure import refuse_exposure
 from diascope.serve.http.app import application
@@ -21,6 +21,7 @@ from diascope.serve.incoming.receiving import Receiving
 from diascope.serve.jobs.worker import Worker
 from diascope.serve.keeping.house import House
 from diascope.serve.service import Service
+from diascope.serve.viewing.series import viewing_decoder
 
 DRAIN = 15
 """Seconds that requests have to end in when the service stops (G4)."""
@@ -88,6 +89,8 @@ class Running:
         threading.Thread(target=self._start_worker, name="worker-starting", daemon=True).start()
 
     def _start_worker(self) -> None:
+        with contextlib.suppress(DiascopeError):  # the first who looks tries again, and is told
+            viewing_decoder().refill()
         self.worker.start()
         # What was imported stays: looking through all of it again and again for garbage took 20 ms at a time.
         gc.collect()

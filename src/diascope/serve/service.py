@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -24,6 +25,7 @@ from diascope.serve.database.tables import index, projects
 from diascope.serve.identities import Identities
 from diascope.serve.jobs.queue import Queue
 from diascope.serve.settings import Settings
+from diascope.serve.viewing.shelf import Shelf
 from diascope.store.archive import Archive
 from diascope.store.workspace import Workspace
 
@@ -54,6 +56,7 @@ class Service:
         clock: Seconds since 1970.
         stirred: Set when something was put into the queue, so that nobody has to ask all the time.
         troubles: Part of the service to what does not work, for its state; kept by whoever found out.
+        shelf: Series that are kept open for those who look at them.
     """
 
     settings: Settings
@@ -68,6 +71,7 @@ class Service:
     clock: Callable[[], float] = time.time
     stirred: threading.Event = field(default_factory=threading.Event)
     troubles: dict[str, str] = field(default_factory=dict)
+    shelf: Shelf[Any] = field(default_factory=lambda: Shelf(lambda one: one.close()), repr=False)
     _lock: int | None = None
 
     @classmethod
@@ -132,6 +136,7 @@ class Service:
 
     def close(self) -> None:
         """End connections, keep the head of the audit trail outside, and give the workspace back."""
+        self.shelf.close()
         self.audit.anchor()
         self.database.close()
         self.identities.database.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,7 +16,7 @@ from diascope import formats
 from diascope.core import registry
 from diascope.core.case import Case, FileRef
 from diascope.core.errors import BadUsage, UnknownName
-from diascope.core.figure import Gallery, Passages, Picture
+from diascope.core.figure import Gallery, Grid, Passages, Picture
 from diascope.core.finding import Finding
 from diascope.core.plan import Plan
 from diascope.core.record import write_durably
@@ -23,18 +25,19 @@ from diascope.engine.given import is_given
 from diascope.engine.opening import ready
 from diascope.engine.preparing import prepared
 from diascope.explainers import kind_taken
-from diascope.explainers.maps import InLetters, InOrder
+from diascope.explainers.maps import InColumns, InLetters, InOrder
 from diascope.explainers.sanity import weights_check
 from diascope.models.words.vocabulary import decoded
 from diascope.reports.evidence_words import AGAINST, FOR, evidence_passage
 from diascope.reports.html import render_figures
 from diascope.reports.pictures import slice_picture
 from diascope.reports.traces import trace_picture
-from diascope.store.releases import open_release
+from diascope.store.releases import OpenRelease, open_release
 
 EXPLAINER = "grad_cam"
-IN_ORDER, IN_LETTERS = "occlusion", "words"
-"""Explain what has an order and no picture: they ask nothing of the network but its answer."""
+IN_ORDER, IN_LETTERS, IN_COLUMNS = "occlusion", "words", "columns"
+"""Explain what is no picture: they ask nothing of the network but its answer."""
+ADDED = "what each column adds to the score, as columns are added in random orders (Shapley); no gradient was asked"
 EXACT = "exact: the score is a sum, and these are its parts; darker words count more"
 COVERED = "by how far the answer falls when a word is blank; nothing was learnt by gradient, so that no check is needed"
 
@@ -124,12 +127,55 @@ def _in_words(
     return Passages(title=title, passages=tuple(passages), legend=(("for", FOR), ("against", AGAINST)), note=note)
 
 
+def in_columns(network: nn.Module, plan: Plan, example: Example, setting: tuple[str, int], output: int) -> Grid:
+    """What each column of a row adds to what is said of it, the strongest first.
+
+    Args:
+        network: With an output vector.
+        plan: Of one input, a row of a table.
+        example: The case.
+        setting: Name of the explainer, and a seed that nothing is drawn with.
+        output: Number of the output.
+
+    Raises:
+        BadUsage: When the explainer is none for rows.
+        MissingPackage: When what it needs is not installed.
+    """
+    name = str(_only(plan, "table"))
+    explainer = registry.get("explainers", IN_COLUMNS if setting[0] == EXPLAINER else setting[0])
+    if kind_taken(explainer) != "table":
+        raise BadUsage(f"the explainer {setting[0]!r} explains no rows", todo=f"Use --explainer {IN_COLUMNS}")
+    settings, row = plan["readings"][name], example.inputs[name]
+    found = explainer.explain(InColumns(network, name), torch.from_numpy(row)[None], output)[0]
+    words, columns = settings.get("categories", {}), settings["columns"]
+    strongest = np.argsort(-np.abs(found), kind="stable")
+    rows = [(columns[n], _cell(row[n], words.get(columns[n])), round(float(found[n]), 3)) for n in strongest]
+    return Grid(
+        title=f"What led to {_label(plan, output)}: {example.case.id}",
+        columns=("column", "value", "for (+) or against (-)"),
+        rows=tuple(rows),
+        note=ADDED,
+    )
+
+
+def _cell(value: float, words: Sequence[str] | None) -> str | float | None:
+    """A value as it stood in the row: a word by its name, None where it is missing."""
+    if not math.isfinite(value):
+        return None
+    return words[int(value)] if words else round(float(value), 4)
+
+
 def _lettered(plan: Plan) -> str | None:
     """Name of the one input where it is a text; None where it is none, or not alone."""
+    return _only(plan, "text")
+
+
+def _only(plan: Plan, kind: str) -> str | None:
+    """Name of the one input where it is of a kind; None where it is not, or not alone."""
     readings: Mapping[str, Mapping[str, Any]] = plan["readings"]
     if plan["image_inputs"] or len(readings) != 1:
         return None
-    return next((name for name, settings in readings.items() if settings["kind"] == "text"), None)
+    return next((name for name, settings in readings.items() if settings["kind"] == kind), None)
 
 
 def _output_of(label: str | None, plan: Plan) -> int | None:
@@ -164,9 +210,12 @@ def _says(finding: Finding, places: Mapping[str, int]) -> bool:
 
 
 def _stacked(examples: Sequence[Example], plan: Plan) -> torch.Tensor:
-    """What an explainer covers, (B, C, Z, Y, X): the images, or signals as images of one row; of texts (B, L)."""
+    """What an explainer covers, (B, C, Z, Y, X): the images, or signals as images of one row; of texts (B, L).
+
+    Of rows of tables (B, D).
+    """
     traced = _traced(plan)
-    if (name := _lettered(plan)) is not None:
+    if (name := _lettered(plan) or _only(plan, "table")) is not None:
         return torch.stack([torch.from_numpy(example.inputs[name]) for example in examples])
     stacked = torch.stack([torch.from_numpy(example.inputs[traced or "image"]) for example in examples])
     return stacked if traced is None else stacked[:, :, None, None]
@@ -218,10 +267,15 @@ def _grey(image: Any) -> Any:
     return replace(image, modality="unknown", unit="a.u.")
 
 
-def _written(figure: Gallery | Passages, case: Case, out: Path) -> Iterator[Path]:
+def _written(figure: Gallery | Passages | Grid, case: Case, out: Path) -> Iterator[Path]:
     """Write what explains one case."""
     name = "".join(c if c.isalnum() or c in "-_" else "-" for c in case.id)[:80] or "case"
     out.mkdir(parents=True, exist_ok=True)
+    if isinstance(figure, Grid):
+        path = out / f"{name}.html"
+        write_durably(path, render_figures(figure.title, (figure,)).encode())
+        yield path
+        return
     if isinstance(figure, Passages):
         if figure.passages:
             path = out / f"{name}.html"
@@ -241,7 +295,7 @@ def explain(
     setting: tuple[str, int],
     label: str | None = None,
 ) -> dict[str, Any]:
-    """Explain what a release says about some cases, as pictures (of texts: pages) in a folder.
+    """Explain what a release says about some cases, as pictures (of texts and rows: pages) in a folder.
 
     Args:
         release: Its folder.
@@ -262,7 +316,11 @@ def explain(
     files: list[str] = []
     words = ""
     for case, root in cases:
-        figures = explain_cases(network, opened.plan, [case], root, setting, label, opened.release.decision)
+        figures: tuple[Gallery | Passages | Grid, ...]
+        if _only(opened.plan, "table") is not None and str(network.output) == "vector":
+            figures = (_row(network, opened, (case, root), setting, label),)
+        else:
+            figures = explain_cases(network, opened.plan, [case], root, setting, label, opened.release.decision)
         if not figures and is_given(opened.plan):
             raise BadUsage(
                 "this release holds a network that was made elsewhere, as a file that is run as it is: it has no "
@@ -277,3 +335,14 @@ def explain(
         words = figures[0].note
         files += [str(path) for path in _written(figures[0], case, out)]
     return {"sanity": words, "pictures": files}
+
+
+def _row(
+    network: nn.Module, opened: OpenRelease, one: tuple[Case, Path], setting: tuple[str, int], label: str | None
+) -> Grid:
+    plan, asked = opened.plan, _output_of(label, opened.plan)
+    example = prepared(*one, plan)[0]
+    if asked is None:
+        rowed = InColumns(network, str(_only(plan, "table")))
+        (asked,) = said_most(rowed, [example], plan, opened.release.decision)
+    return in_columns(network, plan, example, setting, asked)

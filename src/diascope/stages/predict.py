@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diascope import formats
@@ -144,7 +144,7 @@ class Predictor:
                 )
                 raise OutOfScope(example.case.id, [reason])
         prediction: Prediction = registry.get("tasks", plan.task).decode(output, example, release.decision, plan)
-        return prediction
+        return replace(prediction, features=output.features)
 
 
 class Session:

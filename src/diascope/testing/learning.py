@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -247,8 +247,8 @@ def _network() -> tuple[nn.Module, Tensor]:
 
 def explainer(name: str, plugin: Any, folder: Path) -> None:
     """A map of the input's size, unchanged by the rest of the batch; the network is left as it was."""
-    if kind_taken(plugin) == "text":
-        _explains_texts(name, plugin)
+    if kind_taken(plugin) in EXPLAINED:
+        EXPLAINED[kind_taken(plugin)](name, plugin)
         return
     network, images = _network()
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -280,6 +280,32 @@ def _explains_texts(name: str, plugin: Any) -> None:
     kept(maps[0, 4] > 0 and maps[0, 0] == 0, f"{name} finds the word that led to the answer", maps[0, :9])
     kept(bool((plugin.explain(network, texts, 0)[0, 4:9] <= 0).all()), f"{name} tells what speaks against an output")
     kept(np.allclose(maps[1], plugin.explain(network, texts[1:], 1)[0]), f"{name}'s map does not depend on others")
+
+
+class Weighing(nn.Module):
+    """A tiny network of rows (B, D): one output is the first column less the second, the other its opposite."""
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """(B, 2)."""
+        known = torch.nan_to_num(inputs["image"])
+        said = known[:, 0] - known[:, 1]
+        return torch.stack([-said, said], dim=1)
+
+
+def _explains_rows(name: str, plugin: Any) -> None:
+    network = Weighing().eval()
+    rows = torch.tensor([[3.0, 1.0, 9.0], [float("nan"), 2.0, 1.0]])
+    maps = plugin.explain(network, rows, 1)
+    kept(maps.shape == (2, 3), f"{name} gives a number for each column", maps.shape)
+    kept(bool(maps.min() >= -1 and maps.max() <= 1), f"{name}'s maps lie in -1..1")
+    kept(maps[0, 0] == 1 and maps[0, 1] < 0 and maps[0, 2] == 0, f"{name} finds what led to the answer", maps[0])
+    kept(maps[1, 0] == 0, f"{name} says nothing by what is missing", maps[1])
+    kept(np.allclose(plugin.explain(network, rows, 0), -maps, atol=1e-5), f"{name} tells what speaks against an output")
+    kept(np.allclose(maps[1], plugin.explain(network, rows[1:], 1)[0]), f"{name}'s map does not depend on others")
+
+
+EXPLAINED: Mapping[str, Callable[[str, Any], None]] = {"text": _explains_texts, "table": _explains_rows}
+"""Kinds of inputs that are no images, to what is promised of them."""
 
 
 def backend(name: str, plugin: Any, folder: Path) -> None:

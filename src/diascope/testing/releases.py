@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 from safetensors.torch import save as save_tensors
+from torch import nn
 
 from diascope.core import registry
 from diascope.core.case import Label, Target
@@ -72,7 +73,12 @@ def a_plan(target: Target = CLASSES, patch: tuple[int, int, int] = (1, 16, 16), 
 
 
 def a_release(
-    folder: Path, plan: Plan | None = None, seeds: Sequence[int] = (0,), blocks: Sequence[str] = (), **changes: Any
+    folder: Path,
+    plan: Plan | None = None,
+    seeds: Sequence[int] = (0,),
+    blocks: Sequence[str] = (),
+    teach: Callable[[nn.Module], object] = lambda network: None,
+    **changes: Any,
 ) -> Path:
     """A release on disk.
 
@@ -81,13 +87,16 @@ def a_release(
         plan: Of `a_plan`.
         seeds: Of each member's weights.
         blocks: What its evaluation says against it.
+        teach: Trains a member, where it must have learnt something.
         **changes: Fields of `Release` to set otherwise.
     """
     plan = plan or a_plan()
     networks = []
     for seed in seeds:
         torch.manual_seed(seed)
-        networks.append(build_network(plan).eval())
+        networks.append(build_network(plan))
+        teach(networks[-1])
+        networks[-1].eval()
     binary = {"temperature": 1.0, "point": {"threshold": 0.5}, "rule": {"en": "probability >= 0.5"}}
     plain: dict[str, Any] = {
         "name": "films",

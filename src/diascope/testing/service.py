@@ -59,6 +59,7 @@ def end_connections() -> None:
     """End the connections of every service that was opened so far; `tests/unit/serve/conftest.py` does it."""
     while _opened:
         service = _opened.pop()
+        service.shelf.close()
         service.database.close()
         service.identities.database.close()
 

@@ -19,8 +19,10 @@ from diascope.client import Client, Conflict, Forbidden, JobFailed, NotFound, No
 from diascope.core.errors import BadUsage, Unavailable
 from diascope.core.record import canonical_json
 from diascope.serve.database import tables
+from diascope.serve.identities import Identity
 from diascope.serve.jobs.worker import Worker
 from diascope.testing import answers
+from diascope.testing.calls import a_study
 from diascope.testing.objects import uids
 from diascope.testing.reading import SOLID, a_rule, a_signed_release, a_volume, become_complete, work_off
 from diascope.testing.serving import served
@@ -59,7 +61,9 @@ def test_from_files_to_a_reviewed_result(tmp_path: Path) -> None:
         said = steward.findings.read(result["id"])
         assert said["findings"]["reviewed"] == "not reviewed"
         with Client(url, token_of(site, "reader")) as reader:
-            reading = reader.readings.write(result["id"], "reject", {"answer": "first"}, comment="a vessel")
+            reading = reader.readings.write(
+                result["id"], "reject", {"answer": "first"}, reason="false_finding", comment="a vessel"
+            )
             reader.feedback.write(reading["id"], {"organ": False})
         assert [one["labels"] for one in steward.feedback.list()] == [{"organ": False}]
         assert steward.findings.read(result["id"])["findings"] == said["findings"]
@@ -131,6 +135,23 @@ def test_a_session_as_a_person_has_it(tmp_path: Path) -> None:
         client.log_out()
         with pytest.raises(NotLoggedIn):
             client.me()
+
+
+def test_a_report_is_signed_and_taken_out(tmp_path: Path) -> None:
+    """In a session: no token signs."""
+    site = a_site(tmp_path / "workspace")
+    site.user("reader", "li")
+    study = a_study(site, OWN)
+    site.service.identities.keep(study, Identity(name="Zhang^San", number="4711"))
+    with served(site.app) as url, Client(url) as client:
+        client.log_in("li", PASSWORD)
+        assert client.studies.open(study)["still"] is False
+        draft = client.studies.report(study)
+        signed = client.studies.sign(study, draft)
+        assert [one["id"] for one in client.studies.signed(study)] == [signed["id"]]
+        assert client.studies.save_signed(signed["id"], "pdf", tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
+    with served(site.app) as url, Client(url, token_of(site, "reader")) as client, pytest.raises(Forbidden):
+        client.studies.sign(study, draft)
 
 
 def test_a_request_whose_answer_was_lost_is_sent_again_and_done_once(tmp_path: Path) -> None:

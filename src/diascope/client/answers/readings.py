@@ -14,8 +14,11 @@ class Reading(TypedDict):
     study: str
     release: str
     reader: str
-    verdict: Literal["accept", "reject", "amend"]
+    verdict: Literal["accept", "reject", "amend", "unsure"]
+    reason: str
     shown: dict[str, Any]
     amended: dict[str, Any] | None
+    added: list[dict[str, Any]]
     comment: str
+    seconds: float | None
     at: str

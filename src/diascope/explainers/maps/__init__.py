@@ -81,6 +81,24 @@ class InLetters(nn.Module):
         return given
 
 
+class InColumns(nn.Module):
+    """A network of one row of a table as one of an `image`: explainers and checks ask it as they ask others.
+
+    Args:
+        network: `network({name: (B, D)}) -> (B, K)`.
+        name: Of its input.
+    """
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network, self.name = network, name
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(B, K) of `image` (B, D)."""
+        given: Tensor = self.network({self.name: inputs["image"]})
+        return given
+
+
 def finished(cells: Tensor, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
     """Maps (B, Z, Y, X) in 0..1 from coarse maps (B, z, y, x): negative parts cut, enlarged, each with maximum 1.
 

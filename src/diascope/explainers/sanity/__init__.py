@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -61,10 +62,35 @@ def weights_check(network: nn.Module, explainer: Explainer, images: Tensor, outp
         output: Number of the output that is explained.
         seed: Of the weights.
     """
+    return checked(network, explainer, images, output, seed)[1]
+
+
+def checked(
+    network: nn.Module,
+    explainer: Explainer,
+    images: Tensor,
+    output: int,
+    seed: int = 0,
+    look: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[npt.NDArray[np.float32], SanityResult]:
+    """The maps of some images, and what came of their check.
+
+    Args:
+        network: As for `Explainer.explain`; it is not changed.
+        explainer: What is checked.
+        images: (B, C, Z, Y, X).
+        output: Number of the output that is explained.
+        seed: Of the weights.
+        look: Told after each explanation how many are done of how many; may raise, to stop.
+
+    Returns:
+        What `explainer.explain` gives of the network itself, and the result of the check.
+    """
     before = explainer.explain(network, images, output)
     seen: list[float] = []
     compared: set[int] = set()
     for draw in range(_DRAWS):
+        look(draw + 1, _DRAWS + 1)
         after = explainer.explain(randomised(network, seed + draw), images, output)
         for number, (mine, random) in enumerate(zip(before, after, strict=True)):
             similarity = spearman(mine, random)
@@ -72,9 +98,9 @@ def weights_check(network: nn.Module, explainer: Explainer, images: Tensor, outp
                 seen.append(similarity)
                 compared.add(number)
     if not seen:
-        return SanityResult(similarity=None, passed=False, images=0)
+        return before, SanityResult(similarity=None, passed=False, images=0)
     mean = float(np.mean(seen))
-    return SanityResult(similarity=mean, passed=mean <= LIMIT, images=len(compared))
+    return before, SanityResult(similarity=mean, passed=mean <= LIMIT, images=len(compared))
 
 
 def randomised(network: nn.Module, seed: int) -> nn.Module:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diascope.core.errors import UnreadableFile
-from diascope.formats.dicomio.decoder import decoder
+from diascope.formats.dicomio.decoder import Decoder, decoder
 
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 """SOP class of an RTSTRUCT: RT Structure Set storage."""
@@ -272,18 +272,19 @@ def scan(root: Path) -> Scan:
     return Scan(Path(root), tuple(instances), unreadable)
 
 
-def headers(paths: Sequence[Path], keep: bool = False) -> tuple[Instance, ...]:
+def headers(paths: Sequence[Path], keep: bool = False, reader: Decoder | None = None) -> tuple[Instance, ...]:
     """The headers of some files, in their order.
 
     Args:
         paths: Files.
         keep: Whether the pixels of the same files will be read next.
+        reader: That parses them; the one of this process where None.
 
     Raises:
         UnreadableFile: For the first that has none, with the reason.
     """
     found = []
-    for path, facts in decoder().headers([Path(path) for path in paths], keep):
+    for path, facts in (reader or decoder()).headers([Path(path) for path in paths], keep):
         if isinstance(facts, str):
             raise UnreadableFile(path, facts)
         found.append(_instance(path, facts))

@@ -18,6 +18,7 @@ from diascope.core.result import Made, agreed, of_these
 from diascope.formats.dicomio.derived import Source, quietly, read_source
 from diascope.formats.dicomio.headers import Instance, headers
 from diascope.formats.dicomio.pdfwriting import document_of
+from diascope.formats.dicomio.redrawing import algorithm_of, redrawn
 from diascope.formats.dicomio.scwriting import capture_of
 from diascope.formats.dicomio.segwriting import again, segmentation_of
 from diascope.formats.dicomio.srwriting import Seen, report_of
@@ -39,7 +40,7 @@ def all_written(findings: Findings, sources: Sequence[Path], made: Made, kinds: 
     Args:
         findings: What a release said of the sources.
         sources: All files of the series that the mask and the places are on, then those of other inputs.
-        made: By what and when; with a mask (or the SEG as it was first written) for a `seg`, a
+        made: By what and when; with a mask (or the SEG as it was first written, and what a reader drew) for a `seg`, a
             picture for an `sc`, a report for a `pdf`. An `sr` refers to the SEG where there is a mask.
         kinds: Of `KINDS`.
 
@@ -94,6 +95,10 @@ def _segmentation(findings: Findings, made: Made, read: tuple[Stack | None, Sour
     """The SEG of the mask, whether it is asked for or only referred to."""
     stacked, source, count = read
     uids = (made.uid("seg"), made.uid("seg series"))
+    if made.redrawn and stacked is not None:
+        seg = redrawn(made, stacked, replace(source, datasets=source.datasets[:count]), uids)
+        segments_told(seg, findings, made)
+        return seg
     if made.segmentation is not None:
         seg = again(made.segmentation, uids)
         segments_told(seg, findings, made)
@@ -102,9 +107,7 @@ def _segmentation(findings: Findings, made: Made, read: tuple[Stack | None, Sour
         if asked:
             raise BadUsage("there is no mask on slices that a DICOM SEG could hold")
         return None
-    one = made.algorithm
-    by = {"name": one.name, "version": one.version, "release_hash": one.seal}
-    mask = replace(made.mask, attributes={**made.mask.attributes, "algorithm": by})
+    mask = replace(made.mask, attributes={**made.mask.attributes, "algorithm": algorithm_of(made)})
     alone = replace(source, datasets=source.datasets[:count])
     seg = segmentation_of(mask, stacked, alone, uids)
     segments_told(seg, findings, made)

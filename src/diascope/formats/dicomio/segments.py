@@ -59,6 +59,43 @@ def label_image(one: Instance, wanted: int | None) -> tuple[npt.NDArray[Any], Ge
     return labels, geometry, (note,) if shared else ()
 
 
+def nested_image(one: Instance) -> tuple[npt.NDArray[Any], Geometry, dict[int, tuple[int, ...]]]:
+    """Decode a SEG whose segments may lie in one another, as regions do: the innermost one is on top.
+
+    A voxel that several segments hold has the number of the smallest of them. What is hidden so is no loss where they
+    are nested: a segment is its own voxels and those of the segments within it.
+
+    Args:
+        one: Its header.
+
+    Returns:
+        Labels (Z, Y, X), where they lie, and for each segment number those that it lies within.
+
+    Raises:
+        UnreadableFile: When it cannot be decoded.
+        UnsoundGeometry: When the frames do not lie on one grid.
+    """
+    if one.segmentation_type != "BINARY" or len(one.planes) != one.frames or one.tiled:
+        labels, geometry, _ = label_image(one, None)
+        return labels, geometry, {}
+    at, depth, geometry = _grid(one)
+    frames = _decoded(one, range(one.frames)) > 0
+    members: dict[int, list[int]] = {}
+    for k, plane in enumerate(one.planes):
+        members.setdefault(plane.segment or 0, []).append(k)
+    sizes = {number: int(frames[some].sum()) for number, some in members.items()}
+    labels = np.zeros((depth, one.rows, one.columns), dtype=np.uint8 if _largest(one) < 256 else np.uint16)
+    within: dict[int, tuple[int, ...]] = {}
+    for number in sorted(members, key=lambda segment: (-sizes[segment], segment)):
+        under: set[int] = set()
+        for k in members[number]:
+            under |= {int(value) for value in np.unique(labels[at[k]][frames[k]])}
+            labels[at[k]][frames[k]] = number
+        whole = sorted(within) if under and 0 not in under else []
+        within[number] = tuple(t for t in whole if all(value == t or t in within[value] for value in under))
+    return labels, geometry, within
+
+
 def _largest(one: Instance) -> int:
     return max((segment.number for segment in one.segments), default=1)
 

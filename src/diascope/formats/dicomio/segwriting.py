@@ -52,12 +52,39 @@ def segmentation_of(image: Image, stacked: Stack, source: Source, uids: tuple[st
     """
     first = stacked.slices[0].instance
     grid = (len(stacked.slices), first.rows, first.columns)
-    mask = _on_source(image, stacked.geometry, grid)
+    mask = on_source(image, stacked.geometry, grid)
     labels = _labels(image)
-    sources, numbers = _sources(stacked, source, _pixels(mask, labels))
+    algorithm = image.attributes.get("algorithm")
+    kind = "AUTOMATIC" if algorithm else "MANUAL"
+    return written(_pixels(mask, labels), [(label, kind) for label in labels], (stacked, source), algorithm, uids)
+
+
+def written(
+    numbers: npt.NDArray[np.uint8],
+    segments: Sequence[tuple[Label, str]],
+    on: tuple[Stack, Source],
+    algorithm: dict[str, Any] | None,
+    uids: tuple[str, str] | None,
+) -> Any:
+    """A SEG of segment numbers on the slices of a source.
+
+    Args:
+        numbers: (Z, Y, X) from 1, in the order of the segments; or (Z, Y, X, n) of 0 and 1 where they overlap.
+        segments: Each with how it came about: `AUTOMATIC`, `SEMIAUTOMATIC`, `MANUAL` (PS3.3 C.8.20.2).
+        on: The source.
+        algorithm: Name, version and release hash of what made those that are not manual.
+        uids: See `segmentation_of`.
+
+    Raises:
+        DataRefused: When no SEG can refer to this source.
+    """
+    stacked, source = on
+    first = stacked.slices[0].instance
+    sources, numbers = _sources(stacked, source, numbers)
     try:
         with quietly():
-            seg = _highdicom(sources, numbers, labels, (image.attributes.get("algorithm"), uids))
+            described = [_description(n, label, kind, algorithm) for n, (label, kind) in enumerate(segments, 1)]
+            seg = _highdicom(sources, numbers, described, (algorithm, uids))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DataRefused(
             f"no DICOM SEG can refer to this source: {error}", given=f"{first.path.name} and its series"
@@ -87,7 +114,7 @@ def again(content: bytes, uids: tuple[str, str]) -> Any:
 def _highdicom(
     sources: list[Any],
     numbers: npt.NDArray[Any],
-    labels: Sequence[Label],
+    segments: Sequence[Any],
     made: tuple[dict[str, Any] | None, tuple[str, str] | None],
 ) -> Any:
     algorithm, uids = made
@@ -95,7 +122,7 @@ def _highdicom(
         source_images=sources,
         pixel_array=numbers,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_description(n, label, algorithm) for n, label in enumerate(labels, 1)],
+        segment_descriptions=segments,
         series_instance_uid=uids[1] if uids else hd.UID(),
         series_number=series_number(sources[0]),
         sop_instance_uid=uids[0] if uids else hd.UID(),
@@ -107,11 +134,11 @@ def _highdicom(
         content_label="SEGMENTATION",
         content_description="Not a medical device",
         series_description=f"{algorithm['name']} segmentation"[:64] if algorithm else "Segmentation",
-        omit_empty_frames=len(labels) * int(np.prod(numbers.shape[:3])) // 8 > EVERY_FRAME,
+        omit_empty_frames=len(segments) * int(np.prod(numbers.shape[:3])) // 8 > EVERY_FRAME,
     )
 
 
-def _on_source(image: Image, geometry: Geometry, grid: tuple[int, int, int]) -> npt.NDArray[Any]:
+def on_source(image: Image, geometry: Geometry, grid: tuple[int, int, int]) -> npt.NDArray[Any]:
     """The mask on the source's own slices (Z, Y, X); exact where it was made there."""
     if image.channels != 1:
         raise BadUsage("a mask has one channel", given=f"{image.channels}")
@@ -169,16 +196,15 @@ def _sources(stacked: Stack, source: Source, numbers: npt.NDArray[Any]) -> tuple
     return sources, numbers[order]
 
 
-def _description(number: int, label: Label, algorithm: dict[str, Any] | None) -> Any:
+def _description(number: int, label: Label, kind: str, algorithm: dict[str, Any] | None) -> Any:
     code = code_of(label)
     abnormal = code.scheme_designator == "SCT" and code.value in ABNORMAL
     category = codes.SCT.MorphologicallyAbnormalStructure if abnormal else codes.SCT.AnatomicalStructure
-    kind = hd.seg.SegmentAlgorithmTypeValues
     return hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=label.name[:64],
         segmented_property_category=category,
         segmented_property_type=code,
-        algorithm_type=kind.AUTOMATIC if algorithm else kind.MANUAL,
-        algorithm_identification=identification(algorithm) if algorithm else None,
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues[kind],
+        algorithm_identification=identification(algorithm) if algorithm and kind != "MANUAL" else None,
     )

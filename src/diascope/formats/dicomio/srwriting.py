@@ -78,9 +78,10 @@ def _document(findings: Findings, seen: Seen, made: Made) -> Any:
         imaging_measurements=groups,
         title=codes.cid7021.ImagingMeasurementReport,
     )
-    for line in (made.state, NO_DEVICE, f"Release: {made.by()['release']}", *findings.notes):
-        report[0].ContentSequence.append(_text(COMMENT, line))
     review, (sources, first) = made.review, (seen.source.datasets, seen.source.datasets[0])
+    beside = [f"{name}: {text}" for name, text in review.told().items()] if review else []
+    for line in (made.state, *beside, NO_DEVICE, f"Release: {made.by()['release']}", *findings.notes):
+        report[0].ContentSequence.append(_text(COMMENT, line))
     return hd.sr.Comprehensive3DSR(
         evidence=[*sources, seen.seg] if seen.seg is not None else sources,
         content=report[0],

@@ -51,8 +51,8 @@ def segments_told(seg: Any, findings: Findings, made: Made) -> None:
             one = said.get(str(item.SegmentLabel))
             told = made.by() | (said_with(one, made) if one is not None else {"status": "no finding names it"})
             item.SegmentDescription = made.state[:DESCRIBED]
-            algorithm = item.SegmentationAlgorithmIdentificationSequence[0]
-            algorithm.AlgorithmParameters = "; ".join(f"{name}={text}" for name, text in told.items())[:10240]
+            for algorithm in item.get("SegmentationAlgorithmIdentificationSequence", ()):  # none of what a reader drew
+                algorithm.AlgorithmParameters = "; ".join(f"{name}={text}" for name, text in told.items())[:10240]
 
 
 def _settle(dataset: Any, kind: str, source: Source, made: Made) -> None:

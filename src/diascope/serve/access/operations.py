@@ -53,11 +53,16 @@ identities.read      project  own     -           own      -              own   
 identities.search    project  own     -           own      -              own      search by name, number, birth date
 findings.list        project  own     own         own      own            own      list results
 findings.read        project  own     own         own      own            own      read a result
+findings.explain     project  own     own         own      -              own      ask what led to a finding
 findings.send        project  own     -           own      own            own      send a result to a peer again
 predictions.request  project  own     own         own      own            own      let a release read a study
 readings.list        project  own     own         own      own            own      list what readers decided
 readings.read        project  own     own         own      own            own      read what a reader decided
+readings.open        project  own     -           -        -              -        open a study to read it
 readings.write       project  own     -           -        -              -        accept, reject or amend a result
+signatures.list      project  own     own         own      own            own      list signed reports
+signatures.read      project  own     own         own      own            own      read a signed report
+signatures.write     project  own     -           -        -              -        sign the report of a study
 feedback.list        project  own     own         own      own            own      list label changes from readings
 feedback.write       project  own     own         -        -              -        turn readings into label changes
 datasets.list        project  -       own         own      own            own      list data sets
@@ -116,9 +121,13 @@ system.read          site     -       -           -        yes            yes   
 """
 
 SESSION_ONLY = frozenset(
-    {"me.logout", "me.password", "me.sessions", "me.tokens", "users.write", "tokens.write", "projects.members"}
-)
-"""Never by token: whoever finds a token must not be able to make more of it."""
+    {
+        "me.logout", "me.password", "me.sessions", "me.tokens", "users.write", "tokens.write", "projects.members",
+        "signatures.write",
+    }
+)  # fmt: skip
+"""Never by token: whoever finds a token must not be able to make more of it; and what is signed is signed by a person
+who is there."""
 
 BEFORE_NEW_PASSWORD = frozenset({"me.read", "me.logout", "me.password", "service.alive", "session.login"})
 """All that may be done with a one-time password."""

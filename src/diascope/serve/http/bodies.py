@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diascope.core.errors import DiascopeError
@@ -9,6 +11,9 @@ from diascope.serve.http.errors import TooLarge, WrongType, told
 
 LARGE = ("/dicom-web/",)
 """Addresses that take objects; their routes read the body as a stream and bound each object by themselves."""
+
+DRAWINGS, LARGEST_DRAWING = re.compile(r"/api/v1/studies/[^/]+/series/[^/]+/drawings"), 32 << 20
+"""Where masks are sent, and bytes that one may have."""
 
 
 class BoundedBodies:
@@ -33,22 +38,23 @@ class BoundedBodies:
         if scope["path"].startswith(LARGE):
             await self.app(scope, receive, send)
             return
+        most = LARGEST_DRAWING if DRAWINGS.fullmatch(scope["path"]) else self.small
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self.small:
-            error = TooLarge("the body is too large", todo=f"At most {self.small >> 10} KiB are taken here")
+        if not length.isdigit() or int(length) > most:
+            error = TooLarge("the body is too large", todo=f"At most {most >> 10} KiB are taken here")
             await _refuse(error, scope, receive, send)
             return
-        await self.app(scope, self._counted(receive), send)
+        await self.app(scope, self._counted(receive, most), send)
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _counted(self, receive: Receive, most: int) -> Receive:
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.small:
-                raise TooLarge("the body is too large", todo=f"At most {self.small >> 10} KiB are taken here")
+            if seen > most:
+                raise TooLarge("the body is too large", todo=f"At most {most >> 10} KiB are taken here")
             return message
 
         return counted

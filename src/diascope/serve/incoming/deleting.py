@@ -14,9 +14,11 @@ from sqlalchemy import Connection, Row, delete, insert, select
 
 from diascope.core.errors import DataRefused
 from diascope.serve.audit import Event
-from diascope.serve.database.tables import changes, instances, series, studies
+from diascope.serve.database.tables import changes, studies
+from diascope.serve.incoming.named import keys_of_study
 from diascope.serve.incoming.storing import lock
 from diascope.serve.service import Service
+from diascope.serve.viewing.series import forget
 
 
 class NoStudy(DataRefused):
@@ -69,8 +71,7 @@ def delete_study(
         row = connection.execute(select(studies).where(studies.c.uid == study_uid)).first()
         if row is None or (unless is not None and unless(connection, row)):
             raise NoStudy
-        of_study = select(instances.c.key).join_from(instances, series).where(series.c.study_id == row.id)
-        keys = tuple(connection.execute(of_study).scalars())
+        keys = tuple(keys_of_study(connection, row.id))
         connection.execute(delete(studies).where(studies.c.id == row.id))
         connection.execute(insert(changes).values(kind="study_deleted", study_uid=study_uid, at=service.clock()))
         event = Event(
@@ -85,6 +86,7 @@ def delete_study(
         return Deleted(study_uid, row.project_id, keys)
 
     deleted = service.database.change(work)
+    forget(service, study_uid)
     for key in deleted.keys:
         service.archive.delete(key)
     forget_absent(service, study_uid)

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select
 
 from diascope.serve.database.identity_tables import orders
-from diascope.serve.database.tables import instances, studies
+from diascope.serve.database.tables import studies
 from diascope.serve.incoming.deleting import forget_absent
+from diascope.serve.incoming.named import named
 from diascope.serve.service import HELD, Service
 
 BATCH = 500
@@ -44,7 +45,7 @@ def sweep(service: Service, older_than: float = 0.0) -> int:
 
     def known(keys: Sequence[str]) -> set[str]:
         with service.database.reading() as connection:
-            return set(connection.execute(select(instances.c.key).where(instances.c.key.in_(keys))).scalars())
+            return named(connection, keys)
 
     removed = service.archive.sweep(known, older_than if service.database.is_sqlite else OTHERS_MAY_WRITE)
     absent = [uid for uids in _identified(service) for uid in _absent(service, uids)]

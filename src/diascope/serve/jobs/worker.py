@@ -34,6 +34,9 @@ IDLE = 1.0
 AFTER_TROUBLE = 2.0
 """Seconds before the next try when the database did not answer."""
 
+ONE_AT_A_TIME = ("training", "explaining")
+"""Lanes whose work fills the machine."""
+
 log = logging.getLogger(__name__)
 
 
@@ -111,7 +114,7 @@ class Worker:
 
     Args:
         service: Whose.
-        threads: Jobs at a time that read, and as many that send; training is one at a time.
+        threads: Jobs at a time that read, and as many that send; training and explaining are one at a time.
         kinds: What it does; None is everything.
     """
 
@@ -133,7 +136,7 @@ class Worker:
         if not self.count:
             return
         for lane, kinds in self._lanes().items():
-            for number in range(1 if lane == "training" else self.count):
+            for number in range(1 if lane in ONE_AT_A_TIME else self.count):
                 self._thread(f"{lane}-{number}", partial(self._run, kinds))
         self._thread("worker-bell", self._listen)
         if "read" in self.kinds:

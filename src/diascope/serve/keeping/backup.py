@@ -22,8 +22,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from diascope.core.errors import BadUsage, DiascopeError, WorkspaceBusy
 from diascope.core.record import canonical_json
 from diascope.privacy.keys import KeyRing
@@ -31,7 +29,8 @@ from diascope.serve.audit import Audit, Event
 from diascope.serve.database.identity_tables import apart
 from diascope.serve.database.migrating import is_current
 from diascope.serve.database.opening import Database
-from diascope.serve.database.tables import index, instances
+from diascope.serve.database.tables import index
+from diascope.serve.incoming.named import named
 from diascope.serve.keeping.manifest import (
     ENDINGS,
     FILE,
@@ -207,7 +206,7 @@ def _deleted(work: BackUp, missing: list[str]) -> bool:
     try:
         with database.reading() as connection:
             some = missing[:500]
-            there = connection.execute(select(instances.c.key).where(instances.c.key.in_(some))).scalars().all()
+            there = named(connection, some)
         return len(there) < len(some)
     finally:
         database.close()

@@ -58,6 +58,7 @@ class House:
             "answers": lambda: service.database.change(self._drop_answers),
             "keys": service.keys.reload,
             "retention": self._retention.sweep,
+            "shelf": service.shelf.drop_idle,
         }
         for name, step in steps.items():
             try:

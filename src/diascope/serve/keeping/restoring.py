@@ -22,8 +22,9 @@ from diascope.core.record import write_durably
 from diascope.formats.dicomio.decoder import Decoder
 from diascope.privacy.keys import KeyRing
 from diascope.serve.audit import Event
-from diascope.serve.database.tables import instances, sessions, studies
+from diascope.serve.database.tables import sessions, studies
 from diascope.serve.incoming.decoding import strict_decoder
+from diascope.serve.incoming.named import named
 from diascope.serve.incoming.storing import Arrival, Origin, store
 from diascope.serve.keeping.manifest import (
     ENDINGS,
@@ -218,7 +219,7 @@ def _without_row(service: Service) -> Iterator[str]:
     keys = service.archive.keys()
     while some := list(islice(keys, BATCH)):
         with service.database.reading() as connection:
-            known = set(connection.execute(select(instances.c.key).where(instances.c.key.in_(some))).scalars())
+            known = named(connection, some)
         yield from (key for key in some if key not in known)
 
 

@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from diascope.core.errors import BadUsage, DiascopeError, Unavailable
 from diascope.serve.keeping.manifest import Kind
 
-KEYS_OF_OBJECTS = "SELECT key FROM instances ORDER BY key"
+KEYS_OF_OBJECTS = {"instances": "SELECT key FROM instances", "drawings": "SELECT key FROM drawings"}
+"""Table to what names objects of the archive; a database of an older version has not all of them."""
 
 
 def kind_of(url: str) -> Kind:
@@ -51,7 +52,8 @@ def take(url: str, target: Path, objects: bool) -> list[str]:
             snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
             command = [program, "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
             _run([*command, f"--file={target}", f"--dbname={_shown(address)}"], address)
-            return list(connection.execute(text(KEYS_OF_OBJECTS)).scalars()) if objects else []
+            there = set(inspect(connection).get_table_names()) if objects else set()
+            return sorted(key for one in _queries(there) for key in connection.execute(text(one)).scalars())
     except DBAPIError as error:
         raise Unavailable("the database does not answer", given=type(error.orig).__name__) from error
     finally:
@@ -104,7 +106,12 @@ def _sqlite(source: Path, target: Path, objects: bool) -> list[str]:
             raise DiascopeError(
                 "the database is damaged", given=source.name, todo="Keep it as it is, and restore the last back-up"
             )
-        return [row[0] for row in copy.execute(KEYS_OF_OBJECTS)] if objects else []
+        tables = copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'") if objects else ()
+        return sorted(row[0] for one in _queries({name for (name,) in tables}) for row in copy.execute(one))
+
+
+def _queries(there: set[str]) -> list[str]:
+    return [query for table, query in KEYS_OF_OBJECTS.items() if table in there]
 
 
 def _program(name: str, by_hand: str) -> str:

@@ -33,7 +33,10 @@ SYSTEMS = {"SCT": SNOMED, "DCM": DICOM, "LN": LOINC, "99DIASCOPE": OURS}
 URI = "urn:ietf:rfc3986"
 """System of identifiers that are URIs (FHIR R4, 2.24.0.9)."""
 STATES = {"present": ("52101004", "Present"), "absent": ("2667000", "Absent")}
-STATUS = {"accept": ("final", "final"), "amend": ("amended", "amended"), "reject": ("cancelled", "cancelled")}
+STATUS = {
+    "accept": ("final", "final"), "amend": ("amended", "amended"), "reject": ("cancelled", "cancelled"),
+    "unsure": ("preliminary", "preliminary"),
+}  # fmt: skip
 """Verdict to the status of the report and of its observations."""
 SECONDS = 30.0
 """For each step of a delivery."""
@@ -56,7 +59,7 @@ def bundle_of(findings: Findings, made: Made, person: Person, study: StudyFacts)
         MissingPackage: Without fhir.resources.
     """
     agreed(findings, made)
-    patient, device, series = _patient(person, study), _device(made), _imaging(study, person)
+    patient, device, series = patient_of(person, study), _device(made), imaging_of(study, person)
     refs = {name: {"reference": one["fullUrl"]} for name, one in
             (("patient", patient), ("device", device), ("imaging", series))}  # fmt: skip
     series["resource"]["subject"] = refs["patient"]
@@ -64,7 +67,7 @@ def bundle_of(findings: Findings, made: Made, person: Person, study: StudyFacts)
     report = _report(findings, made, study, refs)
     report["resource"]["result"] = [{"reference": one["fullUrl"]} for one in said]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [patient, device, series, *said, report]}
-    return _validated(bundle)
+    return validated(bundle)
 
 
 def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
@@ -80,7 +83,13 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
         send(bundle, url, client)
 
 
-def _validated(bundle: Mapping[str, Any]) -> dict[str, Any]:
+def validated(bundle: Mapping[str, Any]) -> dict[str, Any]:
+    """A bundle that is valid R4.
+
+    Raises:
+        DataRefused: When it is not; the values are not quoted.
+        MissingPackage: Without fhir.resources.
+    """
     try:
         from fhir.resources.R4B.bundle import Bundle
     except ImportError as error:
@@ -95,7 +104,7 @@ def _validated(bundle: Mapping[str, Any]) -> dict[str, Any]:
     return dict(bundle)
 
 
-def _entry(resource: Entry, identifier: Mapping[str, Any], update: bool = False) -> Entry:
+def entry_of(resource: Entry, identifier: Mapping[str, Any], update: bool = False) -> Entry:
     """A resource that is made once: by its identifier, and updated where `update` says so."""
     kind = resource["resourceType"]
     query = f"identifier={quote(identifier['system'], safe=':/')}|{quote(identifier['value'], safe=':')}"
@@ -106,11 +115,12 @@ def _entry(resource: Entry, identifier: Mapping[str, Any], update: bool = False)
     return {"fullUrl": full, "resource": resource, "request": request}
 
 
-def _oid(uid: str) -> dict[str, str]:
+def oid_of(uid: str) -> dict[str, str]:
+    """The identifier that a DICOM UID is."""
     return {"system": URI, "value": f"urn:oid:{uid}"}
 
 
-def _patient(person: Person, study: StudyFacts) -> Entry:
+def patient_of(person: Person, study: StudyFacts) -> Entry:
     """Known by number and issuer; without a number, by the study."""
     identifier: Entry = {"system": "urn:dicom:uid", "value": f"urn:oid:{study.study_uid}"}
     if person.number:
@@ -127,7 +137,7 @@ def _patient(person: Person, study: StudyFacts) -> Entry:
         resource["gender"] = SEXES[person.sex.upper()]
     if re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", person.birth_date):
         resource["birthDate"] = f"{person.birth_date[:4]}-{person.birth_date[4:6]}-{person.birth_date[6:]}"
-    return _entry(resource, identifier)
+    return entry_of(resource, identifier)
 
 
 def _name(group: str) -> Entry:
@@ -152,10 +162,11 @@ def _device(made: Made) -> Entry:
         "version": [{"value": one.version}],
         "note": [{"text": f"{made.by()['release']}. Calibration {one.calibration}. {NO_DEVICE}"}],
     }
-    return _entry(resource, identifier)
+    return entry_of(resource, identifier)
 
 
-def _imaging(study: StudyFacts, person: Person) -> Entry:
+def imaging_of(study: StudyFacts, person: Person) -> Entry:
+    """The study, known by its UID."""
     identifier = {"system": "urn:dicom:uid", "value": f"urn:oid:{study.study_uid}"}
     identifiers: list[Entry] = [identifier]
     if person.accession:
@@ -163,17 +174,17 @@ def _imaging(study: StudyFacts, person: Person) -> Entry:
         identifiers.append({"type": kind, "value": person.accession})
     resource: Entry = {"resourceType": "ImagingStudy", "identifier": identifiers, "status": "available"}
     if study.at:
-        resource["started"] = _time(study.at)
+        resource["started"] = time_of(study.at)
     if study.description:
         resource["description"] = study.description
     modality = {"system": DICOM, "code": study.modality or "OT"}
     series = [{"uid": uid, "modality": modality} for uid in study.series_uids]
-    return _entry({**resource, "series": series} if series else resource, identifier)
+    return entry_of({**resource, "series": series} if series else resource, identifier)
 
 
 def _observation(finding: Finding, at: int, made: Made, refs: Mapping[str, Entry]) -> Entry:
     """One finding: what was decided as value, its numbers as components, what must be told as notes."""
-    identifier = _oid(made.lasting(f"observation {at}"))
+    identifier = oid_of(made.lasting(f"observation {at}"))
     told = {**said_with(finding, made), "review": made.state, "use": NO_DEVICE}
     resource: Entry = {
         "resourceType": "Observation",
@@ -184,7 +195,7 @@ def _observation(finding: Finding, at: int, made: Made, refs: Mapping[str, Entry
         "subject": refs["patient"],
         "device": refs["device"],
         "derivedFrom": [refs["imaging"]],
-        "issued": _time(made.at),
+        "issued": time_of(made.at),
         "note": [{"text": f"{name}: {said}"} for name, said in told.items()],
     }
     if finding.status in STATES:
@@ -193,7 +204,7 @@ def _observation(finding: Finding, at: int, made: Made, refs: Mapping[str, Entry
     elif finding.status == "abstained":
         resource["dataAbsentReason"] = _absent(words(finding))
     parts = [part for name, one in finding.measures.items() for part in _components(finding.concept, name, one)]
-    return _entry({**resource, "component": parts} if parts else resource, identifier, made.review is not None)
+    return entry_of({**resource, "component": parts} if parts else resource, identifier, made.review is not None)
 
 
 def _components(concept: str, name: str, measure: Measure) -> list[Entry]:
@@ -226,7 +237,7 @@ def _code(name: str, code: str | None) -> Entry:
 
 
 def _report(findings: Findings, made: Made, study: StudyFacts, refs: Mapping[str, Entry]) -> Entry:
-    identifier, (code, name) = _oid(made.lasting("report")), REPORT
+    identifier, (code, name) = oid_of(made.lasting("report")), REPORT
     lines = [f"{one.concept}: {', '.join([words(one), *_numbers(one)])}" for one in findings.findings]
     inputs = " ".join(uid for uids in findings.inputs.values() for uid in uids)
     how = [f"{key}: {said}" for key, said in made.by().items()]
@@ -238,12 +249,12 @@ def _report(findings: Findings, made: Made, study: StudyFacts, refs: Mapping[str
         "code": {"coding": [{"system": LOINC, "code": code, "display": name}], "text": made.algorithm.label},
         "subject": refs["patient"],
         "imagingStudy": [refs["imaging"]],
-        "issued": _time(made.review.at if made.review else made.at),
+        "issued": time_of(made.review.at if made.review else made.at),
         "conclusion": "\n".join([f"{made.state}. {NO_DEVICE}.", *lines, *findings.notes, *how, f"inputs: {inputs}"]),
     }
     if study.at:
-        resource["effectiveDateTime"] = _time(study.at)
-    return _entry(resource, identifier, made.review is not None)
+        resource["effectiveDateTime"] = time_of(study.at)
+    return entry_of(resource, identifier, made.review is not None)
 
 
 def _numbers(finding: Finding) -> list[str]:
@@ -254,6 +265,6 @@ def _status(made: Made, which: int) -> str:
     return STATUS[made.review.verdict][which] if made.review else "preliminary"
 
 
-def _time(at: Any) -> str:
+def time_of(at: Any) -> str:
     """A FHIR time; one without a zone is a day, as FHIR has no time of day without one."""
     return str(at.isoformat(timespec="seconds") if at.tzinfo else at.date().isoformat())

@@ -124,8 +124,9 @@ def _order(made: Made, person: Person, study: StudyFacts) -> list[str]:
 
 
 def status_of(made: Made) -> str:
-    """OBR-25 (table 0123): P while nobody reviewed it, F when it was accepted, C when it was not as it was said."""
-    return "P" if made.review is None else "F" if made.is_final else "C"
+    """OBR-25 (table 0123): P while nobody decided, F when it was accepted, C when it was not as it was said."""
+    undecided = made.review is None or made.review.verdict == "unsure"
+    return "P" if undecided else "F" if made.is_final else "C"
 
 
 def _line_status(made: Made) -> str:

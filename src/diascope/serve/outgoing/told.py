@@ -16,6 +16,8 @@ from diascope.serve.database.tables import readings, results, series, studies, u
 from diascope.serve.identities import Identity
 from diascope.serve.outgoing.parcel import Parcel
 from diascope.serve.outgoing.telling import StudyFacts
+from diascope.serve.reporting import wording
+from diascope.serve.room.words import words
 from diascope.serve.service import Service
 from diascope.store.releases import INDEX
 
@@ -68,13 +70,26 @@ def _row(connection: Connection, result: str) -> Any:
 
 def _review(connection: Connection, result: str) -> Review | None:
     """The latest decision of a reader."""
-    query = select(readings.c.verdict, readings.c.at, readings.c.comment, users.c.display, users.c.name)
+    query = select(readings, users.c.display, users.c.name)
     joined = query.join(users, users.c.id == readings.c.reader, isouter=True).where(readings.c.result_id == result)
     row = connection.execute(joined.order_by(readings.c.at.desc(), readings.c.id.desc()).limit(1)).first()
     if row is None:
         return None
-    at = datetime.fromtimestamp(row.at, UTC)
-    return Review(by=row.display or row.name or "a reader", at=at, verdict=row.verdict, comment=row.comment)
+    english, amended = words("en"), row.amended if isinstance(row.amended, dict) else {}
+    return Review(
+        by=row.display or row.name or "a reader",
+        at=datetime.fromtimestamp(row.at, UTC),
+        verdict=verdict_told(row.verdict, row.added),
+        comment=row.comment,
+        reason=wording.reason(row.reason, english) if row.reason else "",
+        amended={name: wording.corrected(one, english) for name, one in amended.items()},
+        added=tuple(f"{one['concept']}: {wording.missed(one, english)}" for one in row.added or ()),
+    )
+
+
+def verdict_told(verdict: str, added: Any) -> Any:
+    """A verdict as others are told of it: what was accepted, but for what the release missed, was amended."""
+    return "amend" if verdict == "accept" and added else verdict
 
 
 def _algorithm(service: Service, row: Any) -> Algorithm:

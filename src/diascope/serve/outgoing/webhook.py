@@ -20,6 +20,7 @@ from diascope.serve.outgoing.answered import AGAIN
 from diascope.serve.outgoing.destinations import client_for
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.outgoing.telling import Declined, NotDelivered
+from diascope.serve.outgoing.told import verdict_told
 from diascope.serve.peers import token_of
 from diascope.serve.service import Service
 
@@ -28,6 +29,8 @@ SECONDS = 15.0
 SIGNATURE, EVENT = "Diascope-Signature", "Diascope-Event"
 TOLD = ("concept", "code", "status")
 """Of each finding."""
+AMENDED = ("status", "value", "unit", "drawing", "boxes")
+"""Of what a reader says is right instead."""
 
 
 def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
@@ -60,6 +63,20 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
         raise Declined(peer.name, str(status))
 
 
+def _decided(review: Any) -> dict[str, Any]:
+    """What a reader decided, beside what was found; no words of the reader's own, who may name somebody in them."""
+    if review is None:
+        return {"verdict": None, "reason": "", "amended": {}, "added": []}
+    amended = review.amended if isinstance(review.amended, dict) else {}
+    typed = {name: one for name, one in amended.items() if isinstance(one, dict)}
+    return {
+        "verdict": verdict_told(review.verdict, review.added),
+        "reason": review.reason,
+        "amended": {name: {key: one[key] for key in AMENDED if key in one} for name, one in typed.items()},
+        "added": [{key: one.get(key) for key in ("concept", "place", "drawing")} for one in review.added or ()],
+    }
+
+
 def signature(secret: str, at: int, body: bytes) -> str:
     """What the header says.
 
@@ -83,7 +100,7 @@ def event_of(service: Service, parcel: Parcel) -> dict[str, Any]:
     )  # fmt: skip
     joined = select(*columns).join(studies, studies.c.id == results.c.study_id)
     joined = joined.join(series, series.c.id == results.c.series_id)
-    decided = select(readings.c.id, readings.c.verdict).where(readings.c.result_id == parcel.result)
+    decided = select(readings).where(readings.c.result_id == parcel.result)
     with service.database.reading() as connection:
         row = connection.execute(joined.where(results.c.id == parcel.result)).mappings().first()
         review = connection.execute(decided.order_by(readings.c.at.desc(), readings.c.id.desc()).limit(1)).first()
@@ -99,7 +116,7 @@ def event_of(service: Service, parcel: Parcel) -> dict[str, Any]:
         "revision": row["revision"],
         "release": row["release"],
         "state": row["state"],
-        "verdict": review.verdict if review else None,
+        **_decided(review),
         "answered": row["answered"],
         "findings": [{name: one.get(name) for name in TOLD} for one in said],
         "read": f"/api/v1/findings/{row['id']}",

@@ -122,7 +122,8 @@ class Reading:
         try:
             made = self._made(predictor, question, said, name)
             written = objects(self.service, question, said.findings, made, folder)
-            result = Result(name, release.seal, "answered", written.findings, objects=written.arrivals)
+            features = said.prediction.features if said.prediction is not None else None
+            result = Result(name, release.seal, "answered", written.findings, "", written.arrivals, features)
             self._end(question, result)
         except DataRefused as error:
             self.not_available(question, error, release)

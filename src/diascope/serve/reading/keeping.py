@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, delete, insert, select, update
 
 from diascope.core.errors import DiascopeError
@@ -13,6 +15,7 @@ from diascope.core.evaluation import Release
 from diascope.core.finding import Finding, Findings
 from diascope.serve.audit import Event
 from diascope.serve.database.tables import deliveries, peers, result_objects, results, series, studies
+from diascope.serve.explaining.vectors import keep_features
 from diascope.serve.incoming.storing import Arrival, store_in
 from diascope.serve.reading.checking import CrossWired
 from diascope.serve.reading.question import Question
@@ -40,6 +43,7 @@ class Result:
         reason: Why not.
         findings: Each abstains where it was not.
         objects: Kind to what is to be indexed.
+        features: What the encoder made of the series; None where nothing was asked.
     """
 
     id: str
@@ -48,6 +52,7 @@ class Result:
     findings: Findings
     reason: str = ""
     objects: Mapping[str, Arrival] = field(default_factory=dict)
+    features: npt.NDArray[np.float32] | None = None
 
 
 def unavailable(question: Question, reason: str, created: str, release: Release | None) -> Findings:
@@ -93,6 +98,8 @@ def keep(service: Service, connection: Connection, question: Question, result: R
         must_be_served(connection, question.release)
     now, stale = service.clock(), revision != question.revision
     connection.execute(insert(results).values(**_row(question, result, now, stale)))
+    if result.features is not None:
+        keep_features(connection, result.id, (question.release, result.seal), result.features, now)
     index(service, connection, result.id, result.objects)
     unsent = [] if stale else _sent(service, connection, question, result)
     service.audit.append(connection, _event(question, result, now))

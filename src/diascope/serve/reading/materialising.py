@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from diascope.core.errors import DataRefused, DiascopeError
-from diascope.serve.reading.question import Question
+from diascope.serve.reading.question import Question, Source
 from diascope.serve.service import Service
 
 
@@ -19,8 +19,19 @@ def materialised(service: Service, question: Question) -> Iterator[Path]:
     Raises:
         DataRefused: When an object is missing, or its bytes are not those that arrived.
     """
+    with laid_out(service, question.sources) as folder:
+        yield folder
+
+
+@contextmanager
+def laid_out(service: Service, sources: Sequence[Source]) -> Iterator[Path]:
+    """A private folder with some objects, in their order and under names of our own: `000000.dcm`, ...
+
+    Raises:
+        DataRefused: When an object is missing, or its bytes are not those that arrived.
+    """
     with tempfile.TemporaryDirectory(prefix="diascope-read-") as name, ExitStack() as stack:
-        for number, source in enumerate(question.sources):
+        for number, source in enumerate(sources):
             try:
                 path = stack.enter_context(service.archive.local(source.key, source.sha256))
             except DataRefused:

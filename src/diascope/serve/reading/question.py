@@ -80,11 +80,7 @@ def asked(connection: Connection, job: Job) -> Question | str:
     answered = (results.c.series_id == payload["series"]) & (results.c.revision == payload["revision"])
     if connection.execute(select(results.c.id).where(answered, results.c.release == payload["release"])).first():
         return "it is answered"
-    # What came after the completion is of the next revision.
-    there = select(instances.c.uid, instances.c.key, instances.c.sha256).where(
-        instances.c.series_id == payload["series"], instances.c.received <= payload["completed"]
-    )
-    sources = tuple(Source(*one) for one in connection.execute(there.order_by(instances.c.id)).all())
+    sources = sources_of(connection, payload["series"], payload["completed"])
     return Question(
         job=job,
         series=payload["series"],
@@ -100,3 +96,11 @@ def asked(connection: Connection, job: Job) -> Question | str:
         sends={one["peer"]: tuple(one["kinds"]) for one in payload.get("send", ())},
         sources=sources,
     )
+
+
+def sources_of(connection: Connection, series: int, completed: float) -> tuple[Source, ...]:
+    """The objects of a series that were there when it was complete: what came later is of the next revision."""
+    there = select(instances.c.uid, instances.c.key, instances.c.sha256).where(
+        instances.c.series_id == series, instances.c.received <= completed
+    )
+    return tuple(Source(*one) for one in connection.execute(there.order_by(instances.c.id)).all())

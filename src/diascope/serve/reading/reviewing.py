@@ -1,7 +1,8 @@
 """Objects of a result written anew once a reader has decided: they say who reviewed it, when and how (K2).
 
 They are other objects, with UIDs of their own; what was sent before stays what it was, and the new report names the
-earlier one as its predecessor. Nothing is asked of the release again: masks and pictures are those of the first time.
+earlier one as its predecessor. Nothing is asked of the release again: masks and pictures are those of the first time,
+but for what the reader drew.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from diascope.core.finding import Findings
-from diascope.core.result import Made
+from diascope.core.result import Made, first_uid
 from diascope.formats.dicomio.scwriting import picture_of
 from diascope.serve.audit import Event
 from diascope.serve.database.tables import instances, result_objects, results, series, studies
@@ -25,6 +26,7 @@ from diascope.serve.outgoing.told import told
 from diascope.serve.reading.keeping import OBJECTS, discard, index, send_again
 from diascope.serve.reading.materialising import materialised
 from diascope.serve.reading.question import Question, Source
+from diascope.serve.reading.redrawing import Drawing, drawings_of, redrawn
 from diascope.serve.reading.writing import objects, printed
 from diascope.serve.service import Service
 
@@ -36,10 +38,14 @@ class Written:
     Args:
         question: What it answers; its sources are those that the findings name.
         objects: Kind to the object that the archive has.
+        first: The SEG as it was written before any review; later ones may show what a reader drew.
+        drawings: What the latest reader drew.
     """
 
     question: Question
     objects: Mapping[str, Source]
+    first: Source | None = None
+    drawings: tuple[Drawing, ...] = ()
 
 
 def write_anew(service: Service, context: Context, job: Job) -> None:
@@ -56,7 +62,8 @@ def write_anew(service: Service, context: Context, job: Job) -> None:
     said = told(service, Parcel(job.payload["result"], "sr", found.question.study_uid))
     context.check()
     with materialised(service, found.question) as folder:
-        made = _with_parts(service, found, said.findings, said.made)
+        drawn = redrawn(service, found.drawings, folder)
+        made = _with_parts(service, found, said.findings, replace(said.made, redrawn=drawn))
         arrivals = objects(service, found.question, said.findings, made, folder).arrivals
     kept: list[str] = []
 
@@ -117,14 +124,23 @@ def _looked_up(connection: Connection, job: Job) -> Written | str:
         sends={"": tuple(kept)},  # what was written is written again, whoever gets it
         sources=sources,
     )
-    return Written(question, kept)
+    return Written(question, kept, _first(connection, row), drawings_of(connection, name, row.series_id, row.revision))
+
+
+def _first(connection: Connection, row: Any) -> Source | None:
+    query = select(instances.c.uid, instances.c.key, instances.c.sha256)
+    query = query.join(series, series.c.id == instances.c.series_id)
+    mine = (instances.c.uid == first_uid(row.id, "seg")) & (series.c.study_id == row.study_id) & series.c.made
+    found = connection.execute(query.where(mine)).first()
+    return Source(*found) if found is not None else None
 
 
 def _with_parts(service: Service, found: Written, findings: Findings, made: Made) -> Made:
     """What made the result, with its mask, picture and report, as they were first written."""
-    kept = {kind: service.archive.read(one.key, one.sha256) for kind, one in found.objects.items() if kind != "pdf"}
-    picture = picture_of(kept["sc"], findings, made) if "sc" in kept else None
-    whole = replace(made, segmentation=kept.get("seg"), picture=picture)
+    seg, sc = found.first or found.objects.get("seg"), found.objects.get("sc")
+    content = service.archive.read(seg.key, seg.sha256) if seg is not None else None
+    picture = picture_of(service.archive.read(sc.key, sc.sha256), findings, made) if sc is not None else None
+    whole = replace(made, segmentation=content, picture=picture)
     if "pdf" not in found.objects:
         return whole
     return replace(whole, report=printed(service, found.question, findings, whole))

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, Connection, false, func, select, true
 
 from diascope.core.finding import Measure
 from diascope.serve import nouns
 from diascope.serve.access.matrix import Caller, reach
-from diascope.serve.database.tables import results, served, studies
+from diascope.serve.database.tables import results, served, studies, users
 from diascope.serve.reading.served import WITHDRAWN
 from diascope.serve.room.models_evidence import Evidence, evidence
 from diascope.serve.room.watching import Decision, agreement, decisions
@@ -71,24 +72,35 @@ def found_of(service: Service, caller: Caller, labels: Sequence[str]) -> list[Mo
         read = _studies_read(connection, within("findings.list", caller))
         said = decisions(connection, within("readings.list", caller), releases=labels)
     by_release: dict[str, list[Decision]] = {}
-    for one in said:
-        by_release.setdefault(one.release, []).append(one)
+    for each in said:
+        by_release.setdefault(each.release, []).append(each)
     made = []
     for one in known:
         state, reason = _state(one, rows.get(one.label))
         row, mine = rows.get(one.label), by_release.get(one.label, [])
         verdicts = Counter(each.verdict for each in mine)
-        who = (row.by, row.at) if row else ("", None)
-        made.append(Model(one, state, reason, *who, read.get(one.label, 0), verdicts, agreement(mine)))
+        by, at = (str(row.by), float(row.at)) if row else ("", None)
+        made.append(Model(one, state, reason, by, at, read.get(one.label, 0), verdicts, agreement(mine)))
     return made
 
 
-def within(operation: str, caller: Caller) -> ColumnElement[bool]:
-    """Condition on studies: those of projects where the caller may do something; none where that is nowhere."""
+def signs_as(connection: Connection, user: str) -> str:
+    """The name that stands under what a user signs."""
+    row = connection.execute(select(users.c.display, users.c.name).where(users.c.id == user)).first()
+    return (row.display or row.name) if row else ""
+
+
+def address_of(label: str) -> str:
+    """Of the page of a release."""
+    return f"/models/{quote(label, safe='@')}"
+
+
+def within(operation: str, caller: Caller, project: ColumnElement[str] = studies.c.project_id) -> ColumnElement[bool]:
+    """Condition on a column that names projects: those where the caller may do something, and no others."""
     found = reach(operation, caller)
     if found.everywhere:
         return true()
-    return studies.c.project_id.in_(sorted(found.projects)) if found.projects else false()
+    return project.in_(sorted(found.projects)) if found.projects else false()
 
 
 def name_of(label: str) -> str:
@@ -117,4 +129,4 @@ def _studies_read(connection: Connection, mine: ColumnElement[bool]) -> dict[str
         .where(mine, results.c.state == "answered")
         .group_by(results.c.release)
     )
-    return dict(connection.execute(query).tuples().all())
+    return {release: many for release, many in connection.execute(query)}

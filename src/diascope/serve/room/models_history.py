@@ -26,7 +26,7 @@ class Version:
     Args:
         evidence: Of this version.
         before: Label of the version before; "" for the first.
-        same_cases: Whether both say that they were measured on the same part of the same data.
+        same_cases: Whether both were measured on the same cases of the same data.
         changes: Headline metric to this value minus that of the version before.
     """
 
@@ -76,5 +76,6 @@ def _version(one: Evidence, before: Evidence | None) -> Version:
         return Version(one, before.label)
     names = [name for name in first_metrics(new) if name in old.metrics]
     changes = {name: difference(new.metrics[name], old.metrics[name]) for name in names}
-    same = (new.dataset, new.part, new.cases) == (old.dataset, old.part, old.cases)
+    cases = [sorted(each.case for each in some.cases_ranked) for some in (new, old)]
+    same = (new.dataset, new.part) == (old.dataset, old.part) and cases[0] == cases[1] != []
     return Version(one, before.label, same, changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Gallery, Passages
@@ -13,7 +14,7 @@ from diascope.reports.markup import Child, Markup, tag
 from diascope.reports.numbers import measure_text
 from diascope.reports.tables import fold, table
 from diascope.serve.room import numbers
-from diascope.serve.room.models import Model
+from diascope.serve.room.models import Model, address_of
 from diascope.serve.room.models_history import Happened, Version
 from diascope.serve.room.operating import in_words, labels_of, said_of
 from diascope.serve.room.words import Words
@@ -22,6 +23,8 @@ from diascope.serve.service import Service
 CARD = "model-card.md"
 LONGEST = 100_000
 """Characters of a model card that are shown."""
+RELIABILITY = ("Reliability", "Calibration of")
+"""How the titles of reliability curves begin (`tasks/curves`)."""
 CALIBRATION = ("ece", "brier", "calibration_slope")
 
 
@@ -52,12 +55,14 @@ def _lead(name: str, words: Words) -> Markup | None:
 def _measured(one: Model, evaluation: Evaluation, words: Words) -> list[tuple[str, Child]]:
     said = words.reports
     # Pictures apart: they are the worst, middle and best cases, not a measure.
-    curves = results.curves(evaluation, said)
+    drawn = {one.title for one in evaluation.figures if one.title.startswith(RELIABILITY)}
+    others = [one for one in evaluation.figures if one.title not in drawn]
+    curves = results.curves(evaluation.model_copy(update={"figures": tuple(others)}), said)
     part = evaluation.part if evaluation.part in ("test", "cross-validated", "external") else "other"
     on = words(f"models.part.{part}", n=f"{evaluation.patients:,}", cases=f"{evaluation.cases:,}")
     warnings = [tag("p", words.phrase(line), class_="warning") for line in evaluation.warnings]
     return [
-        ("measured", [tag("p", on, class_="lead"), warnings, results.headline_cards(evaluation, said)]),
+        ("measured", [tag("p", on, class_="lead"), *warnings, results.headline_cards(evaluation, said)]),
         ("operating", _operating(one, evaluation, words)),
         ("calibration", _calibration(evaluation, words)),
         ("curves", curves),
@@ -100,7 +105,11 @@ def _calibration(evaluation: Evaluation, words: Words) -> Child:
         note = tag("small", words.phrase(measure.note)) if measure.note else None
         rows.append([words.reports.metric(name), [measure_text(measure, words.reports), note]])
     shown = table([words("models.metric"), words("models.value")], rows, ("", "number"))
-    return shown if len(rows) <= 6 else fold(words.count("models.calibration.all", len(rows)), shown)
+    curves = [one for one in evaluation.figures if one.title.startswith(RELIABILITY)]
+    return [
+        results.figures(curves, words.reports) if curves else None,
+        shown if len(rows) <= 6 else fold(words.count("models.calibration.all", len(rows)), shown),
+    ]
 
 
 def _history(history: Sequence[Version], happened: Sequence[Happened], words: Words) -> Child:
@@ -116,7 +125,7 @@ def _history(history: Sequence[Version], happened: Sequence[Happened], words: Wo
 
 def _version(one: Version, words: Words) -> list[Child]:
     release = one.evidence.release
-    link = tag("a", one.evidence.label, href=f"/models/{one.evidence.label}")
+    link = tag("a", one.evidence.label, href=address_of(one.evidence.label))
     if release is None:
         return [link, "", "", words.phrase(one.evidence.wrong)]
     who = release.signed_by or words("models.unsigned")
@@ -150,7 +159,7 @@ def _card(path: Path, label: str, words: Words) -> Child:
         text = path.read_text(encoding="utf-8")[:LONGEST] if not path.is_symlink() else ""
     except (OSError, UnicodeDecodeError):
         text = ""
-    report = tag("a", words("models.report"), href=f"/api/v1/releases/{label}/report")
+    report = tag("a", words("models.report"), href=f"/api/v1/releases/{quote(label, safe='@')}/report")
     if not text:
         return [tag("p", words("models.card.none"), class_="quiet"), tag("p", report)]
     return [fold(words("models.card.open"), tag("pre", text)), tag("p", report)]

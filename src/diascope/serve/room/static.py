@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import mimetypes
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("static")
@@ -28,13 +28,17 @@ class Built:
     files: frozenset[str]
 
 
-@cache
 def built() -> Built | None:
-    """The static files; None where nobody has built them."""
+    """The static files; None where nobody has built them. They may be built anew while the service runs."""
     try:
-        manifest = json.loads((FOLDER / MANIFEST).read_text(encoding="utf-8"))
+        return _built((FOLDER / MANIFEST).stat().st_mtime_ns)
     except FileNotFoundError:
         return None
+
+
+@lru_cache(maxsize=1)
+def _built(_: int) -> Built:
+    manifest = json.loads((FOLDER / MANIFEST).read_text(encoding="utf-8"))
     scripts = {Path(name).stem: one["file"] for name, one in manifest.items() if name.startswith("pages/")}
     found = (path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file())
     return Built(scripts, manifest[STYLE]["file"], frozenset(found) - {MANIFEST})

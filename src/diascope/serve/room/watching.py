@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,11 @@ from sqlalchemy import ColumnElement, Connection, select
 from diascope.core.finding import Measure
 from diascope.evidence.proportions import proportion
 from diascope.serve.database.tables import readings, results, studies
+from diascope.serve.reading.suggestion import CHOICES
 
 VERDICTS = ("accept", "amend", "reject", "unsure")
+NOT_THERE = ("false_finding", "wrong_class")
+"""Reasons of a rejection that say that what was called present is not there."""
 MOST = 5000
 """Decisions that are looked at, the newest: a page must answer soon."""
 DAY = 86400.0
@@ -68,13 +71,13 @@ class Part:
         start: Seconds since 1970.
         stop: The same.
         verdicts: How many of each.
-        accepted: Share that accepts; None without decisions.
+        shares: Share of each verdict; none without decisions.
     """
 
     start: float
     stop: float
     verdicts: Mapping[str, int]
-    accepted: Measure | None
+    shares: Mapping[str, Measure]
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def decisions(
     columns = (
         readings.c.id, readings.c.result_id, results.c.release, results.c.findings, studies.c.patient,
         readings.c.reader, readings.c.verdict, readings.c.reason, readings.c.seconds, readings.c.shown,
-        readings.c.amended, readings.c.at,
+        readings.c.amended, readings.c.at, readings.c.added,
     )  # fmt: skip
     query = select(*columns).join(results, results.c.id == readings.c.result_id)
     query = query.join(studies, studies.c.id == results.c.study_id).where(mine, readings.c.at >= since)
@@ -136,14 +139,32 @@ def decisions(
         query = query.where(results.c.release.in_(releases))
     found: dict[tuple[str, str], Decision] = {}
     for row in connection.execute(query.order_by(readings.c.at.desc(), readings.c.id).limit(most)):
-        one = Decision(*row[:3], row[3].get("findings", []), *row[4:9], row[9] or {}, row[10] or {}, row[11])
+        plain = Decision(*row[:3], row[3].get("findings", []), *row[4:9], row[9] or {}, row[10] or {}, row[11])
+        one = with_missed(plain, row[12] or [])
         found.setdefault((one.result, one.reader), one)
     return list(found.values())
 
 
+def with_missed(one: Decision, added: Sequence[Mapping[str, Any]]) -> Decision:
+    """A decision with what the release missed: who accepts and adds something has amended; what was absent is there."""
+    if not added:
+        return one
+    absent = {each["concept"] for each in one.findings if each.get("status") == "absent"}
+    there = {each["concept"]: {"status": "present"} for each in added if each.get("concept") in absent}
+    verdict = "amend" if one.verdict == "accept" else one.verdict
+    return replace(one, verdict=verdict, amended={**there, **one.amended})
+
+
 def agreement(some: Sequence[Decision]) -> Measure | None:
     """Share of decisions that accept what was said as it was, with Wilson's interval by patient; None without any."""
-    return _share([one.verdict == "accept" for one in some], [one.patient for one in some])
+    return shares(some).get("accept")
+
+
+def shares(some: Sequence[Decision]) -> dict[str, Measure]:
+    """Share of each verdict with Wilson's interval by patient; none without decisions."""
+    patients = [one.patient for one in some]
+    found = {name: _share([one.verdict == name for one in some], patients) for name in VERDICTS}
+    return {name: share for name, share in found.items() if share is not None}
 
 
 def over_time(some: Sequence[Decision], days: int | None, now: float) -> list[Part]:
@@ -164,33 +185,95 @@ def over_time(some: Sequence[Decision], days: int | None, now: float) -> list[Pa
     for place in range(number):
         mine = [one for one, where in zip(some, places, strict=True) if where == place]
         counts = Counter(one.verdict for one in mine)
-        found.append(Part(start + place * width, start + (place + 1) * width, counts, agreement(mine)))
+        found.append(Part(start + place * width, start + (place + 1) * width, counts, shares(mine)))
     return found
 
 
 def by_finding(some: Sequence[Decision]) -> list[OfFinding]:
-    """What became of each finding: one that a reader amended elsewhere in the same result stayed as it was.
-
-    A rejection is of the whole result, and so of each of its findings that says something is there or measures it.
-    """
-    seen: dict[tuple[str, str], list[tuple[Decision, bool]]] = {}
+    """What became of each finding, those with the most decisions first; see `stayed`."""
+    seen: dict[tuple[str, str], list[tuple[Decision, bool | None]]] = {}
     for one in some:
-        for concept in sorted(told(one)):
-            right = one.verdict == "accept" or (one.verdict == "amend" and concept not in one.amended)
-            seen.setdefault((one.release, concept), []).append((one, right))
+        for concept, finding in told(one).items():
+            seen.setdefault((one.release, concept), []).append((one, stayed(one, finding)))
     found = []
     for (release, concept), mine in seen.items():
-        decided = [(one, right) for one, right in mine if one.verdict != "unsure"]
-        kept = _share([right for _, right in decided], [one.patient for one, _ in decided])
+        decided = [(one, kept) for one, kept in mine if kept is not None]
+        share = _share([kept for _, kept in decided], [one.patient for one, _ in decided])
         counts = Counter(one.verdict for one, _ in mine)
-        found.append(OfFinding(release, concept, counts, kept, len(decided)))
+        found.append(OfFinding(release, concept, counts, share, len(decided)))
     return sorted(found, key=lambda one: (-one.cases, one.release, one.concept))
 
 
-def told(one: Decision) -> set[str]:
-    """Names of the findings that a decision is about; of a rejection those that say that something is there."""
+def told(one: Decision) -> dict[str, Mapping[str, Any]]:
+    """Findings that a decision is about, by name; of a rejection those that say that something is there.
+
+    Of the two classes of a target the one is decided by the other, and says nothing of its own.
+    """
     silent = {"abstained", "absent"} if one.verdict == "reject" else {"abstained"}
-    return {str(each["concept"]) for each in one.findings if each.get("status") not in silent}
+    found: dict[str, Mapping[str, Any]] = {}
+    for each in one.findings:
+        if each.get("status") not in silent and decided_by(each) == each["concept"]:
+            found.setdefault(str(each["concept"]), each)
+    return found
+
+
+def stayed(one: Decision, finding: Mapping[str, Any]) -> bool | None:
+    """Whether a finding stayed as it was: one beside which something else was amended did; None where undecided.
+
+    A rejection is of the whole result, and so of each of its findings.
+    """
+    if one.verdict == "unsure":
+        return None
+    if one.verdict != "amend":
+        return one.verdict == "accept"
+    if finding["concept"] in one.amended:
+        return False
+    truth = truth_of(one, finding)
+    return True if finding.get("status") == "measured" else None if truth is None else truth == _is_there(finding)
+
+
+def truth_of(one: Decision, finding: Mapping[str, Any]) -> bool | None:
+    """Whether a finding is there, as a reader decided; None where the decision leaves that open."""
+    is_there = _is_there(finding)
+    if finding.get("status") not in ("present", "absent") or one.verdict == "unsure":
+        return None
+    if one.verdict == "accept":
+        return is_there
+    if one.verdict == "reject":
+        return False if is_there and one.reason in NOT_THERE else None
+    said = amended_status(one, str(finding["concept"]))
+    if said is not None or finding["concept"] in one.amended:
+        return is_there if said is None else said
+    return _by_others(one, finding, is_there)
+
+
+def amended_status(one: Decision, concept: str) -> bool | None:
+    """Whether a reader says in an amendment that a finding is there; None where that is not said."""
+    said = (one.amended.get(concept) or {}).get("status")
+    return None if said is None else said == "present"
+
+
+def decided_by(finding: Mapping[str, Any]) -> str:
+    """Name of the finding whose measure decides: its own, but for one of two classes."""
+    return str((finding.get("operating_point") or {}).get("of", finding["concept"]))
+
+
+def _is_there(finding: Mapping[str, Any]) -> bool:
+    return bool(finding.get("status") == "present")
+
+
+def _by_others(one: Decision, finding: Mapping[str, Any], is_there: bool) -> bool | None:
+    """What an amendment of another class means for this one: of classes that exclude each other one is there."""
+    concept, rule = finding["concept"], (finding.get("operating_point") or {}).get("rule")
+    for each in one.findings:
+        said = amended_status(one, str(each["concept"]))
+        if said is None or each["concept"] == concept:
+            continue
+        if decided_by(each) == concept:  # the other one of two classes
+            return not said
+        if rule in CHOICES and (each.get("operating_point") or {}).get("rule") in CHOICES:
+            return False if said else None
+    return is_there
 
 
 def reasons(some: Iterable[Decision]) -> dict[str, int]:

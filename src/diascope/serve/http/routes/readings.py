@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import Field, JsonValue
@@ -17,11 +18,21 @@ from diascope.serve.http.fields import Answer, Body, Id, InPath, Line, Text, Tim
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page, Paged, listed
 from diascope.serve.http.routes import findings
+from diascope.serve.http.routes.openings import seconds_since
 from diascope.serve.reading.keeping import MESSAGES, send_again
+from diascope.serve.reporting.corrections import (
+    MOST,
+    Correction,
+    Missed,
+    Reason,
+    Verdict,
+    drawn,
+    refuse_other_drawings,
+    refuse_other_findings,
+)
 
 router = APIRouter(prefix="/readings", tags=["readings"])
 
-Verdict = Literal["accept", "reject", "amend"]
 Facts = Annotated[dict[Line, JsonValue], Field(max_length=1000)]
 
 
@@ -31,11 +42,15 @@ class NewReading(Body):
     result: Id
     """Id of the result."""
     verdict: Verdict
-    """`amend`: right, but for what `amended` says."""
+    """`amend`: right, but for what `amended` and `added` say. `unsure`: the reader can't tell."""
+    reason: Reason | None = None
+    """With `reject`, and only there: why."""
     shown: Facts
     """What the reader saw when deciding: series, windows, which findings, whether the answer was shown first."""
-    amended: Facts | None = None
-    """With `amend`: what is right instead, by the name of the finding."""
+    amended: Annotated[dict[Line, Correction], Field(min_length=1, max_length=1000)] | None = None
+    """With `amend`, and only there: what is right instead, by the name of the finding."""
+    added: Annotated[list[Missed], Field(default_factory=list, max_length=MOST)]
+    """With any verdict: what the release missed; what is told of the result is then an amendment."""
     comment: Text = ""
     """In words, no names of patients."""
 
@@ -57,12 +72,18 @@ class Reading(Answer):
     """Name of whoever decided."""
     verdict: Verdict
     """What was decided."""
+    reason: str
+    """Of a rejection: why; empty in readings of before there were reasons."""
     shown: dict[str, Any]
     """What the reader saw."""
     amended: dict[str, Any] | None
     """What is right instead."""
+    added: list[dict[str, Any]]
+    """What the release missed."""
     comment: str
     """In words."""
+    seconds: float | None
+    """From when the reader opened the study; null where that is not known."""
     at: Time
     """When."""
 
@@ -85,19 +106,20 @@ def list_readings(
 @router.post("", status_code=201, openapi_extra=operation("readings.write"))
 def write_reading(asked: Who, once: Once, body: NewReading) -> Reading:
     """Decide about a result; what was sent of it is sent anew, and says who reviewed it, and how."""
-    if (body.amended is not None) != (body.verdict == "amend"):
-        raise BadUsage("`amended` goes with the verdict `amend`, and with no other", given=body.verdict)
-    refuse_odd([body.shown, body.amended], "shown or amended")
-
-    project = findings.found(asked, body.result)["project"]
+    _refuse_contradictions(body)
+    amended = body.amended or {}
+    result = findings.found(asked, body.result)
+    project = result["project"]
+    refuse_other_findings(amended, result["findings"])
 
     def work(connection: Connection) -> Reading:
         of = findings.still(connection, body.result, project)
         if of["superseded"] is not None:
             raise Conflict("a later revision supersedes this result", todo="Look at the newest one")
+        refuse_other_drawings(connection, drawn(amended, body.added), of["series_id"], of["revision"])
         made, now = secrets.token_hex(16), asked.service.clock()
-        row = {"id": made, "result_id": body.result, "reader": asked.caller.id, "verdict": body.verdict, "at": now}
-        row |= {"shown": body.shown, "amended": body.amended, "comment": body.comment}
+        row = {"id": made, "result_id": body.result, "reader": asked.caller.id, "at": now, **_kept(body)}
+        row["seconds"] = seconds_since(connection, of["study"], asked.caller.id, now)
         connection.execute(insert(readings).values(**row))
         asked.record(connection, "reading.written", body.result, of["project"], reading=made, verdict=body.verdict)
         _tell_again(asked, connection, of)
@@ -143,7 +165,35 @@ def _readings() -> Select[Any]:
 
 
 def _shown(row: RowMapping) -> Reading:
-    return Reading.model_validate({**row, "reader": row["by"] or row["reader"]})
+    return Reading.model_validate({**row, "reader": row["by"] or row["reader"], "added": row["added"] or []})
+
+
+def _refuse_contradictions(body: NewReading) -> None:
+    """Refuse a verdict without what goes with it, or with what goes with another.
+
+    Raises:
+        BadUsage: When they do not fit.
+    """
+    if body.amended is not None and body.verdict != "amend":
+        raise BadUsage("`amended` goes with the verdict `amend`, and with no other", given=body.verdict)
+    if body.verdict == "amend" and not body.amended and not body.added:
+        raise BadUsage("the verdict `amend` says in `amended` or `added` what is right", given=body.verdict)
+    if (body.reason is not None) != (body.verdict == "reject"):
+        raise BadUsage("a `reason` goes with the verdict `reject`, and with no other", given=body.verdict)
+    refuse_odd([body.shown, list(body.amended or ())], "shown or amended")
+
+
+def _kept(body: NewReading) -> Mapping[str, Any]:
+    """The columns that are what the reader said."""
+    amended = {name: one.model_dump(exclude_none=True) for name, one in (body.amended or {}).items()}
+    return {
+        "verdict": body.verdict,
+        "reason": body.reason or "",
+        "shown": body.shown,
+        "amended": amended or None,
+        "added": [one.model_dump(exclude_none=True) for one in body.added] or None,
+        "comment": body.comment,
+    }
 
 
 def _tell_again(asked: Asked, connection: Connection, result: RowMapping) -> None:

@@ -4,7 +4,7 @@
 unended is done with nothing to say. `gave_up(service, job, context, error)`, where a kind has it, is called in the
 place of another try after the last one: it ends the job with what must be written when nothing came of it.
 
-Lanes have threads of their own, so that reading never waits for a slow peer, nor for a training.
+Lanes have threads of their own, so that reading never waits for a slow peer, a training or an explanation.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Kind:
     name: str
     run: Callable[[Service, Job, Context], None]
     tries: int
-    lane: Literal["reading", "sending", "training"]
+    lane: Literal["reading", "sending", "training", "explaining"]
     gave_up: Callable[[Service, Job, Context, DiascopeError], None] | None = None
 
 

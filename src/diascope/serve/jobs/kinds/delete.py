@@ -6,10 +6,12 @@ from sqlalchemy import Connection, delete, insert, select
 
 from diascope.core.errors import DiascopeError
 from diascope.serve.audit import Event
-from diascope.serve.database.tables import changes, instances, series, studies
+from diascope.serve.database.tables import changes, studies
+from diascope.serve.incoming.named import keys_of_study
 from diascope.serve.jobs.queue import Job
 from diascope.serve.jobs.worker import Context
 from diascope.serve.service import Service
+from diascope.serve.viewing.series import forget
 
 TRIES = 5
 LANE = "sending"
@@ -34,6 +36,7 @@ def run(service: Service, job: Job, context: Context) -> None:
     if not keys:
         return
     service.identities.forget(uid)
+    forget(service, uid)
     for key in keys:
         try:
             service.archive.delete(key)
@@ -46,8 +49,7 @@ def _deleted(service: Service, connection: Connection, job: Job) -> list[str]:
     row = connection.execute(select(studies.c.id, studies.c.project_id).where(studies.c.uid == uid)).first()
     if row is None:
         return []
-    query = select(instances.c.key).join(series, series.c.id == instances.c.series_id)
-    keys = connection.execute(query.where(series.c.study_id == row.id)).scalars().all()
+    keys = keys_of_study(connection, row.id)
     connection.execute(delete(studies).where(studies.c.id == row.id))
     now = service.clock()
     connection.execute(
@@ -55,4 +57,4 @@ def _deleted(service: Service, connection: Connection, job: Job) -> list[str]:
     )
     detail = {"instances": len(keys), "reason": str(job.payload.get("reason", ""))[:200]}
     service.audit.append(connection, Event("study.deleted", job.by, uid, "success", row.project_id, detail=detail))
-    return list(keys)
+    return keys

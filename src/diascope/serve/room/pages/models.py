@@ -15,7 +15,7 @@ from diascope.reports.results import first_metrics
 from diascope.reports.tables import table
 from diascope.serve.http.nouns import InAddress
 from diascope.serve.room import numbers
-from diascope.serve.room.models import Model, found_of, models
+from diascope.serve.room.models import Model, address_of, found_of, models, signs_as
 from diascope.serve.room.models_history import events, versions
 from diascope.serve.room.models_shown import sections
 from diascope.serve.room.page import Page, shown
@@ -35,7 +35,7 @@ def overview(visit: Visitor) -> HTMLResponse:
     body = [
         tag("h1", words("models.title")),
         tag("p", words("models.lead"), class_="lead"),
-        [group(state, [one for one in found if one.state == state], words) for state in GROUPS],
+        *(group(state, [one for one in found if one.state == state], words) for state in GROUPS),
         None if found else tag("p", words("models.none"), class_="empty"),
     ]
     return shown(visit, Page(words("models.title"), tag("div", body, class_="evidence models"), kind="wide"))
@@ -47,9 +47,9 @@ def model(visit: Visitor, release: InAddress) -> HTMLResponse:
     service, words = visit.asked.service, visit.words
     one = found_of(service, visit.asked.caller, [release])[0]
     with service.database.reading() as connection:
-        happened = events(connection, release)
+        happened, name = events(connection, release), signs_as(connection, visit.asked.caller.id)
     history = versions(service, release)
-    body = [head(one, words), buttons(one, visit), sections(service, one, history, happened, words)]
+    body = [head(one, words), buttons(one, visit, name), *sections(service, one, history, happened, words)]
     page = Page(release, tag("div", body, class_="evidence model"), "models", {"release": release}, kind="wide")
     return shown(visit, page)
 
@@ -71,7 +71,7 @@ def line(one: Model, words: Words) -> list[Child]:
     """A release in the list."""
     release, evaluation = one.evidence.release, one.evidence.evaluation
     said = tag("small", words.phrase(one.reason), class_="why") if one.reason else None
-    name = tag("span", tag("a", one.label, href=f"/models/{one.label}"), standing(one, words), said)
+    name = tag("span", tag("a", one.label, href=address_of(one.label)), standing(one, words), said)
     task = tag("span", words.phrase(release.task), tag("small", reads(release, words))) if release else ""
     return [name, task, headlines(evaluation, words), signed(release, words), f"{one.read:,}", accepted(one, words)]
 
@@ -149,7 +149,8 @@ def head(one: Model, words: Words) -> Markup:
             (words("models.accepted"), accepted(one, words)),
         ]
     since = words("models.since", by=one.by, at=numbers.moment(one.at)) if one.at else None
-    why = tag("p", words("models.reason", why=words.phrase(one.reason)), class_="warning") if one.reason else None
+    said = words(f"models.reason.{one.state}", why=words.phrase(one.reason)) if one.reason else ""
+    why = tag("p", said, class_="warning") if said else None
     blocks = one.evidence.evaluation.blocks if one.evidence.evaluation else ()
     return tag(
         "header",
@@ -162,18 +163,18 @@ def head(one: Model, words: Words) -> Markup:
     )
 
 
-def buttons(one: Model, visit: Visit) -> Markup | None:
-    """What the visitor may do with it; each is a form, sent by the page's script."""
+def buttons(one: Model, visit: Visit, name: str) -> Markup | None:
+    """What the visitor may do with it, signing as `name`; each is a form that the page's script sends."""
     asked, words = visit.asked, visit.words
     forms: list[Markup] = []
     blocked = bool(one.evidence.evaluation and one.evidence.evaluation.blocks)
     if one.state == "candidate" and asked.may("releases.sign") and not blocked:
-        own = tag("p", words("models.sign.as", name=asked.caller.name), class_="quiet")
+        own = tag("p", words("models.sign.as", name=name), class_="quiet")
         licence = _field("licence", words("models.sign.licence"), required=False)
         forms.append(_form("sign", words, own, licence))
-    if one.state == "withdrawn" and one.evidence.release and one.evidence.release.signed_by:
-        if asked.may("releases.serve"):
-            forms.append(_form("serve", words))
+    release = one.evidence.release
+    if one.state == "withdrawn" and release and release.signed_by and asked.may("releases.serve"):
+        forms.append(_form("serve", words))
     if one.state in ("in service", "candidate") and asked.may("releases.withdraw"):
         forms.append(_form("withdraw", words, _field("reason", words("models.withdraw.reason"), required=True)))
     return tag("div", forms, class_="deeds") if forms else None

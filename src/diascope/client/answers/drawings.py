@@ -1,0 +1,28 @@
+"""Answers of the service: drawings. Written by `diascope.testing.answers`, not by hand."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from diascope.client.answers.masks import Label
+
+
+class Drawing(TypedDict):
+    """A mask that a reader drew."""
+
+    id: str
+    study: str
+    series: str
+    revision: int
+    shape: list[Any]
+    labels: list[Label]
+    voxels: dict[str, int]
+    by: str
+    at: str
+
+
+class Label(TypedDict):
+    """What a voxel value means."""
+
+    value: int
+    name: str

@@ -1,0 +1,26 @@
+"""Answers of the service: masks. Written by `diascope.testing.answers`, not by hand."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class Label(TypedDict):
+    """What a voxel value means."""
+
+    value: int
+    name: str
+    code: str
+    within: list[int]
+
+
+class Mask(TypedDict):
+    """A mask on the grid of the frames of its series."""
+
+    shape: list[Any]
+    labels: list[Label]
+    source: Literal["release", "reader"]
+    drawing: str | None
+    by: str
+    at: str
+    remarks: list[str]
