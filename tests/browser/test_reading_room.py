@@ -14,7 +14,7 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import select
 
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.serve.room.static import built
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
@@ -96,7 +96,7 @@ def painted(page: Any) -> None:
 
 def drawn(site: Site) -> tuple[str, np.ndarray]:
     """The drawing that was kept: the name of its structure and its voxels."""
-    (row,) = rows_of(site.service, tables.drawings)
+    (row,) = rows_of(site.service, room_tables.drawings)
     content = zlib.decompress(site.service.archive.read(row.key, row.sha256))
     (label,) = row.labels if isinstance(row.labels, list) else [{"name": name} for name in row.labels.values()]
     return label["name"], np.frombuffer(content, np.uint8).reshape(row.shape)
@@ -128,14 +128,14 @@ def test_a_study_is_opened_corrected_and_signed(room, lang):
     assert reading.verdict == "amend"
     assert [one["concept"] for one in reading.added] == ["nodule"]
     name, voxels = drawn(site)
-    assert reading.amended == {name: {"drawing": rows_of(site.service, tables.drawings)[0].id}}
+    assert reading.amended == {name: {"drawing": rows_of(site.service, room_tables.drawings)[0].id}}
     assert voxels.shape == (DEPTH, SIDE, SIDE)
 
     page.get_by_role("button", name=says["draft"]).click()
     page.locator("#report").get_by_role("button", name=says["sign"]).click()
     page.wait_for_selector("#state.signed")
     assert says["signed"] in page.locator("#state").inner_text()
-    (signature,) = rows_of(site.service, tables.signatures)
+    (signature,) = rows_of(site.service, room_tables.signatures)
     assert signature.language == lang
     assert signature.readings == [reading.id]
 

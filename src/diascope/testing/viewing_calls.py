@@ -22,7 +22,7 @@ from diascope.formats.dicomio.decoder import decoder
 from diascope.formats.dicomio.derived import quietly
 from diascope.formats.dicomio.headers import headers
 from diascope.formats.dicomio.segwriting import segmentation
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.serve.incoming.receiving import Receiving
 from diascope.serve.incoming.storing import Arrival, Origin, store
 from diascope.testing.calls import SAMPLES, Call, Sample
@@ -116,7 +116,7 @@ def a_drawing(site: Site, project: str, reader: str = "nobody") -> str:
         of = connection.execute(select(tables.series).where(tables.series.c.uid == series)).one()
     values = {"id": made, "series_id": of.id, "revision": of.revision, "reader": reader, "labels": {"1": "mass"}}
     values |= {"shape": [1, 16, 16], "key": stored.key, "sha256": stored.sha256, "at": site.service.clock()}
-    site.service.database.change(lambda connection: connection.execute(insert(tables.drawings).values(**values)))
+    site.service.database.change(lambda connection: connection.execute(insert(room_tables.drawings).values(**values)))
     return made
 
 

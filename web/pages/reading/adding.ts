@@ -1,19 +1,13 @@
 // What the release missed: a name, a place from the picture, and a word; sent with the next answer.
 import { byId, make } from "../parts/dom";
 import { api, tell, trying, word } from "../parts/talking";
-import { facts, type Point, room } from "./room";
-
-interface Missed {
-  concept: string;
-  comment: string;
-  place?: { start: Point; stop: Point };
-}
+import { facts, type Missed, type Point, room, seen } from "./room";
 
 const waiting: Missed[] = [];
 
 export const added = {
   /** What was added, once: it belongs to the answer that is sent now. */
-  take(_result: string): Missed[] {
+  take(): Missed[] {
     return waiting.splice(0);
   },
 };
@@ -45,13 +39,15 @@ function where(): { start: Point; stop: Point } | null {
   return { start: [frame, 0, 0], stop: [frame + 1, rows, columns] };
 }
 
-/** Added to a result that was answered already, it is an answer of its own; else it waits for the answer. */
+/** Added to a result that was answered already, it goes with that answer once more; else it waits for the answer. */
 async function put(one: Missed): Promise<void> {
   const shown = room.shown();
-  const answered = facts.results.find((result) => result.series === shown?.series && result.read);
-  if (answered) {
-    const seen = { series: shown?.series ?? "", frame: shown?.viewer.frame() ?? 0 };
-    await api("POST", "/readings", { result: answered.id, verdict: "accept", shown: seen, added: [one] });
+  const answered = facts.results.find((result) => result.series === shown?.series && result.reading);
+  if (answered?.reading) {
+    const { verdict, reason, amended, comment } = answered.reading;
+    answered.reading.added.push(one);
+    const again = { verdict, comment, ...(reason ? { reason } : {}), ...(amended ? { amended } : {}) };
+    await api("POST", "/readings", { result: answered.id, shown: seen(), ...again, added: answered.reading.added });
   } else waiting.push(one);
   const image = one.place ? `, ${word("image", { n: one.place.start[0] + 1 })}` : "";
   byId("added").append(make("li", {}, `${one.concept}${image}`));

@@ -3,7 +3,7 @@ import { byId, isTyping, make } from "../parts/dom";
 import { api, tell, trying, word } from "../parts/talking";
 import { added } from "./adding";
 import { keep } from "./drawings";
-import { facts, type Finding, type Result, resultOf, room } from "./room";
+import { type Decided, facts, type Finding, type Result, resultOf, room, seen } from "./room";
 import { choose, drawing } from "./toolbar";
 
 type Verdict = "accept" | "amend" | "reject" | "unsure";
@@ -130,17 +130,8 @@ async function corrected(row: HTMLElement, result: Result): Promise<Correction> 
 }
 
 async function send(card: HTMLElement, result: Result, answer: Record<string, unknown>): Promise<void> {
-  const shown = room.shown();
-  const seen = {
-    series: shown?.series ?? "",
-    frame: shown?.viewer.frame() ?? 0,
-    layout: shown?.viewer.layout() ?? "",
-    began_without_suggestions: room.beganWithout,
-    language: document.documentElement.lang,
-  };
-  const body = { result: result.id, shown: seen, ...answer, added: added.take(result.id) };
-  await api("POST", "/readings", body);
-  result.read = true;
+  const body = { result: result.id, shown: seen(), comment: "", ...answer, added: added.take() };
+  result.reading = await api<Decided>("POST", "/readings", body);
   card.dataset["done"] = "true";
   const told = card.querySelector<HTMLElement>("[data-decided]");
   if (told) told.textContent = word(String(answer["verdict"]));

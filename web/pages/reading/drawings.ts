@@ -14,6 +14,7 @@ export async function keep(shown: Shown, value: number, name: string): Promise<s
   const packed = await deflated(alone);
   const query = new URLSearchParams({ label: `1:${name}` });
   const kept = await api<Drawing>("POST", `/studies/${facts.study}/series/${shown.series}/drawings?${query}`, packed);
+  shown.viewer.saved();
   return kept.id;
 }
 

@@ -14,12 +14,28 @@ export interface Finding {
   place: { start: Point; stop: Point } | null;
 }
 
+/** Something that a release missed. */
+export interface Missed {
+  concept: string;
+  comment: string;
+  place?: { start: Point; stop: Point };
+}
+
+/** What was decided about a result last. */
+export interface Decided {
+  verdict: string;
+  reason: string;
+  amended: Record<string, unknown> | null;
+  added: Missed[];
+  comment: string;
+}
+
 export interface Result {
   id: string;
   series: string;
   hasMask: boolean;
   state: "answered" | "unavailable";
-  read: boolean;
+  reading: Decided | null;
   findings: Finding[];
 }
 
@@ -79,6 +95,18 @@ export const room = {
   /** Whether they were ever hidden: a reading tells it. */
   beganWithout: false,
 };
+
+/** What the reader sees now; it is kept with every decision. */
+export function seen(): Record<string, unknown> {
+  return {
+    series: current?.series ?? "",
+    frame: current?.viewer.frame() ?? 0,
+    layout: current?.viewer.layout() ?? "",
+    window: current?.viewer.window() ?? null,
+    ai_first: !room.beganWithout,
+    language: document.documentElement.lang,
+  };
+}
 
 export function resultsOf(series: string): Result[] {
   return facts.results.filter((one) => one.series === series && one.state === "answered");

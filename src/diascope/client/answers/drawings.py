@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from diascope.client.answers.masks import Label
-
 
 class Drawing(TypedDict):
     """A mask that a reader drew."""
@@ -15,13 +13,13 @@ class Drawing(TypedDict):
     series: str
     revision: int
     shape: list[Any]
-    labels: list[Label]
+    labels: list[DrawnLabel]
     voxels: dict[str, int]
     by: str
     at: str
 
 
-class Label(TypedDict):
+class DrawnLabel(TypedDict):
     """What a voxel value means."""
 
     value: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from diascope.client.answers.of_rule import Rule
-from diascope.client.answers.similar import Said
 
 
 class Kept(TypedDict):

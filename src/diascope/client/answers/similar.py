@@ -17,13 +17,13 @@ class Case(TypedDict):
     same_patient: bool
     date: str
     answered: str
-    said: list[Said]
+    said: list[SaidThen]
     verdict: str | None
     reason: str
     thumbnail: str
 
 
-class Said(TypedDict):
+class SaidThen(TypedDict):
     """What a release said of a case."""
 
     finding: str

@@ -313,50 +313,8 @@ readings = Table(
     Column("seconds", Double),
     Column("at", Double, nullable=False),
 )
-"""What a reader decided: accept, reject, amend, unsure. Append-only; the result stays what the release said. `reason`: of
-a rejection. `added`: what the release missed. `seconds`: since the reader opened the study."""
-
-openings = Table(
-    "openings",
-    index,
-    Column("id", NUMBER, primary_key=True),
-    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False),
-    Column("reader", String(32), nullable=False),
-    Column("still", Boolean, nullable=False, default=False),
-    Column("at", Double, nullable=False),
-    Index("ix_openings_study_id_at", "study_id", "at"),
-)
-"""A reader opened a study to read it; `still`: or said that it is still open."""
-
-drawings = Table(
-    "drawings",
-    index,
-    Column("id", String(32), primary_key=True),
-    Column("series_id", ForeignKey("series.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("revision", Integer, nullable=False),
-    Column("reader", String(32), nullable=False),
-    Column("labels", JSON, nullable=False),
-    Column("shape", JSON, nullable=False),
-    Column("key", String(128), nullable=False, unique=True),
-    Column("sha256", String(64), nullable=False),
-    Column("at", Double, nullable=False),
-)
-"""A mask that a reader drew on the grid of a series at one revision. `labels`: voxel value to name. `shape`: (z, y, x).
-The voxels lie in the archive: uint8, slices in the order of `viewing/`, compressed with zlib. Append-only."""
-
-signatures = Table(
-    "signatures",
-    index,
-    Column("id", String(32), primary_key=True),
-    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False),
-    Column("reader", String(32), nullable=False),
-    Column("language", String(16), nullable=False),
-    Column("report", JSON, nullable=False),
-    Column("readings", JSON, nullable=False),
-    Column("at", Double, nullable=False),
-    Index("ix_signatures_study_id_at", "study_id", "at"),
-)
-"""A reader signed the report of a study; `report` is what was signed, `readings` the ids of those that it tells of."""
+"""What a reader decided: accept, reject, amend, unsure. Append-only; the result stays what the release said.
+`reason`: of a rejection. `added`: what the release missed. `seconds`: since the reader opened the study."""
 
 feedback = Table(
     "feedback",

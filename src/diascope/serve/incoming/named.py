@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from diascope.serve.database.tables import drawings, instances, series
+from diascope.serve.database.room_tables import drawings
+from diascope.serve.database.tables import instances, series
 
 TABLES = (instances, drawings)
 """Each has a column `key` (name in the archive) and a `series_id`."""

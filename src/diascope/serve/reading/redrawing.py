@@ -16,7 +16,8 @@ from diascope.core.result import Redrawn
 from diascope.formats.dicomio.decoder import decoder
 from diascope.formats.dicomio.frames import Frames, frames_of
 from diascope.formats.dicomio.headers import headers
-from diascope.serve.database.tables import drawings, readings
+from diascope.serve.database.room_tables import drawings
+from diascope.serve.database.tables import readings
 from diascope.serve.service import Service
 from diascope.serve.viewing.drawings import named, voxels_of
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import Connection, select
 
 from diascope.core.errors import BadUsage
-from diascope.serve.database.tables import drawings
+from diascope.serve.database.room_tables import drawings
 from diascope.serve.http.fields import Body, Id, Name, Text
 
 Verdict = Literal["accept", "reject", "amend", "unsure"]

@@ -14,7 +14,8 @@ from diascope.core.errors import Conflict
 from diascope.core.result import NO_DEVICE
 from diascope.formats.dicomio.textwriting import Signed, text_report, uid_of
 from diascope.reports.pdf import bound, paragraph, rows
-from diascope.serve.database.tables import instances, series, signatures, studies
+from diascope.serve.database.room_tables import signatures
+from diascope.serve.database.tables import instances, series, studies
 from diascope.serve.identities import Identity
 from diascope.serve.outgoing.fhir import (
     LOINC,

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from diascope.core.errors import Conflict
-from diascope.serve.database.tables import signatures, studies, users
+from diascope.serve.database.room_tables import signatures
+from diascope.serve.database.tables import studies, users
 from diascope.serve.reporting.standing import Standing, standing
 
 

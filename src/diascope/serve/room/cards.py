@@ -8,19 +8,24 @@ from typing import Any
 
 from diascope.reports.markup import Child, Markup, tag
 from diascope.serve.room import numbers
+from diascope.serve.room.operating import Said, in_words, operating_point
 from diascope.serve.room.study import ResultView
 from diascope.serve.room.words import Words
+from diascope.store.workspace import Workspace
 
 SURE = ("probability", "confidence")
 
 
-def result_card(one: ResultView, words: Words, may_answer: bool) -> Markup:
+def result_card(one: ResultView, words: Words, may_answer: bool, workspace: Workspace) -> Markup:
     """Everything that a release said about a series."""
     name = tag("h2", one.release, id=f"release-{one.id}")
     signed = one.findings.get("signed_by")
     by = words("card.signed", name=signed) if signed else words("card.unsigned")
     if one.state == "answered":
-        body: Child = [finding_card(each, one, words) for each in one.findings["findings"]]
+        body: Child = [
+            finding_card(each, one, words, operating_point(workspace, one.release, each["concept"]))
+            for each in one.findings["findings"]
+        ]
     else:
         body = tag("p", tag("strong", words("said.unavailable")), " ", words.phrase(one.reason), class_="unavailable")
     notes = [tag("li", words.phrase(note)) for note in one.findings.get("notes", ())]
@@ -42,8 +47,8 @@ def result_card(one: ResultView, words: Words, may_answer: bool) -> Markup:
     )
 
 
-def finding_card(finding: Mapping[str, Any], one: ResultView, words: Words) -> Markup:
-    """One finding."""
+def finding_card(finding: Mapping[str, Any], one: ResultView, words: Words, point: tuple[Said, ...] | None) -> Markup:
+    """One finding; `point` says what the release's evaluation says of such findings."""
     concept = finding["concept"]
     place = finding.get("place")
     label = words.phrase(concept)
@@ -58,6 +63,7 @@ def finding_card(finding: Mapping[str, Any], one: ResultView, words: Words) -> M
         ),
         tag("p", words("said.unavailable"), " ", words.phrase(finding["reason"])) if finding["reason"] else None,
         _measures(finding, words),
+        [tag("p", in_words(each, words), class_="point") for each in point or ()],
         tag("p", words.phrase(finding["rule"]), class_="rule") if finding["rule"] else None,
         tag("div", class_="more", data_more=concept),
         class_=f"finding {finding['status']}",

@@ -32,9 +32,7 @@ POLICY = "; ".join(
 
 PLACES = (
     ("worklist", "/", "studies.list"),
-    ("labels", "/labels", "readings.write"),
     ("models", "/models", "releases.list"),
-    ("training", "/training", "runs.list"),
     ("dashboard", "/dashboard", "readings.list"),
 )
 """Pages that every page leads to: name, address, and what one must be allowed to do."""
@@ -50,6 +48,7 @@ class Page:
         script: Name of its script in `web/pages/`; "" for none.
         data: What the script must know, JSON types.
         kind: Class of the body: `wide` pages use the whole window.
+        ahead: Address that the script will ask for first: the browser asks at once.
     """
 
     title: str
@@ -57,6 +56,7 @@ class Page:
     script: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     kind: str = ""
+    ahead: str = ""
 
 
 def shown(visit: Visit, page: Page, status: int = 200) -> HTMLResponse:
@@ -109,6 +109,7 @@ def _head(page: Page, look: Look) -> Markup:
         tag("title", f"{page.title} · Diascope"),
         tag("link", rel="stylesheet", href=f"/static/{found.style}") if found else None,
         tag("link", rel="icon", href="data:,"),
+        tag("link", rel="preload", as_="fetch", href=page.ahead, crossorigin="anonymous") if page.ahead else None,
         tag("script", type="module", src=f"/static/{script}") if script else None,
         tag("script", type="module", src=f"/static/{found.scripts['every']}") if found else None,
     )

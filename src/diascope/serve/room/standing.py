@@ -8,7 +8,8 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.sql.elements import KeyedColumnElement
 
-from diascope.serve.database.tables import openings, results, series, signatures, studies
+from diascope.serve.database.room_tables import openings, signatures
+from diascope.serve.database.tables import results, series, studies
 
 State = Literal["unread", "reading", "signed"]
 READING = 600.0

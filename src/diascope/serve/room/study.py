@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
-from diascope.serve.database.tables import instances, readings, result_objects, results, series, signatures, studies
+from diascope.serve.database.room_tables import signatures
+from diascope.serve.database.tables import instances, readings, result_objects, results, series, studies
 from diascope.serve.database.tables import users as people
 from diascope.serve.room.standing import standing
 

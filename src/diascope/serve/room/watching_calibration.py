@@ -15,7 +15,8 @@ from diascope.core.finding import Measure
 from diascope.evidence.calibration import ReliabilityBin, reliability
 from diascope.evidence.intervals import measure
 from diascope.metrics.ece import ece
-from diascope.serve.database.tables import signatures, studies
+from diascope.serve.database.room_tables import signatures
+from diascope.serve.database.tables import studies
 from diascope.serve.room.watching import Decision, decided_by, truth_of
 
 RESAMPLES = 500

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, nulls_last, or_, select
 
-from diascope.serve.database.tables import instances, openings, results, series, signatures, studies, users
+from diascope.serve.database.room_tables import openings, signatures
+from diascope.serve.database.tables import instances, results, series, studies, users
 from diascope.serve.room.standing import Standing, standing
 
 SIZE = 50

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from sqlalchemy import RowMapping, select
 
 from diascope.core.errors import BadUsage, DataRefused, Tampered
-from diascope.serve.database.tables import drawings, series, studies, users
+from diascope.serve.database.room_tables import drawings
+from diascope.serve.database.tables import series, studies, users
 from diascope.serve.service import Service
 from diascope.serve.viewing.masks import Mask, Named
 

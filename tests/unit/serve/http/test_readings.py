@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.testing.calls import a_study, row
 from diascope.testing.service import events
 from diascope.testing.web import OTHER, OWN, Browser, Site, a_site
@@ -35,7 +35,7 @@ def a_drawing(site: Site, result: str, **changes: Any) -> str:
     made = f"drawing{len(changes)}{site.service.clock():.0f}"
     values = {"series_id": of["series_id"], "revision": of["revision"], "reader": "nobody", "labels": {"1": "mass"}}
     values |= {"shape": [1, 2, 3], "key": made, "sha256": "", "at": 0.0, **changes}
-    row(site, tables.drawings, id=made, **values)
+    row(site, room_tables.drawings, id=made, **values)
     return made
 
 
@@ -154,7 +154,7 @@ def test_an_opening_is_told_and_kept(tmp_path: Path) -> None:
     assert (answer["study"], answer["still"]) == (study, False)
     who.post(f"/studies/{study}/openings", json={"still": True})
     with site.service.database.reading() as connection:
-        rows = connection.execute(select(tables.openings).order_by(tables.openings.c.id)).mappings().all()
+        rows = connection.execute(select(room_tables.openings).order_by(room_tables.openings.c.id)).mappings().all()
     assert [(one["reader"], one["still"], one["at"]) for one in rows] == [
         (who.user, False, site.clock()),
         (who.user, True, site.clock()),

@@ -53,7 +53,7 @@ def test_every_kind_has_what_a_worker_needs():
         kind = kind_of(name)
         assert callable(kind.run)
         assert kind.tries >= 1
-        assert kind.lane in ("reading", "sending", "training")
+        assert kind.lane in ("reading", "sending", "training", "explaining")
     with pytest.raises(UnknownName):
         kind_of("../x")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.serve.incoming.deleting import delete_study
 from diascope.serve.incoming.named import TABLES
 from diascope.serve.incoming.sweeping import sweep
@@ -38,7 +38,7 @@ def with_a_drawing(service: Service, number: int = 1) -> str:
         of = connection.execute(select(tables.series).where(tables.series.c.uid == uids(number)[1])).one()
     row = {"id": f"d{number}", "series_id": of.id, "revision": 1, "reader": "ada", "labels": {"1": "liver"}}
     row |= {"shape": [1, 16, 16], "key": stored.key, "sha256": stored.sha256, "at": 0.0}
-    service.database.change(lambda connection: connection.execute(insert(tables.drawings).values(**row)))
+    service.database.change(lambda connection: connection.execute(insert(room_tables.drawings).values(**row)))
     return stored.key
 
 
@@ -75,7 +75,7 @@ def test_a_drawing_goes_with_its_study_and_no_other(tmp_path: Path) -> None:
     assert len(list(service.archive.keys())) == 2
     assert service.archive.read(other) == VOXELS
     with service.database.reading() as connection:
-        assert connection.execute(select(tables.drawings.c.id)).scalars().all() == ["d2"]
+        assert connection.execute(select(room_tables.drawings.c.id)).scalars().all() == ["d2"]
 
 
 def test_the_job_that_deletes_knows_them_too(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_drawing_is_in_the_back_up_and_in_what_is_restored(tmp_path: Path) -> 
 def test_a_database_from_before_there_were_drawings_is_backed_up(tmp_path: Path) -> None:
     service = opened(tmp_path / "w")
     arrive(service, [an_object(1)])
-    service.database.change(lambda connection: tables.drawings.drop(connection))
+    service.database.change(lambda connection: room_tables.drawings.drop(connection))
     service.close()
     names = take(f"sqlite:///{tmp_path / 'w' / 'service' / 'index.sqlite'}", tmp_path / "copy.sqlite", objects=True)
     assert len(names) == 1

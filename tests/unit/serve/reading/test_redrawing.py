@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from diascope.core.result import first_uid
-from diascope.serve.database.tables import drawings, instances, jobs, readings, result_objects, results
+from diascope.serve.database.room_tables import drawings
+from diascope.serve.database.tables import instances, jobs, readings, result_objects, results
 from diascope.serve.service import FIRST_PROJECT, Service
 from diascope.testing.reading import (
     DEPTH,

@@ -19,7 +19,7 @@ from sqlalchemy import delete, select, update
 
 from diascope.core.result import NO_DEVICE
 from diascope.formats.dicomio.srwriting import texts_of
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.testing.service import events
 from diascope.testing.signing_calls import CT, SECTIONS, WHO, a_signature, an_exportable
 from diascope.testing.web import OWN, Browser, Site, a_site
@@ -31,9 +31,11 @@ def a_signed(folder: Path) -> tuple[Site, Browser, str, str]:
     """A site, a reader, a signed report, and its study with a day and a description."""
     site = a_site(folder)
     signature = an_exportable(site, OWN)
-    query = select(tables.studies.c.uid).join(tables.signatures, tables.signatures.c.study_id == tables.studies.c.id)
+    query = select(tables.studies.c.uid).join(
+        room_tables.signatures, room_tables.signatures.c.study_id == tables.studies.c.id
+    )
     with site.service.database.reading() as connection:
-        study = connection.execute(query.where(tables.signatures.c.id == signature)).scalar_one()
+        study = connection.execute(query.where(room_tables.signatures.c.id == signature)).scalar_one()
     known = update(tables.studies).where(tables.studies.c.uid == study).values(date="20260501", time="101112")
     known = known.values(description="CT 胸部")
     site.service.database.change(lambda connection: connection.execute(known))
@@ -74,7 +76,7 @@ def test_the_pdf_says_whose_what_and_who_signed(tmp_path: Path) -> None:
 
 def test_a_chinese_pdf_is_chinese(tmp_path: Path) -> None:
     site, who, signature, _ = a_signed(tmp_path)
-    chinese = update(tables.signatures).values(language="zh-CN")
+    chinese = update(room_tables.signatures).values(language="zh-CN")
     site.service.database.change(lambda connection: connection.execute(chinese))
     text = foreign(get(who, signature, "pdf"))
     for said in ("影像诊断报告", "签发", "影像所见", "影像诊断意见", "未见结节", "非医疗器械", "患者"):
@@ -125,8 +127,8 @@ def test_what_was_rejected_is_no_finding_of_the_sr(tmp_path: Path) -> None:
     sections = [{"name": "rejected", "text": "nodule: present"}, {"name": "findings", "text": "none"}]
     sections += [{"name": name, "text": name} for name in ("examination", "compared_with", "method")]
     with site.service.database.reading() as connection:
-        report = connection.execute(select(tables.signatures.c.report)).scalar_one()
-    changed = update(tables.signatures).values(report={**report, "sections": sections})
+        report = connection.execute(select(room_tables.signatures.c.report)).scalar_one()
+    changed = update(room_tables.signatures).values(report={**report, "sections": sections})
     site.service.database.change(lambda connection: connection.execute(changed))
     one = read_sr(get(who, signature, "sr"))
     said = {

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from diascope.core.evaluation import Gate, Release
 from diascope.core.figure import Grid
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.serve.reporting.corrections import Reason
 from diascope.serve.room.models_evidence import Evidence
 from diascope.serve.room.watching import (
@@ -240,7 +240,7 @@ def test_only_what_was_signed_counts(tmp_path) -> None:
         )
         study = connection.execute(query.where(tables.readings.c.id == ids[0])).scalar()
     signed = {"reader": "nobody", "language": "en", "report": {}, "readings": ids[:2], "at": site.service.clock()}
-    row(site, tables.signatures, id="s", study_id=study, **signed)
+    row(site, room_tables.signatures, id="s", study_id=study, **signed)
     shown = part(page(who), "calibration")
     assert re.search(r"nodule lung@1 0\.10 too few: 1 patient 2 2 1", shown), shown
 

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, event, func, select, update
 
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.serve.database.migrating import settings
 from diascope.serve.reading.suggestion import PRESENT, ROUTINE, UNAVAILABLE, suggestion
 from diascope.testing.calls import row
@@ -107,13 +107,13 @@ def test_a_study_is_unread_then_in_reading_then_signed_and_unread_again_when_mor
 
     assert tab("unread") == [study["uid"]]
     assert tab("reading") == []
-    row(site, tables.openings, study_id=study["id"], reader=reader.user, still=False, at=site.service.clock())
+    row(site, room_tables.openings, study_id=study["id"], reader=reader.user, still=False, at=site.service.clock())
     assert tab("reading") == [study["uid"]]
     assert tab("open") == [study["uid"]]
     site.clock.forward(601)
     assert tab("reading") == []
     signed = {"reader": reader.user, "language": "en", "report": {}, "readings": [], "at": site.service.clock()}
-    row(site, tables.signatures, id=secrets.token_hex(16), study_id=study["id"], **signed)
+    row(site, room_tables.signatures, id=secrets.token_hex(16), study_id=study["id"], **signed)
     assert tab("signed") == [study["uid"]]
     assert tab("open") == []
     site.clock.forward(10)

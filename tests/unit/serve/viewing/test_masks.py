@@ -16,7 +16,7 @@ from diascope.formats.dicom import FORMAT
 from diascope.formats.dicomio.headers import headers
 from diascope.formats.dicomio.segments import nested_image
 from diascope.formats.dicomio.segwriting import segmentation
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.serve.http.routes import drawings as route
 from diascope.testing.objects import uids
 from diascope.testing.reading import a_volume
@@ -133,7 +133,7 @@ def test_what_a_reader_draws_is_kept_and_given_back(site: Site) -> None:
     (told,) = events(site.service, "drawing.kept")
     assert (told["object"], told["detail"]["series"]) == (made["id"], series)
     with site.service.database.reading() as connection:
-        row = connection.execute(select(tables.drawings)).one()
+        row = connection.execute(select(room_tables.drawings)).one()
     assert row.reader == who.user
 
 
@@ -143,7 +143,7 @@ def test_the_same_request_twice_is_one_drawing(site: Site) -> None:
     one, two = (drawn(who, study, series, some_voxels(), headers=dict(keys)).json() for _ in range(2))
     assert one == two
     with site.service.database.reading() as connection:
-        named = connection.execute(select(tables.drawings.c.key)).scalars().all()
+        named = connection.execute(select(room_tables.drawings.c.key)).scalars().all()
     stored = set(site.service.archive.keys())
     assert len(named) == 1
     assert set(named) <= stored
@@ -236,7 +236,7 @@ def test_a_drawing_that_was_changed_on_the_disk_is_noticed(site: Site) -> None:
     who = site.someone("reader")
     made = drawn(who, study, series, some_voxels()).json()["id"]
     with site.service.database.reading() as connection:
-        key = connection.execute(select(tables.drawings.c.key)).scalar_one()
+        key = connection.execute(select(room_tables.drawings.c.key)).scalar_one()
     path = site.service.root / "archive" / key
     path.chmod(0o600)
     path.write_bytes(zlib.compress(np.zeros(SHAPE, np.uint8).tobytes()))

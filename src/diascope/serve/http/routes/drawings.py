@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy import Connection, RowMapping, insert
 
 from diascope.core.errors import Conflict, DataRefused, DiascopeError
-from diascope.serve.database.tables import drawings
+from diascope.serve.database.room_tables import drawings
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, InPath, Time
@@ -33,7 +33,7 @@ Labels = Annotated[
 ]
 
 
-class Label(Answer):
+class DrawnLabel(Answer):
     """What a voxel value means."""
 
     value: int
@@ -55,7 +55,7 @@ class Drawing(Answer):
     """Of the series."""
     shape: tuple[int, int, int]
     """Frames, rows, columns."""
-    labels: list[Label]
+    labels: list[DrawnLabel]
     """What the values mean; 0 is nothing."""
     voxels: dict[str, int]
     """Name to the number of its voxels."""

@@ -25,7 +25,7 @@ Drawn = Annotated[
 ]
 
 
-class Label(Answer):
+class MaskLabel(Answer):
     """What a voxel value means."""
 
     value: int
@@ -43,7 +43,7 @@ class Mask(Answer):
 
     shape: tuple[int, int, int]
     """Frames, rows, columns."""
-    labels: list[Label]
+    labels: list[MaskLabel]
     """What the values mean; 0 is nothing."""
     source: Literal["release", "reader"]
     """Who made it."""
@@ -73,7 +73,7 @@ def describe_mask(asked: Who, result: InPath, drawing: Drawn = None) -> Mask:
     one = _found(asked, result, drawing)
     return Mask(
         shape=one.mask.shape,
-        labels=[Label(**{**vars(label), "within": list(label.within)}) for label in one.mask.labels],
+        labels=[MaskLabel(**{**vars(label), "within": list(label.within)}) for label in one.mask.labels],
         source="release" if one.drawing is None else "reader",
         drawing=one.drawing,
         by=one.by,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from sqlalchemy import Connection, func, insert, select
 
-from diascope.serve.database.tables import openings, studies
+from diascope.serve.database.room_tables import openings
+from diascope.serve.database.tables import studies
 from diascope.serve.http.asking import Who, operation
 from diascope.serve.http.fields import Answer, Body, Time
 from diascope.serve.http.idempotency import Once

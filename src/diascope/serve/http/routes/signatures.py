@@ -9,7 +9,8 @@ from fastapi import APIRouter, Response
 from pydantic import Field, model_validator
 from sqlalchemy import Connection, RowMapping
 
-from diascope.serve.database.tables import signatures, studies
+from diascope.serve.database.room_tables import signatures
+from diascope.serve.database.tables import studies
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, Body, Id, InPath, Time

@@ -25,7 +25,7 @@ NO_VECTOR = "the network of this release makes no one vector of a series"
 NOT_YET = "what the encoder made of this series was not kept: it is made anew now, ask again in a while"
 
 
-class Said(Answer):
+class SaidThen(Answer):
     """What a release said of a case."""
 
     finding: str
@@ -57,7 +57,7 @@ class Case(Answer):
     """Of the study, `YYYYMMDD`, or empty."""
     answered: Time
     """When the release read it."""
-    said: list[Said]
+    said: list[SaidThen]
     """What the release said."""
     verdict: str | None
     """What a reader decided last: `accept`, `amend`, `reject`, `unsure`; null while nobody has."""
@@ -149,9 +149,9 @@ def _case(row: RowMapping, similarity: float, decided: RowMapping | None, patien
     )
 
 
-def _said(finding: Mapping[str, Any]) -> Said:
+def _said(finding: Mapping[str, Any]) -> SaidThen:
     value = (finding.get("measures", {}).get("probability") or {}).get("value")
-    return Said(finding=finding["concept"], status=finding["status"], probability=value)
+    return SaidThen(finding=finding["concept"], status=finding["status"], probability=value)
 
 
 def _decided(connection: Connection, wanted: Sequence[str]) -> dict[str, RowMapping]:

@@ -14,9 +14,10 @@ from diascope.serve.http.routes.studies import UidInPath, found
 from diascope.serve.room import numbers
 from diascope.serve.room.cards import result_card
 from diascope.serve.room.page import Page, shown
-from diascope.serve.room.study import SeriesView, StudyView, study_view
+from diascope.serve.room.study import ResultView, SeriesView, StudyView, study_view
 from diascope.serve.room.visiting import Visit, Visitor, page_of
 from diascope.serve.room.words import Words
+from diascope.store.workspace import Workspace
 
 router = APIRouter()
 
@@ -39,12 +40,20 @@ def study_page(visit: Visitor, study: UidInPath) -> HTMLResponse:
         tag(
             "div",
             heading(view, words),
-            tag("div", side(view, words), stage(words), said(view, words, may_answer), class_="room"),
+            tag(
+                "div",
+                side(view, words),
+                stage(words),
+                said(view, words, may_answer, asked.service.workspace),
+                class_="room",
+            ),
             id="room",
         )
     ]
     title = view.study["description"] or words("worklist.untitled")
-    return shown(visit, Page(title, body, "study", facts(view, visit, may_answer), kind="wide reading"))
+    ahead = f"/api/v1/studies/{study}/series/{view.series[0].uid}/frames" if view.series else ""
+    page = Page(title, body, "study", facts(view, visit, may_answer), kind="wide reading", ahead=ahead)
+    return shown(visit, page)
 
 
 def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
@@ -60,7 +69,7 @@ def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
                 "series": one.series,
                 "hasMask": one.has_mask,
                 "state": one.state,
-                "read": one.reading is not None,
+                "reading": reading_of(one),
                 "findings": one.findings["findings"],
             }
             for one in view.results
@@ -69,6 +78,14 @@ def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
         "signed": [one["id"] for one in view.signed],
         "viewerWords": visit.words.of_script("viewer"),
     }
+
+
+def reading_of(one: ResultView) -> dict[str, Any] | None:
+    """What was decided about a result last, for whoever adds to it."""
+    if one.reading is None:
+        return None
+    kept = {name: one.reading[name] for name in ("verdict", "reason", "amended", "comment")}
+    return {**kept, "added": one.reading["added"] or []}
 
 
 def heading(view: StudyView, words: Words) -> Markup:
@@ -167,9 +184,9 @@ def stage(words: Words) -> Markup:
     )
 
 
-def said(view: StudyView, words: Words, may_answer: bool) -> Markup:
+def said(view: StudyView, words: Words, may_answer: bool, workspace: Workspace) -> Markup:
     """What releases say, what the reader adds, and the report."""
-    cards: Child = [result_card(one, words, may_answer) for one in view.results]
+    cards: Child = [result_card(one, words, may_answer, workspace) for one in view.results]
     if not view.results:
         cards = tag("p", words("said.nobody"), class_="empty")
     return tag(
