@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
+
+if TYPE_CHECKING:  # whoever only asks what an explainer takes needs no torch
+    from torch import Tensor, nn
 
 
 class Explainer(Protocol):

@@ -11,6 +11,7 @@ from diascope.core.evaluation import Evaluation
 from diascope.core.figure import Figure
 from diascope.core.finding import Measure
 from diascope.testing.calls import Call, sample
+from diascope.testing.releases import a_plan
 from diascope.testing.web import ORIGIN, Browser, Site
 from diascope.testing.work_calls import A_RELEASE, a_result, a_signed
 
@@ -38,7 +39,7 @@ def an_evaluation(
     """
     found = MEASURES if metrics is None else metrics
     plain: dict[str, Any] = {
-        "dataset": "films@1", "part": "test", "task": "classification", "release": "films@1", "cases": 210,
+        "dataset": "films@1", "part": "test", "task": a_plan().task, "release": "films@1", "cases": 210,
         "patients": 200, "headline": [name for name in HEADLINE if name in found], "decision": {},
     }  # fmt: skip
     return Evaluation(**{**plain, "metrics": found, "figures": figures, **more})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +11,7 @@ from diascope.core.errors import DataRefused, DoesNotFit, Stopped
 from diascope.engine.room import bounded
 from diascope.serve.database.explaining_tables import features
 from diascope.serve.database.tables import results
+from diascope.serve.explaining.asking import lacking
 from diascope.serve.explaining.subject import Subject, seen_again, subject
 from diascope.serve.explaining.vectors import MOST, keep_features
 from diascope.serve.jobs.queue import Job
@@ -25,19 +24,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 10
 """Results that are read again before others get their turn: somebody may wait for an explanation."""
-
-
-def lacking(connection: Connection, release: str, seal: str, most: int) -> Sequence[str]:
-    """Ids of answered results of a release that have no vector, the newest first."""
-    query = select(results.c.id).join(features, features.c.result_id == results.c.id, isouter=True)
-    query = query.where(results.c.release == release, results.c.seal == seal, results.c.state == "answered")
-    query = query.where(results.c.superseded.is_(None), features.c.result_id.is_(None))
-    return connection.execute(query.order_by(results.c.answered.desc()).limit(most)).scalars().all()
-
-
-def key_of(release: str, newest: str) -> str:
-    """The key of the job: the same gap is filled once."""
-    return f"describe:{hashlib.sha256(release.encode()).hexdigest()[:16]}:{newest}"
 
 
 def describe(service: Service, context: Context, job: Job) -> None:

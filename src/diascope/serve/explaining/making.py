@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -49,12 +48,6 @@ def make(service: Service, context: Context, job: Job) -> None:
     with bounded(f"explaining result {found.result}"):
         made = mapped(network, example, (job.payload["explainer"], output), look)
     context.done(job, {}, lambda connection: _kept(service, connection, job, made))
-
-
-def key_of(result: str, finding: str, explainer: str) -> str:
-    """The key of the job: the same explanation is made once."""
-    digest = hashlib.sha256(f"{finding}\n{explainer}".encode()).hexdigest()[:32]
-    return f"explain:{result}:{digest}"
 
 
 def _opened(service: Service, context: Context, one: Subject, finding: str) -> tuple[nn.Module, Example, int]:

@@ -12,7 +12,6 @@ from sqlalchemy import RowMapping, select
 
 from diascope.core.errors import Conflict
 from diascope.core.result import NO_DEVICE
-from diascope.formats.dicomio.textwriting import Signed, text_report, uid_of
 from diascope.reports.pdf import bound, paragraph, rows
 from diascope.serve.database.room_tables import signatures
 from diascope.serve.database.tables import instances, series, studies
@@ -140,6 +139,8 @@ def as_sr(one: Leaving) -> bytes:
     Raises:
         DataRefused: When no DICOM SR can hold it.
     """
+    from diascope.formats.dicomio.textwriting import Signed, text_report  # highdicom takes seconds to import
+
     person, signature = one.person, one.signature
     about = {
         "PatientName": person.name, "PatientID": person.number, "IssuerOfPatientID": person.issuer,
@@ -171,6 +172,8 @@ def as_fhir(one: Leaving) -> bytes:
         DataRefused: When it would be no valid FHIR; the values are not quoted.
         MissingPackage: Without fhir.resources or reportlab.
     """
+    from diascope.formats.dicomio.textwriting import uid_of  # highdicom takes seconds to import
+
     signature, person = one.signature, one.person
     uids = tuple(dict.fromkeys(image[0] for image in one.images))
     facts = StudyFacts(signature["study"], _day(one.study["date"]), one.modality, one.study["description"], uids)

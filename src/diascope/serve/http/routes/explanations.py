@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection, RowMapping, select
@@ -10,10 +10,9 @@ from sqlalchemy import Connection, RowMapping, select
 from diascope.core import registry
 from diascope.core.errors import BadUsage, Conflict, DataRefused, UnknownName
 from diascope.explainers import is_available, kind_taken
-from diascope.explainers.sanity import SanityResult
 from diascope.serve.database.explaining_tables import explanations
 from diascope.serve.database.tables import jobs, series
-from diascope.serve.explaining.making import key_of
+from diascope.serve.explaining.asking import PRIORITY, key_of
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, Body, Id, InPath, Line, Time
@@ -22,8 +21,10 @@ from diascope.serve.http.routes.findings import found, still
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.routes.jobs import shown as job_shown
 from diascope.serve.http.routes.masks import OCTETS, octets
-from diascope.serve.jobs.kinds.explain import PRIORITY
 from diascope.serve.viewing.masks import Mask
+
+if TYPE_CHECKING:
+    from diascope.explainers.sanity import SanityResult
 
 router = APIRouter(tags=["explanations"])
 
@@ -227,5 +228,7 @@ def _shown(one: RowMapping, row: RowMapping) -> Explanation:
 
 
 def _sanity(one: RowMapping) -> SanityResult:
+    from diascope.explainers.sanity import SanityResult  # it needs torch, and the service listens before
+
     outcome = {name: one[name] for name in ("similarity", "limit", "passed")}
     return SanityResult(**outcome, images=int(one["similarity"] is not None))

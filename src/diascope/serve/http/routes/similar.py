@@ -11,12 +11,11 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection, RowMapping, select
 
 from diascope.serve.database.tables import readings, results, series, studies
-from diascope.serve.explaining.describing import key_of, lacking
+from diascope.serve.explaining.asking import FILLING, key_of_gap, lacking
 from diascope.serve.explaining.vectors import Neighbour, nearest, vector_of
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.fields import Answer, InPath, Time
 from diascope.serve.http.routes.findings import found
-from diascope.serve.jobs.kinds.describe import PRIORITY
 
 router = APIRouter(prefix="/findings/{result}/similar", tags=["findings"])
 
@@ -110,10 +109,10 @@ def _why(row: RowMapping, vector: npt.NDArray[np.float32] | None) -> str:
 def _fill(asked: Asked, row: RowMapping, newest: str) -> None:
     """Let the vectors be made that are missing; the same gap is filled once."""
     payload = {"release": row["release"], "seal": row["seal"]}
-    key, queue = key_of(row["release"], newest), asked.service.queue
+    key, queue = key_of_gap(row["release"], newest), asked.service.queue
 
     def work(connection: Connection) -> str:
-        return queue.put(connection, "describe", payload, key=key, project=row["project"], priority=PRIORITY)
+        return queue.put(connection, "describe", payload, key=key, project=row["project"], priority=FILLING)
 
     asked.service.database.change(work)
     asked.service.stirred.set()

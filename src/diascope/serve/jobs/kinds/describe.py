@@ -9,8 +9,6 @@ from diascope.serve.service import Service
 
 TRIES = 3
 LANE = "explaining"
-PRIORITY = -20
-"""Of the queue; nobody waits for it."""
 
 
 def run(service: Service, job: Job, context: Context) -> None:

@@ -9,8 +9,6 @@ from diascope.serve.service import Service
 
 TRIES = 2
 LANE = "explaining"
-PRIORITY = -10
-"""Of the queue; what reads goes before it also where one worker does both."""
 
 
 def run(service: Service, job: Job, context: Context) -> None:
