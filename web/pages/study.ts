@@ -3,7 +3,9 @@ import type { Viewer } from "../viewer/index";
 import { byId } from "./parts/dom";
 import { api, trying, word } from "./parts/talking";
 import "./reading/answers";
+import { end as endComparing } from "./reading/comparing";
 import { bring, hide, overlay } from "./reading/overlays";
+import "./reading/reasons";
 import "./reading/report";
 import { facts, type Point, room, type Shown } from "./reading/room";
 import { attach } from "./reading/toolbar";
@@ -13,6 +15,7 @@ const loading = byId("loading");
 
 async function open(series: string): Promise<void> {
   const { openViewer } = await import("../viewer/index");
+  endComparing();
   room.show(null);
   for (const button of document.querySelectorAll<HTMLElement>("[data-series][aria-pressed]"))
     button.setAttribute("aria-pressed", String(button.dataset["series"] === series));
@@ -41,14 +44,23 @@ for (const button of document.querySelectorAll<HTMLElement>("[data-jump]"))
   });
 
 const without = byId<HTMLButtonElement>("without-ai");
-without.addEventListener("click", () => {
-  room.without = !room.without;
-  room.beganWithout ||= room.without;
-  without.setAttribute("aria-pressed", String(room.without));
-  byId("cards").hidden = room.without;
+
+function withSuggestions(on: boolean): void {
+  room.without = !on;
+  without.setAttribute("aria-pressed", String(!on));
+  byId("cards").hidden = !on;
   const shown = room.shown();
-  if (shown) (room.without ? hide : bring)(shown);
+  if (shown) (on ? bring : hide)(shown);
+}
+
+without.addEventListener("click", () => {
+  // Whoever has seen the suggestions has seen them: only who began without them read without them.
+  withSuggestions(room.without);
 });
+if (facts.lookFirst) {
+  room.beganWithout = true;
+  withSuggestions(false);
+}
 
 async function begin(): Promise<void> {
   const first = facts.series[0];

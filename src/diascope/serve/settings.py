@@ -82,6 +82,8 @@ class Settings(Record):
     """A session ends after so many minutes without a request, and after so many hours in any case."""
     lookups_per_minute: int = Field(default=300, ge=1)
     """Queries about patients that one user may make."""
+    look_first: bool = False
+    """Whether the reading room shows a study without what releases suggest until its reader asks for it."""
     rules: Path | None = None
     """File of routing rules, read when the service starts; None leaves them to the API."""
 

@@ -50,6 +50,8 @@ export interface StudyFacts {
   study: string;
   state: string;
   mayAnswer: boolean;
+  /** The site wants the pictures looked at before the suggestions are shown. */
+  lookFirst: boolean;
   series: SeriesFacts[];
   results: Result[];
   earlier: { uid: string; date: string }[];

@@ -62,6 +62,7 @@ def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
         "study": view.study["uid"],
         "state": view.study["state"],
         "mayAnswer": may_answer,
+        "lookFirst": visit.asked.service.settings.look_first,
         "series": [vars(one) for one in view.series],
         "results": [
             {
