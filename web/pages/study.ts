@@ -4,7 +4,7 @@ import { byId } from "./parts/dom";
 import { api, trying, word } from "./parts/talking";
 import "./reading/answers";
 import { end as endComparing } from "./reading/comparing";
-import { bring, hide, overlay } from "./reading/overlays";
+import { bring, hide, largest, overlay } from "./reading/overlays";
 import "./reading/reasons";
 import "./reading/report";
 import { facts, type Point, room, type Shown } from "./reading/room";
@@ -36,11 +36,18 @@ for (const button of document.querySelectorAll<HTMLElement>("button[data-series]
 
 for (const button of document.querySelectorAll<HTMLElement>("[data-jump]"))
   button.addEventListener("click", () => {
-    const place = button.closest<HTMLElement>("[data-place]")?.dataset["place"];
-    if (!place) return;
+    const card = button.closest<HTMLElement>("[data-place]");
+    const place = card?.dataset["place"];
+    const shown = room.shown();
+    if (!place || !shown) return;
+    const inside = largest(shown, card.dataset["finding"] ?? "");
+    if (inside) {
+      shown.viewer.jumpTo(inside);
+      return;
+    }
     const { start, stop } = JSON.parse(place) as { start: Point; stop: Point };
     const middle = start.map((from, axis) => Math.floor((from + (stop[axis] ?? from) - 1) / 2)) as Point;
-    room.shown()?.viewer.jumpTo(middle);
+    shown.viewer.jumpTo(middle);
   });
 
 const without = byId<HTMLButtonElement>("without-ai");

@@ -1,6 +1,6 @@
 // What lies over the pictures: masks and boxes of the results of a series; taken away and brought back.
 import { ask, api } from "../parts/talking";
-import { boxesOf, colour, type Label, resultsOf, room, type Shown } from "./room";
+import { boxesOf, colour, type Label, type Point, resultsOf, room, type Shown } from "./room";
 
 interface MaskFacts {
   shape: [number, number, number];
@@ -32,6 +32,29 @@ export async function overlay(shown: Shown): Promise<void> {
   viewer.boxes(boxesOf(series));
   viewer.maskOpacity(opacity());
   if (room.without) hide(shown);
+}
+
+/** Where a structure is largest: on the frame that has the most of it, its voxel nearest to the middle; null without one. */
+export function largest(shown: Shown, name: string): Point | null {
+  const value = shown.labels.find((one) => one.name === name)?.value;
+  if (value === undefined) return null;
+  const { rows, columns, count } = shown.viewer.description;
+  const voxels = shown.viewer.readMask();
+  let best: number[] = [];
+  let on = 0;
+  for (let frame = 0; frame < count; frame++) {
+    const found: number[] = [];
+    const from = frame * rows * columns;
+    for (let at = 0; at < rows * columns; at++) if (voxels[from + at] === value) found.push(at);
+    if (found.length > best.length) [best, on] = [found, frame];
+  }
+  if (!best.length) return null;
+  const mean = (part: (at: number) => number): number => best.reduce((sum, at) => sum + part(at), 0) / best.length;
+  const row = (at: number): number => Math.floor(at / columns);
+  const [y, x] = [mean(row), mean((at) => at % columns)];
+  const far = (at: number): number => (row(at) - y) ** 2 + ((at % columns) - x) ** 2;
+  const nearest = best.reduce((one, other) => (far(other) < far(one) ? other : one));
+  return [on, row(nearest), nearest % columns];
 }
 
 export function hide(shown: Shown): void {

@@ -36,10 +36,10 @@ def result_card(one: ResultView, words: Words, may_answer: bool, workspace: Work
             name,
             tag("p", by, " ", tag("a", words("card.model"), href=f"/models/{one.release}"), class_="quiet"),
         ),
-        body,
-        tag("ul", notes, class_="notes") if notes else None,
         tag("p", decided(one, words), class_="decided", data_decided=one.id),
         answers(one, words) if may_answer and one.state == "answered" else None,
+        body,
+        tag("ul", notes, class_="notes") if notes else None,
         class_="result",
         data_result=one.id,
         data_series=one.series,
@@ -63,8 +63,7 @@ def finding_card(finding: Mapping[str, Any], one: ResultView, words: Words, poin
         ),
         tag("p", words("said.unavailable"), " ", words.phrase(finding["reason"])) if finding["reason"] else None,
         _measures(finding, words),
-        [tag("p", in_words(each, words), class_="point") for each in point or ()],
-        tag("p", words.phrase(finding["rule"]), class_="rule") if finding["rule"] else None,
+        _point(finding["rule"], point or (), words),
         tag("div", class_="more", data_more=concept),
         class_=f"finding {finding['status']}",
         data_finding=concept,
@@ -140,6 +139,15 @@ def _where(place: Mapping[str, Any] | None, label: str, words: Words) -> Markup 
         data_jump=True,
         aria_label=f"{words('card.show')}: {label}, {slices}",
     )
+
+
+def _point(rule: str, point: tuple[Said, ...], words: Words) -> Markup | None:
+    """What to expect of the release here: the first sentence at once, the others for whoever asks."""
+    rest = [tag("p", in_words(each, words), class_="point") for each in point[1:]]
+    if rule:
+        rest.append(tag("p", words.phrase(rule), class_="rule"))
+    first = in_words(point[0], words) if point else words("card.rule")
+    return tag("details", tag("summary", first), rest, class_="expect") if rest else None
 
 
 def _measures(finding: Mapping[str, Any], words: Words) -> Markup | None:
