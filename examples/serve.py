@@ -59,11 +59,13 @@ def main() -> int:
         try:
             token = prepared(service, release, options.pacs)
             password = first_administrator(service)
+            doctor = demo_doctor(service)
             studies = demo_studies()
 
             def ready(places: Places) -> None:
                 console.show_service(places, (FIRST, password) if password else None)
                 say(HINTS.format(web=places.web, token=token, ready=time.monotonic() - began, workspace=workspace.root))
+                say(f"The reading room: {places.web}, as {DOCTOR}{f', password {doctor}' if doctor else ''}\n")
                 threading.Thread(target=send, args=(studies, places.dicom), daemon=True).start()
 
             Running(service).run(ready)
@@ -74,6 +76,9 @@ def main() -> int:
         return error.exit_code
     return 0
 
+
+DOCTOR = "doctor"
+"""Name of the reader of the demo."""
 
 HINTS = """
 ready after {ready:.0f} s; three invented studies are on their way. In another terminal:
@@ -132,6 +137,14 @@ def prepared(service: Service, release: str, pacs: str | None) -> str:
         rule = Rule(name="organs", release=release, when=When(modality=("CT",)), send=sends)
         service.database.change(lambda connection: add(connection, rule, service.clock()))
     return _token(service)
+
+
+def demo_doctor(service: Service) -> str | None:
+    """The password for one time of somebody who may read; None where the demo has been started before."""
+    try:
+        return users.create(service, DOCTOR, "reader", HOST, projects=[FIRST_PROJECT])[1]
+    except Conflict:
+        return None
 
 
 def _token(service: Service) -> str:

@@ -6,7 +6,8 @@ import asyncio
 import atexit
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,16 @@ def _runner() -> asyncio.Runner:
     return found
 
 
+def _ran(work: Coroutine[Any, Any, list[httpx.Response]]) -> list[httpx.Response]:
+    """Run it to its end; where this thread has a loop already (Playwright's), in another one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _runner().run(work)
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, work).result()
+
+
 @cache
 def _stored() -> str:
     return PASSWORDS.stored(PASSWORD)
@@ -71,7 +82,7 @@ class Browser:
 
     def together(self, requests: Sequence[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
         """Several at the same time."""
-        return _runner().run(self._all(requests))
+        return _ran(self._all(requests))
 
     async def _all(self, requests: Iterable[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(self.address, 40000))

@@ -4,6 +4,7 @@ import { api, tell, trying, word } from "../parts/talking";
 import { added } from "./adding";
 import { keep } from "./drawings";
 import { type Decided, facts, type Finding, type Result, resultOf, room, seen } from "./room";
+import { overlay } from "./overlays";
 import { choose, drawing } from "./toolbar";
 
 type Verdict = "accept" | "amend" | "reject" | "unsure";
@@ -31,7 +32,7 @@ for (const card of document.querySelectorAll<HTMLElement>("[data-result].result"
     event.preventDefault();
     void trying(() => amend(card, result));
   });
-  for (const name of ["reason", "amend"] as const) form(card, name)?.addEventListener("reset", () => opened(card, null));
+  for (const name of ["reason", "amend"] as const) form(card, name)?.addEventListener("reset", () => given(card));
 }
 
 document.addEventListener("keydown", (event) => {
@@ -53,6 +54,13 @@ function opened(card: HTMLElement, name: "reason" | "amend" | null): void {
   }
   drawing(name === "amend");
   if (name !== "amend") redrawn.clear();
+}
+
+/** Takes back what was begun: what was drawn goes, what the release said is shown again. */
+function given(card: HTMLElement): void {
+  opened(card, null);
+  const shown = room.shown();
+  if (shown?.viewer.dirty) void trying(() => overlay(shown));
 }
 
 function pressed(card: HTMLElement, result: Result, verdict: Verdict): void {

@@ -101,12 +101,11 @@ def box(given: Mapping[str, Sequence[int]], words: Words) -> str:
 
 
 def sureness(finding: Finding) -> str:
-    """The probability of a finding in percent; "" where it has none."""
-    for name in SURE:
-        one = finding.measures.get(name)
-        if one is not None and one.value is not None:
-            return f"{100 * one.value:.0f}"
-    return ""
+    """The calibrated probability of a finding in percent; "" where it has none."""
+    one = finding.measures.get("probability")
+    if one is None or one.value is None or not one.note.startswith(CALIBRATED):
+        return ""
+    return f"{100 * one.value:.0f}"
 
 
 def with_unit(value: float, unit: str) -> str:
