@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from diascope.reports.markup import Child, Markup, tag
 from diascope.serve.room import numbers
@@ -34,7 +35,7 @@ def result_card(one: ResultView, words: Words, may_answer: bool, workspace: Work
         tag(
             "header",
             name,
-            tag("p", by, " ", tag("a", words("card.model"), href=f"/models/{one.release}"), class_="quiet"),
+            tag("p", by, " ", tag("a", words("card.model"), href=f"/models/{quote(one.release)}"), class_="quiet"),
         ),
         tag("p", decided(one, words), class_="decided", data_decided=one.id),
         answers(one, words) if may_answer and one.state == "answered" else None,
