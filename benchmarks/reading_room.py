@@ -77,7 +77,7 @@ def main() -> None:
             first, loaded, frames = [], [], []
             for _ in range(options.times):
                 first.append(milliseconds(page, study, "#viewer canvas"))
-                page.wait_for_selector("#loading:empty", state="attached", timeout=60_000)
+                page.wait_for_selector("#viewer[data-loaded]", timeout=60_000)
                 loaded.append(page.evaluate("() => performance.now()"))
                 frames += page.evaluate(SCROLL, FRAMES)
             browser.close()

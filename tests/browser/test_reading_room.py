@@ -64,7 +64,7 @@ class Room:
     def open(self) -> None:
         self.page.click("#worklist tbody a")
         self.page.wait_for_selector("#viewer canvas")
-        self.page.wait_for_selector("#loading:empty", state="attached")
+        self.page.wait_for_selector("#viewer[data-loaded]")
 
 
 @pytest.fixture

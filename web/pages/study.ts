@@ -16,6 +16,7 @@ const loading = byId("loading");
 async function open(series: string): Promise<void> {
   const { openViewer } = await import("../viewer/index");
   endComparing();
+  delete byId("viewer").dataset["loaded"];
   room.show(null);
   for (const button of document.querySelectorAll<HTMLElement>("[data-series][aria-pressed]"))
     button.setAttribute("aria-pressed", String(button.dataset["series"] === series));
@@ -26,7 +27,12 @@ async function open(series: string): Promise<void> {
   viewer.on("progress", ({ loaded, count }) => {
     loading.textContent = loaded < count ? word("loading", { n: loaded, all: count }) : "";
   });
-  viewer.on("loaded", () => (loading.textContent = ""));
+  const whole = (): void => {
+    loading.textContent = "";
+    byId("viewer").dataset["loaded"] = series;
+  };
+  viewer.on("loaded", whole);
+  if (viewer.loaded) whole();
   for (const card of document.querySelectorAll<HTMLElement>(".result")) card.hidden = card.dataset["series"] !== series;
   await overlay(shown);
 }
