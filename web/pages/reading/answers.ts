@@ -3,7 +3,7 @@ import { byId, isTyping, make } from "../parts/dom";
 import { api, tell, trying, word } from "../parts/talking";
 import { added } from "./adding";
 import { keep } from "./drawings";
-import { type Decided, facts, type Finding, type Result, resultOf, room, seen } from "./room";
+import { colour, type Decided, facts, type Finding, type Point, type Result, resultOf, room, seen } from "./room";
 import { overlay } from "./overlays";
 import { choose, drawing } from "./toolbar";
 
@@ -13,10 +13,13 @@ interface Correction {
   value?: number;
   unit?: string;
   drawing?: string;
+  boxes?: { start: Point; stop: Point }[];
 }
 
 /** Findings whose outline the reader draws anew, by result and finding. */
 const redrawn = new Map<string, { value: number }>();
+/** Findings whose boxes the reader draws anew. */
+const reboxed = new Set<string>();
 
 for (const card of document.querySelectorAll<HTMLElement>("[data-result].result")) {
   const result = resultOf(card.dataset["result"] ?? "");
@@ -53,7 +56,10 @@ function opened(card: HTMLElement, name: "reason" | "amend" | null): void {
     if (found) found.hidden = one !== name;
   }
   drawing(name === "amend");
-  if (name !== "amend") redrawn.clear();
+  if (name !== "amend") {
+    redrawn.clear();
+    reboxed.clear();
+  }
 }
 
 /** Takes back what was begun: what was drawn goes, what the release said is shown again. */
@@ -97,7 +103,23 @@ function correction(result: Result, finding: Finding, number: number): HTMLEleme
     button.addEventListener("click", () => draw(result, finding, button));
     row.append(button);
   }
+  if (!result.hasMask && finding.place) {
+    const button = make("button", { type: "button", "aria-pressed": "false" }, word("box"));
+    button.addEventListener("click", () => box(result, finding, button));
+    row.append(button);
+  }
   return row;
+}
+
+/** Boxes of the finding are moved, or drawn new; they have its name. */
+function box(result: Result, finding: Finding, button: HTMLButtonElement): void {
+  const viewer = room.shown()?.viewer;
+  if (!viewer) return;
+  reboxed.add(`${result.id}:${finding.concept}`);
+  viewer.boxLabel(finding.concept, colour(result.findings.indexOf(finding)));
+  choose("box");
+  button.setAttribute("aria-pressed", "true");
+  tell(word("boxed"));
 }
 
 function draw(result: Result, finding: Finding, button: HTMLButtonElement): void {
@@ -130,6 +152,11 @@ async function corrected(row: HTMLElement, result: Result): Promise<Correction> 
   if (entry && entry.value !== entry.dataset["value"] && entry.value !== "") {
     found.value = Number(entry.value);
     found.unit = entry.dataset["unit"] ?? "1";
+  }
+  if (reboxed.has(`${result.id}:${concept}`)) {
+    const mine = room.shown()?.viewer.readBoxes().filter((one) => one.label === concept) ?? [];
+    if (mine.length) found.boxes = mine.map(({ start, stop }) => ({ start, stop }));
+    else found.status = "absent";
   }
   const drawn = redrawn.get(`${result.id}:${concept}`);
   const shown = room.shown();
