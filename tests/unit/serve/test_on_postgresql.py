@@ -16,7 +16,7 @@ ASKING = (
     "test_opening.py", "test_queue.py", "test_audit.py", "test_identities.py", "access/test_logins.py",
     "access/test_tokens.py", "access/test_users.py", "incoming/test_storing.py", "incoming/test_completing.py",
     "dicomweb/test_searching.py", "dimse/test_querying.py", "http/test_repeating.py", "http/test_peers.py",
-    "reading/test_not_available.py", "rules",
+    "reading/test_not_available.py", "rules", "room/test_worklist.py", "room/test_dashboard.py",
 )  # fmt: skip
 """Tests of what speaks SQL, which are run on PostgreSQL each time."""
 
