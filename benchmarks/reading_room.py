@@ -15,11 +15,11 @@ import gzip
 import secrets
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from playwright.sync_api import sync_playwright
 from qido import fill, insert_all
 from recording.rows import commit, machine
@@ -28,11 +28,13 @@ from sqlalchemy import select
 from diascope.serve.database.tables import results, series, studies
 from diascope.serve.reading.suggestion import suggestion
 from diascope.serve.room.static import FOLDER, built
-from diascope.serve.service import FIRST_PROJECT
+from diascope.serve.service import FIRST_PROJECT, Service, service_folder
+from diascope.serve.settings import read_settings
+from diascope.store.workspace import Workspace
 from diascope.testing.objects import a_dataset, as_bytes, uids
 from diascope.testing.reading import arrive
-from diascope.testing.service import PASSWORD, a_service, a_user
-from diascope.testing.serving import a_process
+from diascope.testing.running import prepare, served
+from diascope.testing.service import PASSWORD, a_user
 
 STUDIES, SLICES, SIDE = 10_000, 200, 512
 FRAMES = 400
@@ -67,13 +69,14 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=STUDIES)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        prepare(Path(folder), options.studies)
-        with a_process(Path(folder)) as process:
+        token = filled(Path(folder), options.studies)
+        with served(Path(folder), token) as process:
             browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
             page = browser.new_page(viewport={"width": 1366, "height": 768})
-            log_in(page, process.url)
-            lists = [milliseconds(page, process.url, "#worklist tbody tr") for _ in range(options.times)]
-            study = f"{process.url}/studies/{uids(9_999_999)[0]}"
+            settle(process.process.pid)
+            log_in(page, process.web)
+            lists = [milliseconds(page, process.web, "#worklist tbody tr") for _ in range(options.times)]
+            study = f"{process.web}/studies/{uids(9_999_999)[0]}"
             first, loaded, frames = [], [], []
             for _ in range(options.times):
                 first.append(milliseconds(page, study, "#viewer canvas"))
@@ -87,6 +90,13 @@ def main() -> None:
     middle, late = np.percentile(frames, [50, 95])
     print(f"scrolling: frame time p50 {middle:.1f} ms, p95 {late:.1f} ms, {len(frames)} frames")
     print(f"own scripts and styles: {own() / 1000:.1f} kB ({own(packed=True) / 1000:.1f} kB packed)")
+
+
+def settle(pid: int) -> None:
+    """Wait until the service has loaded what it keeps ready (torch takes seconds) and does nothing."""
+    process, still = psutil.Process(pid), 0
+    while still < 4:
+        still = still + 1 if process.cpu_percent(1.0) < 5 else 0
 
 
 def told(values: list[float]) -> str:
@@ -119,9 +129,11 @@ def own(packed: bool = False) -> int:
     return sum(len(gzip.compress(one)) if packed else len(one) for one in mine)
 
 
-def prepare(folder: Path, count: int) -> None:
-    """A service with many studies that were read, and one CT."""
-    service = a_service(folder, time.time, lookups_per_minute=10**9)
+def filled(folder: Path, count: int) -> str:
+    """The workspace of a service with many studies that were read, and one CT; a token, as `served` wants one."""
+    token = prepare(folder, {}, [], lookups_per_minute=10**9)
+    place = Workspace(folder)
+    service = Service.open(place, read_settings(service_folder(place), {}))
     fill(service, count)
     with service.database.reading() as connection:
         query = select(studies.c.id, series.c.id).join(series, series.c.study_id == studies.c.id)
@@ -149,6 +161,7 @@ def prepare(folder: Path, count: int) -> None:
     arrive(service, [as_bytes(a_dataset(9_999_999, 1, z + 1, pixels[z], **frame)) for z in range(SLICES)])
     a_user(service, "reader", projects=[FIRST_PROJECT])
     service.close()
+    return token
 
 
 if __name__ == "__main__":
