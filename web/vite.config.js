@@ -31,6 +31,7 @@ export default defineConfig({
     outDir: "../src/diascope/serve/room/static",
     emptyOutDir: true,
     manifest: "manifest.json",
+    license: { fileName: "licenses.md" },
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",
