@@ -180,6 +180,23 @@ def position(content: bytes) -> float:
     return float(dcmread(BytesIO(content), stop_before_pixels=True).ImagePositionPatient[2])
 
 
+def test_a_password_for_one_time_is_changed_before_anything_is_shown(room):
+    page, site = room.page, room.site
+    site.user("reader", "dr-new", must_change=True)
+    page.goto(room.url)
+    page.fill("#name", "dr-new")
+    page.fill("#password", PASSWORD)
+    page.click("button.main")
+    page.wait_for_selector("form#password")
+    page.fill("#old", PASSWORD)
+    page.fill("#new", "short")
+    page.click("form#password button.main")
+    page.wait_for_selector("#wrong:not(:empty)")
+    page.fill("#new", "copper-meadow-violin-31")
+    page.click("form#password button.main")
+    page.wait_for_selector("#worklist")
+
+
 MARKS = (
     "<script>{}</script>",
     "<img src=x onerror={}>",

@@ -1,6 +1,6 @@
 // Logging in, and setting a password; the page that was asked for is then loaded again.
 import { byId } from "./parts/dom";
-import { api, word } from "./parts/talking";
+import { api, page, word } from "./parts/talking";
 
 async function submitted(form: HTMLFormElement, work: (fields: Record<string, string>) => Promise<void>): Promise<void> {
   const wrong = byId("wrong");
@@ -10,7 +10,9 @@ async function submitted(form: HTMLFormElement, work: (fields: Record<string, st
     await work(fields);
     location.reload();
   } catch (error) {
-    wrong.textContent = `${word((error as { code?: string }).code ?? "failed")} ${(error as Error).message}`;
+    const code = (error as { code?: string }).code ?? "";
+    const known = code in page.words ? code : "failed";
+    wrong.textContent = known === "wrong_login" ? word(known) : `${word(known)} ${(error as Error).message}.`;
     form.querySelector<HTMLInputElement>("input[type=password]")?.focus();
   }
 }

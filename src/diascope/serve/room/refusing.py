@@ -7,9 +7,10 @@ from fastapi.responses import Response
 
 from diascope.core.errors import DiascopeError
 from diascope.reports.markup import Child, Markup, tag
+from diascope.serve.access.logins import csrf_of
 from diascope.serve.access.matrix import Forbidden
 from diascope.serve.access.refusals import NotLoggedIn
-from diascope.serve.http.asking import caller_of
+from diascope.serve.http.asking import caller_of, cookie_of
 from diascope.serve.http.errors import status_of, told
 from diascope.serve.room.page import Page, answer
 from diascope.serve.room.visiting import PAGE, look_of
@@ -32,7 +33,9 @@ async def _known(request: Request, error: Exception) -> Response:
     if isinstance(error, NotLoggedIn):
         return answer(look, Page(look.words("login.title"), login(look.words), "login", kind="narrow"), status)
     if isinstance(error, Forbidden) and _must_change(request):
-        return answer(look, Page(look.words("password.first"), password(look.words), "login", kind="narrow"), status)
+        session = {"csrf": csrf_of(cookie_of(request))}
+        page = Page(look.words("password.first"), password(look.words), "login", session, kind="narrow")
+        return answer(look, page, status)
     return answer(look, Page(look.words("refused.title"), refused(look.words, error), kind="narrow"), status)
 
 
