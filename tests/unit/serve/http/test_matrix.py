@@ -25,7 +25,15 @@ def test_nothing_is_reached_beside_the_routes(tmp_path: Path) -> None:
     """C1: the application has no route that the framework added, and a router holds routes only."""
     site = a_site(tmp_path)
     assert all(isinstance(route, APIRoute) for _, router in routers() for route in router.routes)
-    for path in ("/docs", "/redoc", "/openapi.json", "/api/v1/docs", "/static", "/static/page.py", "/static/assets/x.js"):
+    for path in (
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/api/v1/docs",
+        "/static",
+        "/static/page.py",
+        "/static/assets/x.js",
+    ):
         assert site.nobody().send("GET", f"{ORIGIN}{path}").status_code == 404
 
 
