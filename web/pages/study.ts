@@ -21,7 +21,7 @@ async function open(series: string): Promise<void> {
   for (const button of document.querySelectorAll<HTMLElement>("[data-series][aria-pressed]"))
     button.setAttribute("aria-pressed", String(button.dataset["series"] === series));
   const viewer: Viewer = await openViewer(byId("viewer"), { study: facts.study, series, words: facts.viewerWords });
-  const shown: Shown = { series, viewer, labels: [], drawing: null };
+  const shown: Shown = { series, viewer, labels: [], overlaid: Promise.resolve() };
   room.show(shown);
   attach(viewer);
   viewer.on("progress", ({ loaded, count }) => {
@@ -29,12 +29,13 @@ async function open(series: string): Promise<void> {
   });
   const whole = (): void => {
     loading.textContent = "";
-    byId("viewer").dataset["loaded"] = series;
+    void shown.overlaid.then(() => (byId("viewer").dataset["loaded"] = series));
   };
+  shown.overlaid = overlay(shown);
   viewer.on("loaded", whole);
   if (viewer.loaded) whole();
   for (const card of document.querySelectorAll<HTMLElement>(".result")) card.hidden = card.dataset["series"] !== series;
-  await overlay(shown);
+  await shown.overlaid;
 }
 
 for (const button of document.querySelectorAll<HTMLElement>("button[data-series]"))

@@ -100,7 +100,7 @@ function correction(result: Result, finding: Finding, number: number): HTMLEleme
   }
   if (result.hasMask) {
     const button = make("button", { type: "button", "aria-pressed": "false" }, word("draw"));
-    button.addEventListener("click", () => draw(result, finding, button));
+    button.addEventListener("click", () => void trying(() => draw(result, finding, button)));
     row.append(button);
   }
   if (!result.hasMask && finding.place) {
@@ -122,8 +122,9 @@ function box(result: Result, finding: Finding, button: HTMLButtonElement): void 
   tell(word("boxed"));
 }
 
-function draw(result: Result, finding: Finding, button: HTMLButtonElement): void {
+async function draw(result: Result, finding: Finding, button: HTMLButtonElement): Promise<void> {
   const shown = room.shown();
+  await shown?.overlaid; // before, there is nothing to correct
   const label = shown?.labels.find((one) => one.name === finding.concept);
   if (!shown || !label) return;
   redrawn.set(`${result.id}:${finding.concept}`, { value: label.value });

@@ -72,8 +72,8 @@ export interface Shown {
   series: string;
   viewer: Viewer;
   labels: Label[];
-  /** What the drawing tools draw now. */
-  drawing: { result: string; finding: string } | null;
+  /** Settled when what releases say lies over the pictures. */
+  overlaid: Promise<void>;
 }
 
 let current: Shown | null = null;
