@@ -8,9 +8,19 @@ from typing import Any
 
 import pytest
 
+from diascope.serve.database import tables
 from diascope.serve.room.static import built
 from diascope.testing.objects import uids
-from diascope.testing.reading import SOLID, a_rule, a_signed_release, a_volume, arrive, become_complete, work_off
+from diascope.testing.reading import (
+    SOLID,
+    a_rule,
+    a_signed_release,
+    a_volume,
+    arrive,
+    become_complete,
+    rows_of,
+    work_off,
+)
 from diascope.testing.serving import served
 from diascope.testing.web import Browser, Site, a_site
 
@@ -96,6 +106,7 @@ def test_a_study_is_opened_and_accepted_with_keys_alone(place, chromium):
     page.wait_for_load_state("networkidle")
     page.keyboard.press("a")
     page.wait_for_selector(".result[data-done=true]")
+    assert [one.verdict for one in rows_of(site.service, tables.readings)] == ["accept"]
     page.context.close()
 
 

@@ -195,6 +195,8 @@ def test_a_password_for_one_time_is_changed_before_anything_is_shown(room):
     page.fill("#new", "copper-meadow-violin-31")
     page.click("form#password button.main")
     page.wait_for_selector("#worklist")
+    (one,) = (row for row in rows_of(site.service, tables.users) if row.name == "dr-new")
+    assert not one.must_change
 
 
 MARKS = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -22,13 +23,17 @@ _BRACKETED = re.compile(r" \(([^()]+)\)")
 _BLANK = re.compile(r"\{(#?)\d\}")
 
 
-class Words:
-    """The words of one language."""
+class Catalogue:
+    """Fixed words of one language by key.
 
-    def __init__(self, lang: str) -> None:
-        self.lang = lang
-        self._words = _load(f"words.{lang}.json")
-        self._exact, self._patterns = _phrases(lang)
+    Args:
+        lang: `en` or `zh-CN`.
+        of: Whose words they are, for the error: `the report's words`.
+        words: Key to words, with blanks in braces.
+    """
+
+    def __init__(self, lang: str, of: str, words: Mapping[str, str]) -> None:
+        self.lang, self._of, self._words = lang, of, words
 
     def __call__(self, key: str, **values: object) -> str:
         """The words for a key, with its blanks filled in.
@@ -37,12 +42,20 @@ class Words:
             UnknownName: When the catalogue has no such key.
         """
         if key not in self._words:
-            raise UnknownName("entry in the report's words", key, self._words)
+            raise UnknownName(f"entry in {self._of}", key, self._words)
         return self._words[key].format(**values)
 
     def count(self, key: str, number: int) -> str:
         """A number with its noun: `1 patient`, `45 patients`."""
         return self(f"{key}.one" if number == 1 else f"{key}.many", n=f"{number:,}")
+
+
+class Words(Catalogue):
+    """The words of one language."""
+
+    def __init__(self, lang: str) -> None:
+        super().__init__(lang, "the report's words", _load(f"words.{lang}.json"))
+        self._exact, self._patterns = _phrases(lang)
 
     def phrase(self, text: str) -> str:
         """An English phrase from a record in this language; the phrase itself where it is not in the catalogue.

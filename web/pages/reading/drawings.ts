@@ -22,13 +22,3 @@ async function deflated(bytes: Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new CompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
-
-/** A new structure in the mask, for what the release does not know; gives its value. */
-export function newLabel(shown: Shown, name: string, colour: string): number {
-  const value = Math.max(0, ...shown.labels.map((one) => one.value)) + 1;
-  const voxels = shown.viewer.readMask();
-  shown.labels = [...shown.labels, { value, name, colour }];
-  shown.viewer.mask({ labels: shown.labels, voxels });
-  shown.viewer.activeLabel(value);
-  return value;
-}

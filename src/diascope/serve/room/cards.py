@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from diascope.core.result import SURE
 from diascope.reports.markup import Child, Markup, tag
 from diascope.serve.room import numbers
 from diascope.serve.room.operating import Said, in_words, operating_point
 from diascope.serve.room.study import ResultView
 from diascope.serve.room.words import Words
 from diascope.store.workspace import Workspace
-
-SURE = ("probability", "confidence")
 
 
 def result_card(one: ResultView, words: Words, may_answer: bool, workspace: Workspace) -> Markup:

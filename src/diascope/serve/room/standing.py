@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.sql.elements import KeyedColumnElement
@@ -11,7 +11,6 @@ from sqlalchemy.sql.elements import KeyedColumnElement
 from diascope.serve.database.room_tables import openings, signatures
 from diascope.serve.database.tables import results, series, studies
 
-State = Literal["unread", "reading", "signed"]
 READING = 600.0
 """Seconds after its newest opening that a study counts as being read."""
 

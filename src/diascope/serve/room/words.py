@@ -9,13 +9,13 @@ from importlib.resources import files
 from fastapi import Request
 
 from diascope.core.errors import UnknownName
-from diascope.reports.words import LANGUAGES, choose
+from diascope.reports.words import LANGUAGES, Catalogue, choose
 from diascope.reports.words import Words as ReportWords
 
 COOKIE = "diascope-language"
 
 
-class Words:
+class Words(Catalogue):
     """The words of one language.
 
     Args:
@@ -23,27 +23,13 @@ class Words:
     """
 
     def __init__(self, lang: str) -> None:
-        self.lang = lang
-        self.reports: ReportWords = choose(lang)
-        """For figures, and for sentences that stand in records."""
-        self._words: dict[str, str] = {}
+        found: dict[str, str] = {}
         for one in files("diascope.serve.room").joinpath("catalogue").iterdir():
             if one.name.endswith(f".{lang}.json"):
-                self._words |= json.loads(one.read_text(encoding="utf-8"))
-
-    def __call__(self, key: str, **values: object) -> str:
-        """The words for a key, with its blanks filled in.
-
-        Raises:
-            UnknownName: When the catalogue has no such key.
-        """
-        if key not in self._words:
-            raise UnknownName("entry in the words of the pages", key, self._words)
-        return self._words[key].format(**values)
-
-    def count(self, key: str, number: int) -> str:
-        """A number with its noun: `1 study`, `45 studies`."""
-        return self(f"{key}.one" if number == 1 else f"{key}.many", n=f"{number:,}")
+                found |= json.loads(one.read_text(encoding="utf-8"))
+        super().__init__(lang, "the words of the pages", found)
+        self.reports: ReportWords = choose(lang)
+        """For figures, and for sentences that stand in records."""
 
     def phrase(self, text: str) -> str:
         """An English sentence of a record in this language; as it is where nobody has translated it."""

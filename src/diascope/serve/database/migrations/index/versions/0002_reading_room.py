@@ -16,6 +16,19 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the change."""
+    _add_tables()
+    with op.batch_alter_table("readings") as table:
+        table.add_column(sa.Column("reason", sa.String(length=32), nullable=False, server_default=""))
+        table.add_column(sa.Column("added", sa.JSON(), nullable=True))
+        table.add_column(sa.Column("seconds", sa.Double(), nullable=True))
+    with op.batch_alter_table("results") as table:
+        table.add_column(sa.Column("priority", sa.Integer(), nullable=False, server_default="0"))
+        table.add_column(sa.Column("probability", sa.Double(), nullable=True))
+        table.add_column(sa.Column("says", sa.String(length=256), nullable=False, server_default=""))
+    _suggest()
+
+
+def _add_tables() -> None:
     op.create_table(
         "openings",
         sa.Column("id", NUMBER, nullable=False),
@@ -62,15 +75,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signatures")),
     )
     op.create_index("ix_signatures_study_id_at", "signatures", ["study_id", "at"])
-    with op.batch_alter_table("readings") as table:
-        table.add_column(sa.Column("reason", sa.String(length=32), nullable=False, server_default=""))
-        table.add_column(sa.Column("added", sa.JSON(), nullable=True))
-        table.add_column(sa.Column("seconds", sa.Double(), nullable=True))
-    with op.batch_alter_table("results") as table:
-        table.add_column(sa.Column("priority", sa.Integer(), nullable=False, server_default="0"))
-        table.add_column(sa.Column("probability", sa.Double(), nullable=True))
-        table.add_column(sa.Column("says", sa.String(length=256), nullable=False, server_default=""))
-    _suggest()
 
 
 def _suggest() -> None:
