@@ -65,6 +65,15 @@ signatures.read      project  own     own         own      own            own   
 signatures.write     project  own     -           -        -              -        sign the report of a study
 feedback.list        project  own     own         own      own            own      list label changes from readings
 feedback.write       project  own     own         -        -              -        turn readings into label changes
+labellings.list      project  own     own         own      own            own      list what readers are asked to label
+labellings.read      project  own     own         own      own            own      see labels, agreement and progress
+labellings.write     project  -       own         own      -              -        ask readers for labels, close it
+annotations.write    project  own     own         -        -              -        label a series
+observations.list    project  own     own         own      -              own      see laboratory results of a study
+observations.write   project  -       -           own      -              own      bring in laboratory results
+documents.read       project  own     -           own      -              own      read reports (they may name patients)
+documents.write      project  own     -           own      -              own      bring in and mark reports in words
+datasets.upload      project  -       own         own      -              -        upload a data set
 datasets.list        project  -       own         own      own            own      list data sets
 datasets.read        project  -       own         own      own            own      read a data set and its checks
 datasets.write       project  -       own         own      -              own      make or check a data set

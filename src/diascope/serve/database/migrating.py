@@ -11,7 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData
 
 from diascope.core.errors import BadUsage
-from diascope.serve.database import explaining_tables, room_tables  # noqa: F401  they add their tables to the index
+from diascope.serve.database import (  # noqa: F401  they add their tables to the index
+    beside_tables,
+    explaining_tables,
+    labelling_tables,
+    room_tables,
+)
 from diascope.serve.database.identity_tables import apart
 
 FOLDER = Path(__file__).with_name("migrations")
