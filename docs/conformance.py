@@ -118,10 +118,11 @@ Frames are given uncompressed (`application/octet-stream`) or as they are stored
 | findings | Comprehensive 3D SR or Enhanced SR, TID 1500, the release as device observer |
 | picture | Secondary Capture Image Storage |
 | report | Encapsulated PDF Storage |
+| signed report of a study | Comprehensive SR Storage, TID 2000, verified by its reader; Encapsulated PDF Storage |
 
 Each names the release with version and hash, the UIDs of what was read, and "not reviewed", or who reviewed it. UIDs are `2.25.` and a UUID made from the result, so that a
 repeated send is the same object. A reader's decision makes new objects with UIDs of their own; the report is then verified (or not, where it was rejected or amended) and names the
-earlier one in Predecessor Documents Sequence. Patient and study attributes are those of the source.
+earlier one in Predecessor Documents Sequence. The signed report is of a study, and its UIDs are made from the signature; an addendum names the report before it. Patient and study attributes are those of the source.
 
 ## Character sets
 

@@ -3,6 +3,7 @@ import type { Viewer } from "../viewer/index";
 import { byId } from "./parts/dom";
 import { api, trying, word } from "./parts/talking";
 import "./reading/answers";
+import "./reading/beside";
 import { end as endComparing } from "./reading/comparing";
 import { bring, hide, largest, overlay } from "./reading/overlays";
 import "./reading/reasons";

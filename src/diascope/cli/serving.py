@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -178,3 +179,36 @@ def rotate(workspace: WorkspaceOption = Here, database: DatabaseOption = None, a
     console.warn(f"{made['file']} has a new key: keep a new copy of it. Objects stay sealed with the older ones.")
     line = f"key {made['key']}; {made['resealed']} rows sealed with it"
     console.finish(made, lambda: console.show_lines([line]))
+
+
+@app.command(epilog="Example: diascope feedback --workspace hospital --release chest@1")
+def feedback(
+    workspace: WorkspaceOption = Here,
+    project: Annotated[str, typer.Option("--project", help="Id of the project.")] = "default",
+    release: Annotated[str, typer.Option("--release", help="Only what was said about this release.")] = "",
+    labelling: Annotated[str, typer.Option("--labelling", help="Only what was said on this label page.")] = "",
+    since: Annotated[datetime | None, typer.Option("--since", help="From this moment on (UTC).")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="Where readers disagree the newest answer counts.")] = False,
+    database: DatabaseOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn what readers answered into label changes, and into a folder that fit learns from."""
+    from diascope.serve.feedback.collecting import Wanted
+    from diascope.serve.feedback.gathering import Gathering, gather
+    from diascope.serve.feedback.telling import facts_of, lines_of
+
+    console = Console(quiet, as_json)
+    warn_of_password(console, database)
+    service = opened(workspace, database=database)
+    try:
+        start = None if since is None else since.replace(tzinfo=UTC).timestamp()
+        wanted = Wanted(project, release, labelling, start)
+        record, folder = gather(
+            service,
+            Gathering(wanted, "command line", newest),
+            lambda done, total: console.tell({"event": "progress", "what": "cases", "done": done, "total": total}),
+        )
+    finally:
+        service.close()
+    console.finish(facts_of(record, folder), lambda: console.show_lines(lines_of(record, folder)))

@@ -59,6 +59,7 @@ class Client:
         self.studies, self.findings = nouns.Studies(to, "/studies"), nouns.Findings(to, "/findings")
         self.predictions = nouns.Predictions(to, "/predictions")
         self.readings, self.feedback = nouns.Readings(to, "/readings"), nouns.Feedback(to, "/feedback")
+        self.gathered = nouns.Gathered(to, "/gathered")
         self.datasets, self.plans = nouns.Datasets(to, "/datasets"), nouns.Plans(to, "/plans")
         self.runs, self.evaluations = nouns.Runs(to, "/runs"), nouns.Evaluations(to, "/evaluations")
         self.releases = nouns.Releases(to, "/releases")

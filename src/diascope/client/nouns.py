@@ -178,6 +178,14 @@ class Feedback(Noun[feedback.Feedback, feedback.Feedback]):
         return cast(feedback.Feedback, self._post("", reading=reading, labels=labels))
 
 
+class Gathered(Noun[of_nouns.Owned, of_nouns.WithRecord]):
+    """Answers of readers as folders of label changes: paths of the source `feedback`."""
+
+    def gather(self, **which: Any) -> jobs.Job:
+        """Turn answers into label changes: of a `project`, `release` or `labelling`, `since`, with `newest`."""
+        return cast(jobs.Job, self._post("", **which))
+
+
 class Datasets(Noun[of_nouns.Owned, datasets.Dataset]):
     """Data sets, and data before it is one."""
 

@@ -136,6 +136,7 @@ class Made:
         segmentation: The SEG as it was first written, in the place of a mask: a review changes what it says, and what
             it shows only where the reader drew.
         redrawn: What the reader drew.
+        removed: Names of findings that the reader said are not there: they have no segment any more.
     """
 
     result: str
@@ -147,6 +148,7 @@ class Made:
     report: bytes | None = field(default=None, repr=False)
     segmentation: bytes | None = field(default=None, repr=False)
     redrawn: tuple[Redrawn, ...] = ()
+    removed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.result or self.at.tzinfo is None or (self.review and self.review.at.tzinfo is None):

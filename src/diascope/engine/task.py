@@ -110,7 +110,8 @@ class Prediction:
     """What leaves: findings; a mask, boxes or an image that was made, on the grid of the input as it was read; images.
 
     `made` is the image that a program made of the input, in its unit, and `error` what it is expected to be wrong by.
-    `features` (D,) float32 is what the encoder made of the input, where there is such a vector; no task fills it in.
+    `features` (D,) float32 is what the encoder made of the input, where there is such a vector, and
+    `distance` how far that is from the training cases, where the gate measures it; no task fills them in.
     """
 
     findings: tuple[Finding, ...]
@@ -120,6 +121,7 @@ class Prediction:
     made: Image | None = None
     error: Image | None = None
     features: npt.NDArray[np.float32] | None = field(default=None, compare=False)
+    distance: float | None = field(default=None, compare=False)
 
 
 class Task(Protocol):

@@ -43,7 +43,7 @@ class DicomWaveform:
         chosen, notes = ([number], ()) if number is not None else _chosen(groups, path)
         first = groups[chosen[0]]
         parts = [decoder().samples(path, one, _shape(groups[one])) for one in chosen]
-        names = _names([channel["name"] for one in chosen for channel in groups[one]["channels"]])
+        names = names_of([channel["name"] for one in chosen for channel in groups[one]["channels"]])
         units = tuple(ucum(channel["unit"]) for one in chosen for channel in groups[one]["channels"])
         values = np.concatenate(parts, axis=1)
         return Signal(values, first["rate"], names, units, first["start"], history=notes)
@@ -78,7 +78,7 @@ def _chosen(groups: Sequence[Mapping[str, Any]], path: Path) -> tuple[list[int],
     return recorded, (f"computed from the recording, and not read: {', '.join(left)}",) if left else ()
 
 
-def _names(given: Sequence[str]) -> tuple[str, ...]:
+def names_of(given: Sequence[str]) -> tuple[str, ...]:
     """`Lead aVR` as `aVR`; a name that comes twice, or not at all, gets a number."""
     found: list[str] = []
     for number, name in enumerate(given, 1):

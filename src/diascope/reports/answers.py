@@ -27,6 +27,7 @@ from diascope.store.files import file_digest
 from diascope.store.releases import OpenRelease
 
 DICOM = "dicom"
+WAVEFORM = "dicom_waveform"
 MASK_FORMAT = "nifti"
 LONGEST = 80
 """Characters of a folder's name."""
@@ -230,7 +231,7 @@ def _identity(ref: FileRef | TableRef, root: Path, image: Image | None) -> tuple
 
 def _name(path: Path, form: str) -> str:
     """What a file that was not read (or is no DICOM) is known by: its SOP Instance UID, or its name and digest."""
-    if form == DICOM:
+    if form in (DICOM, WAVEFORM):
         try:
             (instance,) = headers([path])
         except UnreadableFile:

@@ -7,7 +7,7 @@ belongs to the first project; while a job is making something, it is nobody's ye
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,12 @@ from diascope.serve.database.tables import jobs, nouns
 from diascope.serve.service import FIRST_PROJECT, Service
 from diascope.store.workspace import Workspace
 
-KINDS = ("datasets", "plans", "runs", "evaluations", "releases", "encoders", "reports", "exports")
+KINDS = ("datasets", "plans", "runs", "evaluations", "releases", "encoders", "reports", "exports", "uploads", "feedback")
 JOB = "command"
 """Kind of the jobs that make them."""
 COMMAND_LINE = "command line"
+ALONE = "command.lock"
+"""File of the service that holds the id of the one job that makes nouns now."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,26 @@ def read(service: Service, kind: str, name: str) -> Noun:
     if hidden:
         raise Missing(kind.rstrip("s"), name[:100])
     return _unclaimed(service, kind, name)
+
+
+def of_job(service: Service, kind: str, job: str, made: Sequence[Mapping[str, str]] | None) -> str:
+    """The newest noun of a kind that a job has made, or is making; "" where there is none.
+
+    Args:
+        service: Whose workspace.
+        kind: Of `KINDS`.
+        job: Id.
+        made: `made` of its result; None where it has not ended.
+    """
+    if made is not None:
+        return next((one["name"] for one in reversed(made) if one["kind"] == kind), "")
+    lock = service.root / ALONE
+    if not lock.is_file() or lock.read_text(encoding="utf-8").strip() != job:
+        return ""  # it waits for another one, whose things are not its
+    with service.database.reading() as connection:
+        known = _known(connection, kind)
+    mine = [one for one in names(service.workspace, kind) if one not in known]
+    return max(mine, key=lambda one: (folder_of(service.workspace, kind) / one).stat().st_mtime, default="")
 
 
 def claim(connection: Connection, service: Service, project: str, by: str) -> list[Noun]:

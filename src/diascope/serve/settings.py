@@ -18,6 +18,9 @@ FILE = "settings.toml"
 SECRET = ("database", "identities")
 """Settings that may hold a password; their values are in no error."""
 
+WORKSPACE_SOURCES: Mapping[str, str] = {"uploads": "uploads", "feedback": "feedback"}
+"""Sources that every workspace has: name to the kind of noun (`serve/nouns.py`) that its paths begin with."""
+
 LONGEST = 80
 """Characters of a wrong value that are shown."""
 
@@ -67,6 +70,8 @@ class Settings(Record):
     threads_for_training: int = Field(default=1, ge=1)
     largest_object_mb: int = Field(default=2048, ge=1)
     """Largest DICOM object that is taken, MB."""
+    largest_upload_mb: int = Field(default=4096, ge=1)
+    """Largest data set that is uploaded, MB; unpacked it may be ten times that."""
     quota_gb: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     """Objects beyond this are refused, 10**9 bytes; None is no limit."""
     keep_free_gb: float = Field(default=0.2, ge=0.0, allow_inf_nan=False)
@@ -111,12 +116,18 @@ def read_settings(root: Path, given: Mapping[str, Any]) -> Settings:
             raise UnknownName("setting", key, Settings.model_fields)
     try:
         # As JSON and strictly: "yes" is no truth value, "8080" no number, and a path may still be written as text.
-        return Settings.model_validate_json(json.dumps(content, default=_plain), strict=True)
+        found = Settings.model_validate_json(json.dumps(content, default=_plain), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         shown = None if key in SECRET else repr(first["input"])[:LONGEST]
         raise BadUsage(f"the setting {key}: {first['msg']}", given=shown, todo=f"See {path}") from error
+    for name in found.sources:
+        if name in WORKSPACE_SOURCES:
+            raise BadUsage(
+                "the setting sources: every workspace has a source of this name", given=name, todo=f"See {path}"
+            )
+    return found
 
 
 def _plain(value: object) -> object:

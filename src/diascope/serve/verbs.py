@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from diascope.core.errors import BadUsage, UnknownName
+from diascope.serve import nouns
+from diascope.serve.access.refusals import Missing
 from diascope.serve.nouns import path_of
-from diascope.serve.settings import Settings
-from diascope.store.workspace import Workspace
+from diascope.serve.service import Service
+from diascope.serve.settings import WORKSPACE_SOURCES, Settings
 
 COLUMNS = frozenset({"target", "patient", "site", "without", "read", "inputs"})
 DATA = COLUMNS | {"source", "accept", "seed"}
@@ -106,47 +108,52 @@ def settings_name_no_files(settings: Mapping[str, Any]) -> None:
             raise BadUsage("a setting names no file here", given=name[:100], todo="Start from a release with `from`")
 
 
-def command(payload: Mapping[str, Any], settings: Settings, workspace: Workspace, project: str) -> list[str]:
+def command(payload: Mapping[str, Any], service: Service, project: str) -> list[str]:
     """The arguments of a job's command line, with the paths that its names stand for.
 
     Args:
         payload: Of `checked`.
-        settings: With the folders of data.
-        workspace: Where plans and releases are.
+        service: With the folders of data, and the workspace where plans and releases are.
         project: That asks.
 
     Raises:
         BadUsage: When something that is named is not there, or not for this project.
+        Missing: When there is no such upload, release or plan.
     """
+    workspace = service.workspace
     verb = VERBS[checked(payload["verb"], payload["places"], payload["options"])["verb"]]
     words = [str(payload["verb"]), f"--workspace={workspace.root}", "--json"]
     words += [word for name, value in payload["options"].items() for word in _option(name, value)]
     if verb.out:
         words.append(f"--out={workspace.root / 'exports' / payload['out'] / verb.out}")
-    return [*words, "--", *(_word(one, settings, workspace, project) for one in payload["places"])]
+    return [*words, "--", *(_word(one, service, project) for one in payload["places"])]
 
 
-def place_in(settings: Settings, project: str, source: str, path: str) -> Path:
+def place_in(service: Service, project: str, source: str, path: str) -> Path:
     """A place in a folder of data (B5).
 
     Args:
-        settings: With the folders.
+        service: With the folders of its settings and of its workspace.
         project: That asks.
         source: Name of the folder.
-        path: In it, with slashes; empty is the folder.
+        path: In it, with slashes; empty is the folder. In a source of the workspace the first part is what it is of.
 
     Raises:
         UnknownName: When there is no such folder for this project.
+        Missing: When nothing of that name in the workspace belongs to this project.
         BadUsage: When the path leaves the folder, also through a link, or there is nothing.
     """
-    known = sources_of(settings, [project])
+    known = sources_of(service.settings, [project])
     if source not in known:
         raise UnknownName("source", source, known, todo="An administrator adds folders to `sources` of the settings")
     parts = path.split("/") if path else []
     bad = any(part in ("", ".", "..") or part.startswith("~") for part in parts)
     if bad or any(ord(letter) < 32 or letter in "\\\x7f" for letter in path) or ":" in path:
         raise BadUsage("this is no path in the source", given=path[:200], todo="Write it as in folder/file.csv")
-    root = settings.sources[source].folder.resolve()
+    if source in WORKSPACE_SOURCES:
+        root, parts = _of_project(service, project, source, parts[:1]), parts[1:]
+    else:
+        root = service.settings.sources[source].folder.resolve()
     try:
         found = root.joinpath(*parts).resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:  # not there, a loop of links, a name that is too long
@@ -159,18 +166,26 @@ def place_in(settings: Settings, project: str, source: str, path: str) -> Path:
 def sources_of(settings: Settings, projects: Sequence[str] | None) -> list[str]:
     """Names of the folders of data that some projects may use; None is every project."""
     known = settings.sources.items()
-    return sorted(
-        name for name, one in known if projects is None or not one.projects or set(one.projects) & set(projects)
-    )
+    named = [name for name, one in known if projects is None or not one.projects or set(one.projects) & set(projects)]
+    return sorted([*named, *WORKSPACE_SOURCES])
 
 
-def _word(place: Mapping[str, str], settings: Settings, workspace: Workspace, project: str) -> str:
+def _of_project(service: Service, project: str, source: str, name: Sequence[str]) -> Path:
+    """The folder in the workspace that a path begins with, where it is this project's."""
+    if not name:
+        raise BadUsage(f"the path says which of the {source} is meant", todo=f"Begin it with a name of GET /{source}")
+    if nouns.read(service, WORKSPACE_SOURCES[source], name[0]).project != project:
+        raise Missing(source.rstrip("s"), name[0][:100])
+    return path_of(service.workspace, WORKSPACE_SOURCES[source], name[0]).resolve()
+
+
+def _word(place: Mapping[str, str], service: Service, project: str) -> str:
     if "source" in place:
-        return str(place_in(settings, project, place["source"], place.get("path", "")))
+        return str(place_in(service, project, place["source"], place.get("path", "")))
     if "text" in place:
         return place["text"]
     kind = "releases" if "release" in place else "plans"
-    return str(path_of(workspace, kind, next(iter(place.values()))))
+    return str(path_of(service.workspace, kind, next(iter(place.values()))))
 
 
 def _option(name: str, value: Any) -> Iterator[str]:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from diascope import formats
 from diascope.core.boxes import Boxes
-from diascope.core.case import Case, Split
+from diascope.core.case import Case, FileRef, Split
 from diascope.core.errors import DataRefused, UnreadableFile
 from diascope.sources import Listing, SourceOptions
 from diascope.sources.folders.drawn import Images, boxes_target, case_of, image_ref, refuse_mixed_images, words
-from diascope.sources.folders.files import contents, reason, stem_of
+from diascope.sources.folders.files import contents, posix, reason, stem_of
+from diascope.sources.folders.files import image_ref as series_ref
 from diascope.sources.tables.describe import Rows, describe
 from diascope.sources.tables.drawn import Sides, box_tables, boxes_alone, boxes_by_image, in_voxels, sides_of
 from diascope.sources.tables.sheet import Cells, Sheet, read_sheet
@@ -66,8 +67,8 @@ class BoxTable:
                 f"none of the {len(named)} images that {_names(parts)} names is there", given=next(iter(named), ""),
                 todo="Write paths relative to the table, or put the images beside it",
             )  # fmt: skip
-        refuse_mixed_images([path for part in parts for path in part.places.values()], root)
-        cases, rows = _cases(parts)
+        refuse_mixed_images([_a_file(root, path) for part in parts for path in part.places.values()], root)
+        cases, rows = _cases(parts, root)
         drawn = [part.boxes[name] for part in parts for name in part.places]
         described = describe(cases, options, boxes_alone(rows, options), [boxes_target(drawn, place)])
         notes = [f"boxes: {words(drawn)}", *(note for part in parts for note in _notes(part))]
@@ -82,7 +83,7 @@ def _part(root: Path, split: Split | None, name: str) -> Part:
         raise DataRefused("this table has no columns of boxes", given=path)
     boxes, rows = boxes_by_image(sheet, sides)
     images = Images(root / prefix, [f"{one}/" for one in contents(root / prefix)[0]])
-    found = {name: place for name in boxes if (place := images.find(name)) is not None}
+    found = {name: place for name in boxes if (place := images.find(name) or _folder(root / prefix, name)) is not None}
     _refuse_twice(found, path)
     alone = len(set(images.paths) - set(found.values()))
     places = {name: place if Path(place).is_absolute() else f"{prefix}{place}" for name, place in found.items()}
@@ -91,13 +92,28 @@ def _part(root: Path, split: Split | None, name: str) -> Part:
     return Part(split, sheet, sides, places, boxes, rows, alone)
 
 
+def _folder(root: Path, name: str) -> str | None:
+    """The folder of one DICOM series that a row names in the place of a file."""
+    path = posix(name).rstrip("/")
+    return path if path and (root / path).is_dir() else None
+
+
+def _ref(root: Path, place: str) -> FileRef:
+    return series_ref(root, place) if (root / place).is_dir() else image_ref(place)
+
+
+def _a_file(root: Path, place: str) -> str:
+    """A file of an image, to tell its kind by its name: a folder holds DICOM."""
+    return f"{place}/1.dcm" if (root / place).is_dir() else place
+
+
 def _placed(boxes: Boxes, place: str, root: Path) -> Boxes:
     """Boxes in millimetres of the patient as voxels of their image; as they are where it cannot be read.
 
     Raises:
         DataRefused: When the image has no millimetres.
     """
-    ref = image_ref(place)
+    ref = _ref(root, place)
     try:
         size = formats.extent(ref, root)
         geometry = formats.read(ref, root).geometry if size is None else size.geometry
@@ -112,7 +128,7 @@ def _placed(boxes: Boxes, place: str, root: Path) -> Boxes:
     return in_voxels(boxes, geometry)
 
 
-def _cases(parts: Sequence[Part]) -> tuple[list[Case], Rows]:
+def _cases(parts: Sequence[Part], root: Path) -> tuple[list[Case], Rows]:
     """A case for each image that is there, and its first row."""
     paths = [path for part in parts for path in part.places.values()]
     same = len({stem_of(path) for path in paths}) < len(paths)
@@ -120,8 +136,8 @@ def _cases(parts: Sequence[Part]) -> tuple[list[Case], Rows]:
     cases, rows = [], {}
     for part in parts:
         for name, path in part.places.items():
-            case = case_of(path if same else stem_of(path), path, part.boxes[name], part.split)
-            cases.append(case)
+            case = case_of(path if same else stem_of(path), _a_file(root, path), part.boxes[name], part.split)
+            cases.append(case.model_copy(update={"inputs": {"image": _ref(root, path)}}))
             rows[case.id] = {column: part.rows[name].get(column) for column in columns}
     return cases, Rows(columns, rows, frozenset[str]().union(*(part.sides.columns for part in parts)))
 

@@ -134,7 +134,7 @@ class Predictor:
             OutOfScope: When it is unlike the training cases.
         """
         release, plan, example = self.opened.release, self.opened.plan, one.example
-        limit = release.gate.distance_limit
+        limit, apart = release.gate.distance_limit, None
         if limit is not None:
             apart = distance(features(example, output, plan), self.distance)
             if not apart <= limit:
@@ -144,7 +144,7 @@ class Predictor:
                 )
                 raise OutOfScope(example.case.id, [reason])
         prediction: Prediction = registry.get("tasks", plan.task).decode(output, example, release.decision, plan)
-        return replace(prediction, features=output.features)
+        return replace(prediction, features=output.features, distance=apart)
 
 
 class Session:

@@ -108,7 +108,7 @@ def a_release(
         "backend": "torch",
         "precision": "fp32",
         "decision": {"rule": "the largest"} if plan.target.kind == "mask" else binary,
-        "gate": Gate(rules=(_rule(plan),)),
+        "gate": Gate(rules=(_rule(plan),) if plan["image_inputs"] else ()),
         "members": tuple(f"weights-{number}.safetensors" for number in range(len(networks))),
         "hashes": {},
     }
@@ -118,12 +118,13 @@ def a_release(
         headline=(), decision=release.decision, blocks=tuple(blocks),
     )  # fmt: skip
     reader = Reader(networks, plan, release.backend, release.precision)
+    examples = _examples(plan) if plan["image_inputs"] else []
     files: dict[str, bytes | Path] = {
         "plan.json": canonical_json(plan.to_json()).encode(),
         "evaluation.json": canonical_json(evaluation.to_json()).encode(),
         "gate.safetensors": save({}),
         "model-card.md": f"# films\n\n- Made: \n- Licence of the weights: {release.licence}\n".encode(),
-        "reference.safetensors": save(reference(networks, reader, release.decision, _examples(plan))),
+        "reference.safetensors": save(reference(networks, reader, release.decision, examples)),
     }
     for name, network in zip(release.members, networks, strict=True):
         files[name] = save_tensors(network.state_dict())

@@ -59,6 +59,7 @@ def a_noun(site: Site, kind: str, project: str) -> str:
         "runs": {"run.json": {"name": made}, "log.jsonl": {"step": 1}},
         "encoders": {"encoder.json": {"name": made}},
         "exports": {"features.csv": {"a": 1}},
+        "feedback": {"feedback.json": {"name": made, "changes": []}},
         "releases": {
             "release.json": {"name": made}, "evaluation.json": {"metrics": {}}, "model-card.md": {"a": "card"},
         },
@@ -156,6 +157,10 @@ _of("POST", "/releases/{release}/serve", lambda site, project: a_signed(site))
 _of("POST", "/releases/{release}/withdraw", lambda site, project: a_signed(site), {"reason": "another scanner"})
 
 DATA: dict[str, Any] = {"source": "data"}
+_asked("/gathered", lambda site, project: {"release": "lung@1"})
+_list("/gathered", _noun("feedback"))
+_of("GET", "/gathered/{gathered}", _noun("feedback"))
+_of("DELETE", "/gathered/{gathered}", _noun("feedback"))
 _asked("/datasets/check", lambda site, project: DATA)
 _asked("/datasets/radiomics", lambda site, project: DATA)
 _asked("/datasets/longitudinal", lambda site, project: DATA)

@@ -14,8 +14,9 @@ from diascope.cli import app
 from diascope.core.errors import BadUsage, DiascopeError, UnknownName
 from diascope.serve import nouns, verbs
 from diascope.serve.database import tables
-from diascope.serve.settings import Settings
+from diascope.serve.service import Service
 from diascope.testing.reading import work_off
+from diascope.testing.service import a_service
 from diascope.testing.web import OTHER, OWN, Site, a_site
 
 NO_JOBS = {"release", "list", "serve", "worker", "audit"}
@@ -57,7 +58,7 @@ def test_the_options_are_those_of_the_command_line(name: str) -> None:
     )
 
 
-def a_source(folder: Path) -> Settings:
+def a_source(folder: Path) -> Service:
     data = folder / "data"
     (data / "inside").mkdir(parents=True)
     (data / "inside" / "rows.csv").write_text("a\n")
@@ -65,7 +66,8 @@ def a_source(folder: Path) -> Settings:
     (data / "link.csv").symlink_to(folder / "secret.csv")
     (data / "up").symlink_to(folder)
     (data / "loop").symlink_to(data / "loop")
-    return Settings(sources={"data": {"folder": data}, "theirs": {"folder": data, "projects": [OTHER]}})  # type: ignore[arg-type]
+    sources = {"data": {"folder": data}, "theirs": {"folder": data, "projects": [OTHER]}}
+    return a_service(folder / "workspace", sources=sources)
 
 
 WRITTEN = """
@@ -87,13 +89,13 @@ def test_no_path_leaves_its_source(path: str, tmp_path: Path) -> None:
 
 
 def test_a_place_in_a_source_is_found(tmp_path: Path) -> None:
-    settings = a_source(tmp_path)
-    assert verbs.place_in(settings, OWN, "data", "inside/rows.csv").read_text() == "a\n"
-    assert verbs.place_in(settings, OWN, "data", "") == (tmp_path / "data").resolve()
-    assert verbs.place_in(settings, OTHER, "theirs", "inside").is_dir()
+    service = a_source(tmp_path)
+    assert verbs.place_in(service, OWN, "data", "inside/rows.csv").read_text() == "a\n"
+    assert verbs.place_in(service, OWN, "data", "") == (tmp_path / "data").resolve()
+    assert verbs.place_in(service, OTHER, "theirs", "inside").is_dir()
     for source in ("theirs", "nowhere", "../data", str(tmp_path)):
         with pytest.raises(UnknownName):
-            verbs.place_in(settings, OWN, source, "inside")
+            verbs.place_in(service, OWN, source, "inside")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_options_that_are_the_services_and_files_are_refused(options: dict[str, 
 
 def _words(site: Site, options: dict[str, Any]) -> list[str]:
     payload = verbs.checked("fit", [{"source": "data"}], options)
-    return verbs.command(payload, site.service.settings, site.service.workspace, OWN)
+    return verbs.command(payload, site.service, OWN)
 
 
 def test_a_value_is_never_taken_for_an_option(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ for (const card of document.querySelectorAll<HTMLElement>("[data-result].result"
 document.addEventListener("keydown", (event) => {
   if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
   const verdict = { a: "accept", c: "amend", r: "reject", u: "unsure" }[event.key] as Verdict | undefined;
-  const card = [...document.querySelectorAll<HTMLElement>(".result")].find((one) => !one.hidden && one.dataset["done"] !== "true");
+  const card = [...document.querySelectorAll<HTMLElement>(".result")].find((one) => !one.closest("[hidden]") && one.dataset["done"] !== "true");
   const result = card && resultOf(card.dataset["result"] ?? "");
   if (verdict && card && result && facts.mayAnswer) pressed(card, result, verdict);
 });

@@ -29,7 +29,7 @@ def document_of(source: Source, made: Made) -> Any:
         raise BadUsage("an encapsulated PDF needs a report", todo="Set `report` of what was made")
     first = source.datasets[0]
     with quietly():
-        document = _document(made.report, made)
+        document = encapsulated(made.report, made.uid("pdf"), made.uid("pdf series"), made.is_final)
         document.StudyInstanceUID = first.StudyInstanceUID
         document.SeriesNumber = series_number(first) + 3
         document.DocumentTitle = f"Report of {made.algorithm.name}"[:1024]
@@ -37,19 +37,27 @@ def document_of(source: Source, made: Made) -> Any:
     return document
 
 
-def _document(report: bytes, made: Made) -> Any:
+def encapsulated(report: bytes, uid: str, series: str, is_verified: bool) -> Any:
+    """A PDF as a data set that does not say yet of which study it is, nor of what it was made.
+
+    Args:
+        report: The PDF.
+        uid: SOP instance UID.
+        series: Series instance UID.
+        is_verified: Whether a reader stands for what it says.
+    """
     meta = FileMetaDataset()
     meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, EncapsulatedPDFStorage
-    meta.MediaStorageSOPInstanceUID = UID(made.uid("pdf"))
+    meta.MediaStorageSOPInstanceUID = UID(uid)
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     meta.ImplementationVersionName = f"DIASCOPE {version('diascope')}"[:16]
     document = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
-    document.SOPClassUID, document.SOPInstanceUID = EncapsulatedPDFStorage, made.uid("pdf")
-    document.SeriesInstanceUID, document.Modality, document.InstanceNumber = made.uid("pdf series"), "DOC", 1
+    document.SOPClassUID, document.SOPInstanceUID = EncapsulatedPDFStorage, uid
+    document.SeriesInstanceUID, document.Modality, document.InstanceNumber = series, "DOC", 1
     document.ConversionType = "WSD"
     document.AcquisitionDateTime = None
     document.BurnedInAnnotation = "YES"  # the report names the patient, so that a print can be told apart
-    document.VerificationFlag = "VERIFIED" if made.is_final else "UNVERIFIED"
+    document.VerificationFlag = "VERIFIED" if is_verified else "UNVERIFIED"
     document.ConceptNameCodeSequence = [hd.sr.CodedConcept.from_code(TITLE)]
     document.MIMETypeOfEncapsulatedDocument = "application/pdf"
     document.EncapsulatedDocument = report + b"\0" * (len(report) % 2)

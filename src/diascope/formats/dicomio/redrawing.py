@@ -1,4 +1,7 @@
-"""The SEG of a result in which a reader drew: the reader's segments in the place of the release's, and beside them."""
+"""The SEG of a result that a reader corrected: the reader's segments in the place of the release's, and beside them.
+
+What the reader said is not there has no segment.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +47,14 @@ class _Segment:
     drawn: Redrawn | None = None
 
 
-def redrawn(made: Made, stacked: Stack, source: Source, uids: tuple[str, str]) -> Any:
-    """The SEG as a highdicom object, without the patient.
+def redrawn(made: Made, stacked: Stack, source: Source, uids: tuple[str, str]) -> Any | None:
+    """The SEG as a highdicom object, without the patient; None where nothing is left to show.
 
     Segments that nobody corrected have the voxels that the release gave them. A corrected one keeps its name and code,
     and is half-automatic: the release proposed it. What the release missed is drawn by hand.
 
     Args:
-        made: What made the result, with its first SEG, where there is one, and what the reader drew.
+        made: What made the result, with its first SEG, where there is one, what the reader drew, and what is not there.
         stacked: The source, in order.
         source: Its headers.
         uids: Of the object and of its series.
@@ -66,7 +69,9 @@ def redrawn(made: Made, stacked: Stack, source: Source, uids: tuple[str, str]) -
             path = Path(name) / "first.dcm"
             path.write_bytes(made.segmentation)
             (earlier,) = headers([path])
-        segments = _segments(earlier, made.redrawn)
+        segments = _segments(earlier, made.redrawn, made.removed)
+        if not segments:
+            return None
         numbers = _numbers(segments, earlier, stacked)
     on = (stacked, source)
     return written(numbers, [(one.label, one.kind) for one in segments], on, algorithm_of(made), uids)
@@ -78,10 +83,13 @@ def algorithm_of(made: Made) -> dict[str, Any]:
     return {"name": one.name, "version": one.version, "release_hash": one.seal}
 
 
-def _segments(earlier: Instance | None, drawn: Sequence[Redrawn]) -> list[_Segment]:
+def _segments(earlier: Instance | None, drawn: Sequence[Redrawn], removed: Sequence[str]) -> list[_Segment]:
+    gone = {name[:LONGEST] for name in removed}
     instead = {one.concept[:LONGEST]: one for one in drawn if not one.added}
     found: list[_Segment] = []
     for one in earlier.segments if earlier is not None else ():
+        if one.name[:LONGEST] in gone:
+            continue
         code = f"{one.scheme}:{one.code}" if one.scheme and one.code and not one.scheme.startswith(PRIVATE) else None
         label = Label(name=one.name, value=len(found) + 1, code=code)
         by = instead.pop(one.name[:LONGEST], None)

@@ -40,9 +40,12 @@ def all_written(findings: Findings, sources: Sequence[Path], made: Made, kinds: 
     Args:
         findings: What a release said of the sources.
         sources: All files of the series that the mask and the places are on, then those of other inputs.
-        made: By what and when; with a mask (or the SEG as it was first written, and what a reader drew) for a `seg`, a
+        made: By what and when; with a mask (or the first SEG, and what a reader corrected) for a `seg`, a
             picture for an `sc`, a report for a `pdf`. An `sr` refers to the SEG where there is a mask.
         kinds: Of `KINDS`.
+
+    Returns:
+        Without a `seg` where the reader said that nothing of it is there.
 
     Raises:
         BadUsage: When a part that is needed for a kind is missing, or the findings are of another release.
@@ -67,7 +70,7 @@ def all_written(findings: Findings, sources: Sequence[Path], made: Made, kinds: 
         "sc": lambda: capture_of(findings, source, made),
         "pdf": lambda: document_of(source, made),
     }
-    objects = {kind: make[kind]() for kind in kinds}
+    objects = {kind: one for kind in kinds if (one := make[kind]()) is not None}
     for kind, one in objects.items():  # after all are made: an SR refers to a SEG without the patient
         stamp(one, kind, source, made)
     return {kind: _saved(one) for kind, one in objects.items()}
@@ -95,9 +98,10 @@ def _segmentation(findings: Findings, made: Made, read: tuple[Stack | None, Sour
     """The SEG of the mask, whether it is asked for or only referred to."""
     stacked, source, count = read
     uids = (made.uid("seg"), made.uid("seg series"))
-    if made.redrawn and stacked is not None:
+    if (made.redrawn or (made.removed and made.segmentation is not None)) and stacked is not None:
         seg = redrawn(made, stacked, replace(source, datasets=source.datasets[:count]), uids)
-        segments_told(seg, findings, made)
+        if seg is not None:
+            segments_told(seg, findings, made)
         return seg
     if made.segmentation is not None:
         seg = again(made.segmentation, uids)

@@ -1,7 +1,8 @@
 """A signed report as DICOM: a Comprehensive SR with its sections as text (PS3.16 TID 2000), its reader as observer.
 
-Nothing is measured here: what a release measured is in the report of its result (`srwriting.py`). The document is
-complete, final and verified by whoever signed it. The same report gives the same bytes.
+Beside it, its PDF, encapsulated. Nothing is measured here: what a release measured is in the report of its result
+(`srwriting.py`). The document is complete, final and verified by whoever signed it. The same report gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pydicom.sr.coding import Code
 from diascope.core.errors import BadUsage, DataRefused
 from diascope.core.result import NO_DEVICE, PRIVATE_SCHEME
 from diascope.formats.dicomio.derived import REQUIRED, Source, plain_element, private_code, quietly
+from diascope.formats.dicomio.pdfwriting import encapsulated
+from diascope.formats.dicomio.scwriting import references
 
 TITLE = Code("18748-4", "LN", "Diagnostic imaging report")
 COMMENT = codes.DCM.Comment
@@ -91,6 +94,34 @@ def text_report(signed: Signed) -> bytes:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DataRefused("no DICOM SR can hold this report", given=type(error).__name__) from None
     _stamp(document, signed)
+    return _saved(document, signed)
+
+
+def document_report(signed: Signed, report: bytes) -> bytes:
+    """The report as a DICOM file that holds its PDF.
+
+    Args:
+        signed: The report.
+        report: Its PDF.
+
+    Raises:
+        DataRefused: When there are no images that it could be of.
+    """
+    if not signed.images:
+        raise DataRefused("the study has no images that a report could be of", given=signed.study_uid)
+    with quietly():
+        document = encapsulated(report, uid_of(signed.id, "pdf"), uid_of(signed.id, "pdf series"), is_verified=True)
+        document.StudyInstanceUID, document.SeriesNumber = signed.study_uid, 9802
+        document.SeriesDescription = document.DocumentTitle = "Signed report"
+        document.Manufacturer = document.ManufacturerModelName = "Diascope"
+        document.ConceptNameCodeSequence = [hd.sr.CodedConcept.from_code(TITLE)]
+        document.SourceInstanceSequence = references([_image(signed, *one) for one in signed.images])
+    _date(document, signed)
+    return _saved(document, signed)
+
+
+def _saved(document: Any, signed: Signed) -> bytes:
+    """With the patient and study, as a file."""
     known = [name for name in KEPT if name in REQUIRED or name in signed.about]
     identity = tuple(plain_element(name, [signed.about.get(name, "")]) for name in known)
     Source([], identity).identify(document)
@@ -169,11 +200,8 @@ def _before(signed: Signed) -> Any:
 
 def _stamp(document: Any, signed: Signed) -> None:
     """The time of the signature in the place of the clock's, and whose codes ours are."""
-    day, time = signed.at.strftime("%Y%m%d"), signed.at.strftime("%H%M%S")
+    day, time = _date(document, signed)
     with quietly():
-        for kind in ("Content", "InstanceCreation", "Series"):
-            setattr(document, f"{kind}Date", day)
-            setattr(document, f"{kind}Time", time)
         for one in document.VerifyingObserverSequence:
             one.VerificationDateTime = f"{day}{time}{signed.at:%z}"
         for one in document.get("ContributingEquipmentSequence", ()):
@@ -182,3 +210,13 @@ def _stamp(document: Any, signed: Signed) -> None:
         scheme.CodingSchemeDesignator, scheme.CodingSchemeName = PRIVATE_SCHEME, "Diascope: digests of names"
         scheme.CodingSchemeResponsibleOrganization = "Diascope"
         document.CodingSchemeIdentificationSequence = [scheme]
+
+
+def _date(document: Any, signed: Signed) -> tuple[str, str]:
+    """Give a document the time of the signature; returns day and time."""
+    day, time = signed.at.strftime("%Y%m%d"), signed.at.strftime("%H%M%S")
+    with quietly():
+        for kind in ("Content", "InstanceCreation", "Series"):
+            setattr(document, f"{kind}Date", day)
+            setattr(document, f"{kind}Time", time)
+    return day, time

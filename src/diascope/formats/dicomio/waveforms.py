@@ -20,8 +20,8 @@ def facts(dataset: Any) -> dict[str, Any]:
     """What each multiplex group holds, without its samples.
 
     Returns:
-        `groups`: for each its `label`, `original`, `rate` (Hz), `samples`, `start` (s), and `channels` with `name` and
-        `unit`.
+        `groups`: for each its `label`, `original`, `rate` (Hz), `samples`, `start` (s), and `channels` with `name`,
+        `unit` and `filters`.
 
     Raises:
         BrokenFileError: When there is none, or one contradicts itself.
@@ -81,8 +81,14 @@ def _group(group: Any) -> dict[str, Any]:
         "rate": rate,
         "samples": samples,
         "start": _number(group, "MultiplexGroupTimeOffset", 0.0) / 1000,
-        "channels": [{"name": _name(one), "unit": _unit(one)} for one in defined],
+        "channels": [{"name": _name(one), "unit": _unit(one), "filters": _filters(one)} for one in defined],
     }
+
+
+def _filters(channel: Any) -> dict[str, float | None]:
+    """What the device had filtered away, Hz: below `low`, above `high`, around `notch`; None where it does not say."""
+    keywords = {"low": "FilterLowFrequency", "high": "FilterHighFrequency", "notch": "NotchFilterFrequency"}
+    return {name: _number(channel, word, 0.0) or None for name, word in keywords.items()}
 
 
 def _name(channel: Any) -> str:

@@ -1,7 +1,5 @@
 """Tables of labelling: what is asked of readers about series without a release, and what they answered."""
 
-from __future__ import annotations
-
 from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
@@ -46,6 +44,17 @@ annotations = Table(
 """What a reader answered about a series; append-only, the newest of a reader counts. `answer`:
 `{"classes": ["nodule"]}`, `{"drawing": "<id>"}` or `{"boxes": [{"label": "nodule", "start": [z, y, x], "stop": [z, y,
 x]}]}`; `unsure`: the reader can't tell, and `answer` is empty."""
+
+handed = Table(
+    "handed",
+    index,
+    Column("labelling_id", ForeignKey("labellings.id", ondelete="CASCADE"), primary_key=True),
+    Column("series_id", ForeignKey("series.id", ondelete="CASCADE"), primary_key=True),
+    Column("reader", String(32), primary_key=True),
+    Column("at", Double, nullable=False),
+)
+"""A series lies before a reader since `at`: for a while nobody else is given it, and the time that an answer took counts
+from here. A row and no memory: on PostgreSQL several processes hand out, and a restart forgets nothing."""
 
 descriptors = Table(
     "descriptors",

@@ -262,6 +262,7 @@ results = Table(
     Column("findings", JSON, nullable=False),
     Column("priority", Integer, nullable=False, default=0),
     Column("probability", Double),
+    Column("distance", Double),
     Column("says", String(256), nullable=False, default=""),
     Column("completed", Double, nullable=False),
     Column("answered", Double, nullable=False),
@@ -271,7 +272,8 @@ results = Table(
 )
 """What a release said about a series at one revision. `state`: answered, unavailable ("not available, because
 `reason`"). `findings`: the record `Findings`; `priority`, `probability` and `says` are made of it for the worklist
-(`reading/suggestion.py`). `completed`: when the series was, from which latency counts."""
+(`reading/suggestion.py`). `distance`: of the input from the training cases, as the release's gate measures it; NULL
+where it measures none, or nothing was answered. `completed`: when the series was, from which latency counts."""
 
 result_objects = Table(
     "result_objects",
@@ -296,7 +298,7 @@ deliveries = Table(
     Column("at", Double, nullable=False),
     UniqueConstraint("result_id", "kind", "peer_id"),
 )
-"""What was sent where: waiting, sent, failed."""
+"""What was sent where: waiting, sent, failed; `unsigned` is the report of the study until a reader signs it."""
 
 readings = Table(
     "readings",

@@ -13,6 +13,8 @@ from diascope.serve.database.tables import results
 PRIORITY = -10
 """Of the queue; what reads goes before it also where one worker does both."""
 
+FOR_SIGNALS = ("occlusion", "integrated_gradients")
+"""Explainers of pictures that explain recordings too: they ask for no feature maps with two axes of places."""
 
 FILLING = -20
 """Of the queue for vectors of earlier results; nobody waits for them."""

@@ -15,6 +15,7 @@ from diascope.engine.room import bounded
 from diascope.serve.audit import Event
 from diascope.serve.database.explaining_tables import explanations
 from diascope.serve.database.tables import results
+from diascope.serve.explaining import signals
 from diascope.serve.explaining.mapping import Map, mapped, output_of, why_not
 from diascope.serve.explaining.subject import Subject, seen_again, subject
 from diascope.serve.jobs.queue import Job
@@ -38,7 +39,8 @@ def make(service: Service, context: Context, job: Job) -> None:
         found = subject(connection, job.payload["result"])
     if isinstance(found, str):
         raise DataRefused(found)
-    network, example, output = _opened(service, context, found, job.payload["finding"])
+    network, example, output, lies = _opened(service, context, found, job.payload["finding"])
+    setting = (job.payload["explainer"], output)
 
     def look(done: int, total: int) -> None:
         context.check()
@@ -46,24 +48,33 @@ def make(service: Service, context: Context, job: Job) -> None:
 
     context.check()
     with bounded(f"explaining result {found.result}"):
-        made = mapped(network, example, (job.payload["explainer"], output), look)
+        if lies is None:
+            made = mapped(network, example, setting, look)
+        else:
+            made = signals.mapped(network, example, setting, lies, look)
     context.done(job, {}, lambda connection: _kept(service, connection, job, made))
 
 
-def _opened(service: Service, context: Context, one: Subject, finding: str) -> tuple[nn.Module, Example, int]:
+def _opened(
+    service: Service, context: Context, one: Subject, finding: str
+) -> tuple[nn.Module, Example, int, signals.Traced | None]:
     """A network of the release for this job alone, the case as it saw it, and which of its outputs is meant.
 
-    The release is held only while the case is prepared: whoever reads with it need not wait for the map.
+    Of a recording also where the map is to lie. The release is held only while the case is prepared: whoever reads
+    with it need not wait for the map.
     """
     with laid_out(service, one.sources) as folder, context.warm.open(one.release) as predictor:
         plan = predictor.opened.plan
         # One member speaks for an ensemble: maps of several need not agree, and their mean would be nobody's.
         network = predictor.ready.reader.networks[0]
-        if reason := why_not(network, plan):
+        recorded = signals.signal_input(plan)
+        if reason := why_not(network, plan) if recorded is None else signals.why_not(network):
             raise DataRefused(reason)
         output = output_of(finding, plan)
         with bounded(f"reading result {one.result}"):
-            return copy.deepcopy(network), seen_again(predictor, one, folder), output
+            example = seen_again(predictor, one, folder)
+            lies = None if recorded is None else signals.traced(recorded, example, folder, plan)
+            return copy.deepcopy(network), example, output, lies
 
 
 def _kept(service: Service, connection: Connection, job: Job, made: Map) -> Mapping[str, Any]:

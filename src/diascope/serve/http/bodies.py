@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from diascope.core.errors import DiascopeError
 from diascope.serve.http.errors import TooLarge, WrongType, told
 
-LARGE = ("/dicom-web/",)
+LARGE = ("/dicom-web/", "/api/v1/uploads")
 """Addresses that take objects; their routes read the body as a stream and bound each object by themselves."""
 
 DRAWINGS, LARGEST_DRAWING = re.compile(r"/api/v1/studies/[^/]+/series/[^/]+/drawings"), 32 << 20

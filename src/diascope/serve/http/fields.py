@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 
 from diascope.core.errors import BadUsage
 
@@ -54,13 +54,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _moment(given: object) -> object:
-    if isinstance(given, str) and not MOMENT.fullmatch(given):
+    if not isinstance(given, datetime) and not (isinstance(given, str) and MOMENT.fullmatch(given)):
         raise ValueError("write it as RFC 3339 does: 2026-05-01T08:00:00Z")
     return given
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-"""A time that a client gives."""
+Moment = Annotated[datetime, BeforeValidator(_moment), Strict(strict=False)]
+"""A time that a client gives, as text: JSON has no times, so that a strict body would take none."""
 
 
 def seconds(moment: datetime) -> float:

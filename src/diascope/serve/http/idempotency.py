@@ -136,20 +136,26 @@ class Repeatable:
         return f"{self.asked.caller.id}:{self.key}"
 
 
-async def _repeatable(
-    request: Request,
-    response: Response,
-    asked: Who,
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            pattern="^[!-~]{1,128}$",
-            description="Any text of your own. The same key and the same request give the same answer for 24 h",
-        ),
-    ] = None,
-) -> Repeatable:
-    given = b"\0".join([request.method.encode(), request.url.path.encode(), await request.body()])
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern="^[!-~]{1,128}$",
+        description="Any text of your own. The same key and the same request give the same answer for 24 h",
+    ),
+]
+
+
+async def _repeatable(request: Request, response: Response, asked: Who, key: Key = None) -> Repeatable:
+    return _made(request, response, asked, key, await request.body())
+
+
+async def _unread(request: Request, response: Response, asked: Who, key: Key = None) -> Repeatable:
+    return _made(request, response, asked, key, request.url.query.encode())
+
+
+def _made(request: Request, response: Response, asked: Asked, key: str | None, body: bytes) -> Repeatable:
+    given = b"\0".join([request.method.encode(), request.url.path.encode(), body])
     status = request.scope["route"].status_code or 200
     hashed = hashlib.sha256(key.encode()).hexdigest() if key else ""
     return Repeatable(asked, hashed, hashlib.sha256(given).hexdigest(), status, response)
@@ -157,3 +163,5 @@ async def _repeatable(
 
 Once = Annotated[Repeatable, Depends(_repeatable)]
 """The parameter of every route that makes something."""
+OnceUnread = Annotated[Repeatable, Depends(_unread)]
+"""The same where the body is a stream, which is not compared."""

@@ -115,7 +115,7 @@ def run(
     payload = verbs.checked(verb, places, options)
     for one in places:
         if "source" in one:
-            verbs.place_in(service.settings, project, one["source"], one.get("path", ""))
+            verbs.place_in(service, project, one["source"], one.get("path", ""))
         elif "release" in one:
             nouns.path_of(service.workspace, "releases", one["release"])
     if start := payload["options"].get("from"):

@@ -1,4 +1,4 @@
-"""Which objects of the archive belong to a row: instances that arrived or were made, and masks that readers drew.
+"""Which objects of the archive belong to a row: instances that arrived or were made, masks that readers drew, texts.
 
 Whoever removes, backs up or looks for objects asks here: what no row names is the remainder of a crash, and is swept.
 """
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
+from diascope.serve.database.beside_tables import documents
 from diascope.serve.database.room_tables import drawings
 from diascope.serve.database.tables import instances, series
 
-TABLES = (instances, drawings)
-"""Each has a column `key` (name in the archive) and a `series_id`."""
+TABLES = (instances, drawings, documents)
+"""Each has a column `key` (name in the archive), and a `series_id` or, where it is of the whole study, a `study_id`."""
 
 
 def named(connection: Connection, keys: Sequence[str]) -> set[str]:
@@ -28,6 +29,8 @@ def keys_of_study(connection: Connection, study: int) -> list[str]:
     """Keys of all that hangs on a study, by the id of its row."""
     found: list[str] = []
     for table in TABLES:
-        query = select(table.c.key).join(series, series.c.id == table.c.series_id)
-        found += connection.execute(query.where(series.c.study_id == study)).scalars()
+        query, of = select(table.c.key), table.c.get("study_id")
+        if of is None:
+            query, of = query.join(series, series.c.id == table.c.series_id), series.c.study_id
+        found += connection.execute(query.where(of == study)).scalars()
     return found

@@ -14,6 +14,7 @@ from diascope.serve.access.limits import drop_old
 from diascope.serve.access.logins import drop_expired
 from diascope.serve.database.tables import idempotent
 from diascope.serve.http.idempotency import KEPT
+from diascope.serve.incoming import uploading
 from diascope.serve.incoming.sweeping import SWEEPING, sweep
 from diascope.serve.keeping.retention import Retention
 from diascope.serve.service import Service
@@ -74,7 +75,9 @@ class House:
         """After the start, beside the requests: only what is older than this process can be a crash's."""
         if self._swept:
             return
-        sweep(self.service, time.monotonic() - self._began + MARGIN)
+        age = time.monotonic() - self._began + MARGIN
+        sweep(self.service, age)
+        uploading.sweep(self.service, age)
         self._swept = True
 
     def _drop_answers(self, connection: Connection) -> None:

@@ -17,7 +17,11 @@ from sqlalchemy.exc import DBAPIError
 from diascope.core.errors import BadUsage, DiascopeError, Unavailable
 from diascope.serve.keeping.manifest import Kind
 
-KEYS_OF_OBJECTS = {"instances": "SELECT key FROM instances", "drawings": "SELECT key FROM drawings"}
+KEYS_OF_OBJECTS = {
+    "instances": "SELECT key FROM instances",
+    "drawings": "SELECT key FROM drawings",
+    "documents": "SELECT key FROM documents",
+}
 """Table to what names objects of the archive; a database of an older version has not all of them."""
 
 

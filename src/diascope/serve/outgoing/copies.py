@@ -8,11 +8,12 @@ nobody has read is not taken out; nor are pixels that say that they show whose t
 from __future__ import annotations
 
 import hmac
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import RowMapping
 
@@ -62,7 +63,7 @@ def write_copies(service: Service, study_uids: Sequence[str], path: Path, tell: 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for done, row in enumerate(rows):
             tell(done, len(rows))
-            why = _why_not(row)
+            why = why_not_copied(row)
             if not why:
                 try:
                     _copy(service, row, archive, names)
@@ -82,7 +83,8 @@ def other_uid(service: Service, uid: str) -> str:
     return f"2.25.{int.from_bytes(digest[:16])}"
 
 
-def _why_not(row: RowMapping) -> str:
+def why_not_copied(row: RowMapping) -> str:
+    """Why an object is not taken out; "" where it is."""
     if row["rows"] is None:
         return "it has no pixels"
     if str(row["attributes"].get("BurnedInAnnotation", "")).upper() == "YES":
@@ -90,18 +92,31 @@ def _why_not(row: RowMapping) -> str:
     return ""
 
 
-def _copy(service: Service, row: RowMapping, archive: zipfile.ZipFile, names: dict[str, int]) -> None:
+def copied(service: Service, row: RowMapping) -> BinaryIO:
+    """The pseudonymised copy of an object, which the caller closes.
+
+    Args:
+        service: That has it.
+        row: Of `selected`.
+
+    Raises:
+        DiascopeError: When it can't be made.
+    """
     with service.archive.local(row["key"], row["sha256"]) as path:
         (header,) = decoder().metadata([path])
     uids = {uid: other_uid(service, uid) for uid in _uids(header)}
     request: dict[str, Any] = {"kept": sorted(KEPT), "uids": uids, "patient": row["patient"]}
     _, written = child_wrote(service, row, "pseudonymised", decoder(), **request)
+    return written
+
+
+def _copy(service: Service, row: RowMapping, archive: zipfile.ZipFile, names: dict[str, int]) -> None:
+    written = copied(service, row)
     series = names.setdefault(row["series_uid"], len(names))
     number = names[row["instance_uid"]] = len(names)
     info = zipfile.ZipInfo(f"{row['patient']}/series-{series:05d}/{number:06d}.dcm", (1980, 1, 1, 0, 0, 0))
     with written, archive.open(info, "w", force_zip64=True) as out:
-        while part := written.read(CHUNK):
-            out.write(part)
+        shutil.copyfileobj(written, out, CHUNK)
 
 
 def _uids(header: Mapping[str, Any]) -> Iterator[str]:

@@ -77,7 +77,15 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
         DiascopeError: When it did not take it, or there is nothing to tell.
     """
     one = told(service, parcel)
-    bundle = bundle_of(one.findings, one.made, one.person, one.study)
+    post(service, peer, bundle_of(one.findings, one.made, one.person, one.study))
+
+
+def post(service: Service, peer: Peer, bundle: Mapping[str, Any]) -> None:
+    """Send a transaction to a peer.
+
+    Raises:
+        DiascopeError: When it did not take it.
+    """
     url = str(peer.settings["url"])
     with client_for(url, service.settings.send_to, SECONDS, token_of(service, peer.id, peer.settings)) as client:
         send(bundle, url, client)

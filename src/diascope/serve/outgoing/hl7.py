@@ -45,6 +45,21 @@ class Ends:
     receiving_facility: str = ""
 
 
+@dataclass(frozen=True)
+class Order:
+    """What OBR says of a report.
+
+    Args:
+        number: Ours (OBR-3), the same as long as it is the same report.
+        at: When it was said.
+        status: Of table 0123.
+    """
+
+    number: str
+    at: datetime
+    status: str
+
+
 def escaped(text: str) -> str:
     """Text in which nothing is a separator, and no control character is left."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -70,10 +85,12 @@ def message_of(findings: Findings, made: Made, person: Person, study: StudyFacts
         BadUsage: When the findings are of another release.
     """
     agreed(findings, made)
-    segments = [_header(made, ends or Ends()), _patient(person), _order(made, person, study)]
+    when = made.review.at if made.review else made.at
+    order = Order(made.lasting("oru")[-22:], when, status_of(made))
+    segments = [header(control_id(made), when, ends or Ends()), patient(person), ordered(order, person, study)]
     how = [f"{name}: {said}" for name, said in made.by().items()]
     inputs = [f"input {name}: {' '.join(uids)}" for name, uids in findings.inputs.items()]
-    segments += _notes([*how, *findings.notes, *inputs])
+    segments += notes([*how, *findings.notes, *inputs])
     count = 0
     for at, finding in enumerate(findings.findings, 1):
         for segment in _observed(finding, at, made):
@@ -81,6 +98,11 @@ def message_of(findings: Findings, made: Made, person: Person, study: StudyFacts
                 count += 1
                 segment[1] = str(count)
             segments.append(segment)
+    return joined(segments)
+
+
+def joined(segments: Sequence[Sequence[str]]) -> str:
+    """Segments as a message."""
     return "".join("|".join(segment).rstrip("|") + CR for segment in segments)
 
 
@@ -91,35 +113,52 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
         DiascopeError: When it did not, or there is nothing to tell.
     """
     one = told(service, parcel)
-    message = message_of(one.findings, one.made, one.person, one.study)
+    post(service, peer, message_of(one.findings, one.made, one.person, one.study))
+
+
+def post(service: Service, peer: Peer, message: str) -> None:
+    """Send a message, and wait until it was acknowledged.
+
+    Raises:
+        DiascopeError: When it was not.
+    """
     tls = ssl.create_default_context() if peer.settings.get("tls") else None
     to = target(str(peer.settings["host"]), int(peer.settings["port"]), service.settings.send_to)
     send(message, Destination(to.host, to.port, tls=tls, address=to.address))
 
 
-def _header(made: Made, ends: Ends) -> list[str]:
+def header(control: str, at: datetime, ends: Ends) -> list[str]:
+    """MSH.
+
+    Args:
+        control: Id of the message.
+        at: When what it says was said.
+        ends: Who sends and who receives.
+    """
     four = [escaped(one) for one in (ends.sender, ends.sending_facility, ends.receiver, ends.receiving_facility)]
     return [
-        "MSH", "^~\\&", *four, _time(made.review.at if made.review else made.at), "", "ORU^R01^ORU_R01",
-        control_id(made), "P", "2.5.1", "", "", "", "", "", "UNICODE UTF-8",
+        "MSH", "^~\\&", *four, time_of(at), "", "ORU^R01^ORU_R01", control, "P", "2.5.1",
+        "", "", "", "", "", "UNICODE UTF-8",
     ]  # fmt: skip
 
 
-def _patient(person: Person) -> list[str]:
+def patient(person: Person) -> list[str]:
+    """PID."""
     number = f"{escaped(person.number)}^^^{escaped(person.issuer)}^PI"
     birth = re.sub(r"[^0-9]", "", person.birth_date)[:8]
     return ["PID", "1", "", number, "", _name(person.name), "", birth, SEXES.get(person.sex.upper(), "U")]
 
 
-def _order(made: Made, person: Person, study: StudyFacts) -> list[str]:
+def ordered(order: Order, person: Person, study: StudyFacts) -> list[str]:
+    """OBR."""
     code, name = REPORT
     fields = [""] * 26
-    fields[:5] = ["OBR", "1", escaped(person.accession), made.lasting("oru")[-22:], f"{code}^{name}^LN"]
-    fields[7] = _time(study.at) if study.at else ""
+    fields[:5] = ["OBR", "1", escaped(person.accession), order.number, f"{code}^{name}^LN"]
+    fields[7] = time_of(study.at) if study.at else ""
     fields[13] = escaped(f"{study.description} {study.modality}".strip())
     fields[16] = "~".join(map(_person, person.referring.split("\\")))
     fields[18], fields[19] = escaped(person.accession), escaped(person.study_number)
-    fields[22], fields[24], fields[25] = _time(made.review.at if made.review else made.at), "RAD", status_of(made)
+    fields[22], fields[24], fields[25] = time_of(order.at), "RAD", order.status
     return fields
 
 
@@ -137,29 +176,29 @@ def _line_status(made: Made) -> str:
 def _observed(finding: Finding, at: int, made: Made) -> Iterator[list[str]]:
     """One finding: what was decided, its numbers, and what must be told with it."""
     value, scheme, meaning = coded(finding.concept, finding.code)
-    concept = _coded(value, meaning, scheme)
+    concept = coded_as(value, meaning, scheme)
     state = STATES.get(finding.status)
     if finding.status == "abstained":
         yield _line(("ST", concept, str(at)), (escaped(words(finding)), ""), "X", made)
     elif state is not None:
-        yield _line(("CE", concept, str(at)), (_coded(*state), ""), _line_status(made), made)
+        yield _line(("CE", concept, str(at)), (coded_as(*state), ""), _line_status(made), made)
     else:
         yield _line(("ST", concept, str(at)), (escaped(words(finding)), ""), _line_status(made), made)
     told = [f"{name}: {said}" for name, said in said_with(finding, made).items()]
-    yield from _notes([*told, f"review: {made.state}", NO_DEVICE])
+    yield from notes([*told, f"review: {made.state}", NO_DEVICE])
     for place, (name, measure) in enumerate(finding.measures.items(), 1):
         yield _measured((finding.concept, name), measure, f"{at}.{place}", made)
-        yield from _notes([f"{name}: {number(measure)}{f' ({measure.note})' if measure.note else ''}"])
+        yield from notes([f"{name}: {number(measure)}{f' ({measure.note})' if measure.note else ''}"])
 
 
 def _measured(names: tuple[str, str], measure: Measure, sub: str, made: Made) -> list[str]:
     """A number; the identifier names the finding as well, and has the standard code of the measure beside its own."""
     whole = ": ".join(names)
     value, scheme, meaning = coded(whole)
-    identifier = _coded(value, meaning, scheme)
+    identifier = coded_as(value, meaning, scheme)
     if names[1] in MEASURES:
         standard, system, name = MEASURES[names[1]]
-        identifier += f"^{_coded(standard, name, system)}"
+        identifier += f"^{coded_as(standard, name, system)}"
     if measure.value is None:
         return _line(("ST", identifier, sub), ("undefined", ""), "X", made)
     unit = ucum(measure.unit)
@@ -170,18 +209,20 @@ def _measured(names: tuple[str, str], measure: Measure, sub: str, made: Made) ->
 def _line(what: tuple[str, str, str], said: tuple[str, str], status: str, made: Made) -> list[str]:
     one, fields = made.algorithm, [""] * 20
     fields[:7] = ["OBX", "", what[0], what[1], what[2], said[0], said[1]]
-    fields[11], fields[14] = status, _time(made.at)
+    fields[11], fields[14] = status, time_of(made.at)
     fields[17] = f"{escaped(one.label)}^{escaped(f'{one.name} {one.version}')}^99DIASCOPE"
     fields[18] = f"{escaped(one.seal)}^DIASCOPE"
-    fields[19] = _time(made.at)
+    fields[19] = time_of(made.at)
     return fields
 
 
-def _notes(lines: Sequence[str]) -> list[list[str]]:
+def notes(lines: Sequence[str]) -> list[list[str]]:
+    """NTE, a line each."""
     return [["NTE", str(at), "L", escaped(line)] for at, line in enumerate(lines, 1)]
 
 
-def _coded(value: str, meaning: str, system: str) -> str:
+def coded_as(value: str, meaning: str, system: str) -> str:
+    """A coded element."""
     return f"{escaped(value)}^{escaped(meaning)}^{escaped(system)}"
 
 
@@ -207,6 +248,6 @@ def _plain(value: float) -> str:
     return "0" if text in ("", "-0") else text
 
 
-def _time(at: datetime) -> str:
+def time_of(at: datetime) -> str:
     """A time stamp with the offset of its zone, where it has one."""
     return at.strftime("%Y%m%d%H%M%S%z")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -41,10 +42,25 @@ def deliver(service: Service, peer: Peer, parcel: Parcel) -> None:
         NotDelivered: When it did not take it; sending again may help.
         Declined: When it does not want it.
     """
+    post(service, peer, event_of(service, parcel))
+
+
+def post(service: Service, peer: Peer, content: Mapping[str, Any]) -> None:
+    """Send an event to a peer.
+
+    Args:
+        service: Whose settings and clock.
+        peer: Who gets it.
+        content: The event, with its `id`.
+
+    Raises:
+        BadUsage: When the peer has no secret to sign with, or nothing may be sent there.
+        NotDelivered: When it did not take it; sending again may help.
+        Declined: When it does not want it.
+    """
     secret, url = token_of(service, peer.id, peer.settings), str(peer.settings["url"])
     if not secret:
         raise BadUsage("a webhook needs a token to sign with", given=peer.name, todo="Set one with the peer's settings")
-    content = event_of(service, parcel)
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     headers = {
         "Content-Type": "application/json",

@@ -122,8 +122,9 @@ class Reading:
         try:
             made = self._made(predictor, question, said, name)
             written = objects(self.service, question, said.findings, made, folder)
-            features = said.prediction.features if said.prediction is not None else None
-            result = Result(name, release.seal, "answered", written.findings, "", written.arrivals, features)
+            result = Result(name, release.seal, "answered", written.findings, "", written.arrivals)
+            if (one := said.prediction) is not None:
+                result = replace(result, features=one.features, distance=one.distance)
             self._end(question, result)
         except DataRefused as error:
             self.not_available(question, error, release)

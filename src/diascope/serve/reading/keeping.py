@@ -26,6 +26,8 @@ from diascope.serve.service import Service
 OBJECTS = ("seg", "sr", "sc", "pdf")
 MESSAGES = ("oru", "fhir", "webhook")
 """Kinds that carry findings and no object: also that they are not available."""
+REPORT, UNSIGNED = "report", "unsigned"
+"""The report of the study, and the state of its delivery until a reader signs: see `reporting/sending.py`."""
 
 SEND_PRIORITY = 5
 LONGEST = 2000
@@ -44,6 +46,7 @@ class Result:
         findings: Each abstains where it was not.
         objects: Kind to what is to be indexed.
         features: What the encoder made of the series; None where nothing was asked.
+        distance: Of the input from the training cases; None where the release measures none.
     """
 
     id: str
@@ -53,6 +56,7 @@ class Result:
     reason: str = ""
     objects: Mapping[str, Arrival] = field(default_factory=dict)
     features: npt.NDArray[np.float32] | None = None
+    distance: float | None = None
 
 
 def unavailable(question: Question, reason: str, created: str, release: Release | None) -> Findings:
@@ -119,6 +123,7 @@ def _row(question: Question, result: Result, now: float, stale: bool) -> dict[st
         "reason": result.reason[:LONGEST],
         "findings": (said := result.findings.to_json()),
         **suggestion(result.state, said),
+        "distance": result.distance,
         "completed": question.completed,
         "answered": now,
         "superseded": now if stale else None,
@@ -140,6 +145,23 @@ def index(service: Service, connection: Connection, result: str, arrivals: Mappi
         connection.execute(delete(result_objects).where(earlier))
         uid = arrival.facts["sop_uid"]
         connection.execute(insert(result_objects).values(result_id=result, kind=kind, instance_uid=uid))
+
+
+def forget(service: Service, connection: Connection, result: str, kind: str, why: str) -> None:
+    """Say that a result has no object of a kind any more: the object stays in the archive, its deliveries say why.
+
+    Args:
+        service: Whose clock.
+        connection: The caller's transaction.
+        result: Id.
+        kind: Of `OBJECTS`.
+        why: For whoever looks at the deliveries.
+    """
+    mine = (result_objects.c.result_id == result) & (result_objects.c.kind == kind)
+    connection.execute(delete(result_objects).where(mine))
+    sent = (deliveries.c.result_id == result) & (deliveries.c.kind == kind)
+    values = {"state": "failed", "reason": why, "at": service.clock()}
+    connection.execute(update(deliveries).where(sent).values(**values))
 
 
 def send_again(service: Service, connection: Connection, result: str, kinds: Sequence[str], by: str) -> None:
@@ -173,6 +195,10 @@ def _sent(service: Service, connection: Connection, question: Question, result: 
             unsent.append(f"{', '.join(kinds)}: there is no peer {name!r} in service")
             continue
         for kind in kinds:
+            if kind == REPORT:
+                row = {"result_id": result.id, "kind": kind, "peer_id": peer, "state": UNSIGNED}
+                connection.execute(insert(deliveries).values(**row, at=service.clock()))
+                continue
             if kind not in result.objects and kind not in MESSAGES:
                 unsent.append(f"{kind} to {name}: there is none of this result")
                 continue

@@ -1,4 +1,4 @@
-"""What the latest reader of a result drew: where a finding is instead, and what the release missed."""
+"""What the latest reader of a result corrected: where a finding is instead, what is not there, what was missed."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ class Drawing:
     added: bool
 
 
+def absent_of(connection: Connection, result: str) -> tuple[str, ...]:
+    """Names of the findings of which the latest reading of a result says that they are not there.
+
+    Args:
+        connection: Of the index.
+        result: Id.
+    """
+    amended = (latest := _latest(connection, result)) and latest.amended
+    said = amended.items() if isinstance(amended, Mapping) else ()
+    return tuple(
+        str(concept)
+        for concept, one in said
+        if isinstance(one, Mapping) and one.get("status") == "absent" and not one.get("drawing")
+    )
+
+
 def drawings_of(connection: Connection, result: str, series: int, revision: int) -> tuple[Drawing, ...]:
     """What the latest reading of a result refers to; only what was drawn on its series, at its revision.
 
@@ -46,8 +62,7 @@ def drawings_of(connection: Connection, result: str, series: int, revision: int)
         series: Id of the row of its series.
         revision: Of the series, when the release read it.
     """
-    query = select(readings.c.amended, readings.c.added).where(readings.c.result_id == result)
-    latest = connection.execute(query.order_by(readings.c.at.desc(), readings.c.id.desc()).limit(1)).first()
+    latest = _latest(connection, result)
     if latest is None:
         return ()
     wanted = [*_named(latest.amended, latest.added)]
@@ -56,6 +71,12 @@ def drawings_of(connection: Connection, result: str, series: int, revision: int)
     rows = connection.execute(select(drawings).where(mine, drawings.c.id.in_(ids))).mappings()
     there = {row["id"]: row for row in rows}
     return tuple(Drawing(concept, there[one], added) for concept, one, added in wanted if one in there)
+
+
+def _latest(connection: Connection, result: str) -> Any:
+    """`amended` and `added` of the latest reading; None without one."""
+    query = select(readings.c.amended, readings.c.added).where(readings.c.result_id == result)
+    return connection.execute(query.order_by(readings.c.at.desc(), readings.c.id.desc()).limit(1)).first()
 
 
 def redrawn(service: Service, drawn: Sequence[Drawing], folder: Path) -> tuple[Redrawn, ...]:

@@ -2,7 +2,7 @@
 
 They are other objects, with UIDs of their own; what was sent before stays what it was, and the new report names the
 earlier one as its predecessor. Nothing is asked of the release again: masks and pictures are those of the first time,
-but for what the reader drew.
+but for what the reader drew, and for what the reader said is not there: that has no segment any more.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from diascope.serve.jobs.queue import Job
 from diascope.serve.jobs.worker import Context
 from diascope.serve.outgoing.parcel import Parcel
 from diascope.serve.outgoing.told import told
-from diascope.serve.reading.keeping import OBJECTS, discard, index, send_again
+from diascope.serve.reading.keeping import OBJECTS, discard, forget, index, send_again
 from diascope.serve.reading.materialising import materialised
 from diascope.serve.reading.question import Question, Source
-from diascope.serve.reading.redrawing import Drawing, drawings_of, redrawn
+from diascope.serve.reading.redrawing import Drawing, absent_of, drawings_of, redrawn
 from diascope.serve.reading.writing import objects, printed
 from diascope.serve.service import Service
+
+NOTHING_LEFT = "a reader said that nothing of it is there; what was sent before is at the peer"
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Written:
         objects: Kind to the object that the archive has.
         first: The SEG as it was written before any review; later ones may show what a reader drew.
         drawings: What the latest reader drew.
+        absent: Names of the findings that the latest reader said are not there.
     """
 
     question: Question
     objects: Mapping[str, Source]
     first: Source | None = None
     drawings: tuple[Drawing, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def write_anew(service: Service, context: Context, job: Job) -> None:
@@ -63,7 +67,8 @@ def write_anew(service: Service, context: Context, job: Job) -> None:
     context.check()
     with materialised(service, found.question) as folder:
         drawn = redrawn(service, found.drawings, folder)
-        made = _with_parts(service, found, said.findings, replace(said.made, redrawn=drawn))
+        changed = replace(said.made, redrawn=drawn, removed=found.absent)
+        made = _with_parts(service, found, said.findings, changed)
         arrivals = objects(service, found.question, said.findings, made, folder).arrivals
     kept: list[str] = []
 
@@ -72,8 +77,12 @@ def write_anew(service: Service, context: Context, job: Job) -> None:
         if why := _why_not(connection, job.payload["result"], arrivals):
             return {"skipped": why}
         index(service, connection, job.payload["result"], arrivals)
-        send_again(service, connection, job.payload["result"], OBJECTS, job.by)
         detail = {"objects": sorted(arrivals), "review": made.state.partition(" by ")[0]}
+        gone = ("seg",) if found.absent and "seg" in found.objects and "seg" not in arrivals else ()
+        if gone:
+            forget(service, connection, job.payload["result"], "seg", NOTHING_LEFT)
+            detail["removed"] = ["seg"]
+        send_again(service, connection, job.payload["result"], [one for one in OBJECTS if one not in gone], job.by)
         service.audit.append(connection, _event(job, detail))
         kept.extend(arrivals)
         return {"objects": sorted(arrivals)}
@@ -124,7 +133,8 @@ def _looked_up(connection: Connection, job: Job) -> Written | str:
         sends={"": tuple(kept)},  # what was written is written again, whoever gets it
         sources=sources,
     )
-    return Written(question, kept, _first(connection, row), drawings_of(connection, name, row.series_id, row.revision))
+    drawn = drawings_of(connection, name, row.series_id, row.revision)
+    return Written(question, kept, _first(connection, row), drawn, absent_of(connection, name))
 
 
 def _first(connection: Connection, row: Any) -> Source | None:

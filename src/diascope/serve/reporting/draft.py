@@ -12,7 +12,8 @@ from diascope.core.finding import Finding
 from diascope.core.result import SURE, VERDICTS
 from diascope.serve.database.tables import series, studies
 from diascope.serve.reporting import wording
-from diascope.serve.reporting.standing import Standing, moment
+from diascope.serve.reporting.standing import Standing
+from diascope.serve.room.numbers import iso_date, moment, quantity
 from diascope.serve.room.words import Words
 
 Name = Literal["examination", "compared_with", "findings", "rejected", "impression", "method"]
@@ -63,7 +64,7 @@ def examination(connection: Connection, study: RowMapping, words: Words) -> list
         "modality": words("report.list").join(dict.fromkeys(row.modality for row in rows if row.modality)),
         "part": words("report.list").join(dict.fromkeys(row.body_part for row in rows if row.body_part)),
         "description": study["description"],
-        "date": _day(study["date"]),
+        "date": iso_date(study["date"]),
     }
     known = [Line(words(f"report.examination.{name}", said=one)) for name, one in told.items() if one]
     return known or [Line(words("report.examination.unknown"))]
@@ -82,7 +83,8 @@ def findings(said: Sequence[Standing], words: Words) -> Iterator[Line]:
             for finding in one.findings:
                 yield Line(words("report.undecided", name=finding.concept), result, finding.concept)
         for given in one.added:
-            told = words("report.added", name=given["concept"], said=wording.missed(given, words), release=release)
+            said_there = _sided(wording.missed(given, words), one, words)
+            told = words("report.added", name=given["concept"], said=said_there, release=release)
             yield Line(told, result, given["concept"])
 
 
@@ -150,18 +152,27 @@ def _decided(one: Standing, words: Words) -> Iterator[Line]:
     for finding in one.findings:
         name = finding.concept
         if name not in one.amended:
-            yield Line(_line(finding, words), one.result["id"], name)
+            yield Line(_line(finding, words, one), one.result["id"], name)
         elif name not in told:
             told.add(name)
             right = wording.corrected(one.amended[name], words, finding)
+            right = _sided(right, one, words) if _kind(finding, one) in ("present", "measured") else right
             all_said = [wording.said_of(each, words) for each in one.findings if each.concept == name]
             original = words("report.between").join(all_said)
             text = words("report.corrected", name=name, said=right, original=original)
             yield Line(text, one.result["id"], name)
 
 
-def _line(finding: Finding, words: Words) -> str:
-    return words("report.line", name=finding.concept, said=wording.said_of(finding, words))
+def _line(finding: Finding, words: Words, one: Standing | None = None) -> str:
+    said = wording.said_of(finding, words)
+    if one is not None and finding.status in ("present", "measured"):
+        said = _sided(said, one, words)
+    return words("report.line", name=finding.concept, said=said)
+
+
+def _sided(said: str, one: Standing, words: Words) -> str:
+    """What is said with the side, where the headers of the images say it (decision 0017)."""
+    return words("report.between").join([said, words(f"report.side.{one.side}")]) if one.side else said
 
 
 def _kind(finding: Finding, one: Standing) -> str:
@@ -181,13 +192,11 @@ def _short(finding: Finding, one: Standing, words: Words) -> str:
     if one.verdict == "unsure":
         return finding.concept
     if isinstance(given, Mapping) and given.get("value") is not None:
-        return f"{finding.concept} {wording.with_unit(given['value'], str(given.get('unit') or '1'))}"
+        return f"{finding.concept} {quantity(given['value'], str(given.get('unit') or '1'))}"
     if finding.status == "measured" and finding.measures:
         name, measure = next(iter(finding.measures.items()))
         known = measure.value is not None and name not in SURE
-        return (
-            f"{finding.concept} {wording.with_unit(measure.value or 0.0, measure.unit)}" if known else finding.concept
-        )
+        return f"{finding.concept} {quantity(measure.value or 0.0, measure.unit)}" if known else finding.concept
     sure = wording.sureness(finding)
     is_told = finding.status == "present" and given is None and sure
     return words("report.sure", name=finding.concept, value=sure) if is_told else finding.concept
@@ -206,9 +215,4 @@ def _earlier(connection: Connection, study: RowMapping, within: ColumnElement[bo
     kinds = select(series.c.modality).where(series.c.study_id == row["id"], ~series.c.made).order_by(series.c.id)
     known = [*dict.fromkeys(one for one in connection.execute(kinds).scalars() if one), row["description"]]
     told = words("report.list").join(one for one in known if one) or row["uid"]
-    return words("report.compared.earlier", date=_day(row["date"]), said=told)
-
-
-def _day(date: str) -> str:
-    """`20260501` as `2026-05-01`; as it stands where it is no date."""
-    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else date
+    return words("report.compared.earlier", date=iso_date(row["date"]), said=told)

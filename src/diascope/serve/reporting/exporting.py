@@ -28,7 +28,7 @@ from diascope.serve.outgoing.fhir import (
     validated,
 )
 from diascope.serve.outgoing.telling import REPORT, StudyFacts
-from diascope.serve.reporting.standing import moment
+from diascope.serve.room.numbers import moment
 from diascope.serve.room.words import Words, words
 from diascope.serve.service import Service
 
@@ -111,10 +111,15 @@ def as_pdf(one: Leaving) -> bytes:
         MissingPackage: Without reportlab.
     """
     said = one.words
-    signed = said("report.signed", by=one.by, at=moment(one.signature["at"]))
+    signed = signed_line(one)
     no_device = said.reports("document.no_device")
     foot = f"{signed} - {one.signature['id'][:12]} - {no_device}"
     return bound(lambda: _story(one, signed), said("report.title"), signed, foot)
+
+
+def signed_line(one: Leaving) -> str:
+    """Who signed, and when."""
+    return one.words("report.signed", by=one.by, at=moment(one.signature["at"]))
 
 
 def _story(one: Leaving, signed: str) -> list[Any]:
@@ -139,7 +144,25 @@ def as_sr(one: Leaving) -> bytes:
     Raises:
         DataRefused: When no DICOM SR can hold it.
     """
-    from diascope.formats.dicomio.textwriting import Signed, text_report  # highdicom takes seconds to import
+    from diascope.formats.dicomio.textwriting import text_report  # highdicom takes seconds to import
+
+    return text_report(_for_dicom(one))
+
+
+def as_document(one: Leaving) -> bytes:
+    """The report as a DICOM file that holds its PDF.
+
+    Raises:
+        DataRefused: When the study has no images that it could be of.
+        MissingPackage: Without reportlab.
+    """
+    from diascope.formats.dicomio.textwriting import document_report  # highdicom takes seconds to import
+
+    return document_report(_for_dicom(one), as_pdf(one))
+
+
+def _for_dicom(one: Leaving) -> Any:
+    from diascope.formats.dicomio.textwriting import Signed
 
     person, signature = one.person, one.signature
     about = {
@@ -148,18 +171,16 @@ def as_sr(one: Leaving) -> bytes:
         "StudyID": person.study_number, "ReferringPhysicianName": person.referring, "StudyDate": one.study["date"],
         "StudyTime": one.study["time"], "StudyDescription": one.study["description"],
     }  # fmt: skip
-    return text_report(
-        Signed(
-            id=signature["id"],
-            study_uid=signature["study"],
-            at=one.at,
-            by=one.by,
-            language=signature["language"],
-            sections=one.sections,
-            before=signature["report"]["addendum"],
-            about={name: value for name, value in about.items() if value},
-            images=one.images,
-        )
+    return Signed(
+        id=signature["id"],
+        study_uid=signature["study"],
+        at=one.at,
+        by=one.by,
+        language=signature["language"],
+        sections=one.sections,
+        before=signature["report"]["addendum"],
+        about={name: value for name, value in about.items() if value},
+        images=one.images,
     )
 
 
@@ -175,8 +196,7 @@ def as_fhir(one: Leaving) -> bytes:
     from diascope.formats.dicomio.textwriting import uid_of  # highdicom takes seconds to import
 
     signature, person = one.signature, one.person
-    uids = tuple(dict.fromkeys(image[0] for image in one.images))
-    facts = StudyFacts(signature["study"], _day(one.study["date"]), one.modality, one.study["description"], uids)
+    facts = facts_of(one)
     patient, imaging, reader = patient_of(person, facts), imaging_of(facts, person), _reader(one)
     imaging["resource"]["subject"] = {"reference": patient["fullUrl"]}
     identifier, (code, name) = oid_of(uid_of(signature["study"], "report")), REPORT
@@ -202,6 +222,12 @@ def as_fhir(one: Leaving) -> bytes:
     entries = [patient, imaging, reader, report]
     bundle = validated({"resourceType": "Bundle", "type": "transaction", "entry": entries})
     return json.dumps(bundle, ensure_ascii=False).encode()
+
+
+def facts_of(one: Leaving) -> StudyFacts:
+    """What messages tell of the study."""
+    uids = tuple(dict.fromkeys(image[0] for image in one.images))
+    return StudyFacts(one.signature["study"], _day(one.study["date"]), one.modality, one.study["description"], uids)
 
 
 def _reader(one: Leaving) -> Entry:

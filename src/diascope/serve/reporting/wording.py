@@ -9,6 +9,7 @@ from typing import Any
 from diascope.core.finding import Finding, Measure, Place
 from diascope.core.result import SURE
 from diascope.core.result import words as status_of
+from diascope.serve.room.numbers import quantity
 from diascope.serve.room.words import Words
 
 CALIBRATED = "calibrated"
@@ -47,7 +48,7 @@ def corrected(given: Any, words: Words, finding: Finding | None = None) -> str:
     status = given.get("status") or (finding.status if finding is not None else "")
     parts = [words(f"report.status.{status}")] if status in ("present", "absent") else []
     if given.get("value") is not None:
-        parts.append(with_unit(given["value"], str(given.get("unit") or "1")))
+        parts.append(quantity(given["value"], str(given.get("unit") or "1")))
     if given.get("drawing"):
         parts.append(words("report.corrected.drawing"))
     if given.get("boxes"):
@@ -108,11 +109,6 @@ def sureness(finding: Finding) -> str:
     return f"{100 * one.value:.0f}"
 
 
-def with_unit(value: float, unit: str) -> str:
-    """A number of four digits with its unit: `12.3 mL`."""
-    return f"{value:.4g}" if unit == "1" else f"{value:.4g} {unit}"
-
-
 def _measure(name: str, one: Measure, words: Words) -> str:
     if one.value is None:
         why = words.phrase(one.note)
@@ -121,8 +117,8 @@ def _measure(name: str, one: Measure, words: Words) -> str:
     if name in SURE:
         kind = "calibrated" if name == "probability" and one.note.startswith(CALIBRATED) else name
         return words(f"report.measure.{kind}", value=f"{100 * one.value:.0f}")
-    value = with_unit(one.value, one.unit)
+    value = quantity(one.value, one.unit)
     if one.low is not None or one.high is not None:
-        ends = [words("report.measure.open") if end is None else f"{end:.4g}" for end in (one.low, one.high)]
+        ends = [words("report.measure.open") if end is None else quantity(end, "1") for end in (one.low, one.high)]
         value = words("report.measure.interval", value=value, low=ends[0], high=ends[1])
     return words("report.measure.other", name=words.phrase(name), value=value)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from diascope.core.result import SURE
 from diascope.reports.markup import Child, Markup, tag
+from diascope.serve.reporting.draft import reader
 from diascope.serve.room import numbers
 from diascope.serve.room.operating import Said, in_words, operating_point
 from diascope.serve.room.study import ResultView
@@ -122,7 +123,7 @@ def decided(one: ResultView, words: Words) -> str:
     """What was decided last, by whom and when."""
     if one.reading is None:
         return words("decided.nobody")
-    told = {"by": one.reading["by"] or one.reading["reader"], "at": numbers.moment(one.reading["at"])}
+    told = {"by": reader(one.reading), "at": numbers.moment(one.reading["at"])}
     return words(f"decided.{one.reading['verdict']}", **told)
 
 

@@ -1,4 +1,4 @@
-"""Numbers, dates and times as the pages write them, the same in every language."""
+"""Numbers, dates and times as pages and reports write them, the same in every language."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def percent(probability: float) -> str:
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with its unit: `12.3 mL`."""
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    """A value of four digits with its unit: `12.34 mL`; of large ones all that stand before the point."""
+    text = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return text if unit == "1" else f"{text} {unit}"

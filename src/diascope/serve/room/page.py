@@ -33,6 +33,7 @@ POLICY = "; ".join(
 PLACES = (
     ("worklist", "/", "studies.list"),
     ("models", "/models", "releases.list"),
+    ("training", "/training", "runs.list"),
     ("dashboard", "/dashboard", "readings.list"),
 )
 """Pages that every page leads to: name, address, and what one must be allowed to do."""

@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from diascope.serve.database.room_tables import signatures
-from diascope.serve.database.tables import instances, readings, result_objects, results, series, studies
+from diascope.serve.database.tables import instances, result_objects, results, series, studies
 from diascope.serve.database.tables import users as people
+from diascope.serve.reporting.standing import newest_readings
 from diascope.serve.room.standing import standing
+from diascope.serve.viewing.signals import is_recording
 
 MOST_EARLIER = 20
 
@@ -24,8 +26,9 @@ class SeriesView:
         uid: Series Instance UID.
         modality: `CT`.
         description: As it arrived.
-        images: Instances with pixels.
+        images: Instances with pixels; of a recording, those with curves.
         complete: Whether no more is expected.
+        signal: Whether it is a recording, and no pictures.
     """
 
     uid: str
@@ -33,6 +36,7 @@ class SeriesView:
     description: str
     images: int
     complete: bool
+    signal: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class ResultView:
         reason: Why it is not available.
         findings: The record as JSON.
         has_mask: Whether a segmentation was written.
-        reading: The newest reading: verdict, reader, at; None while there is none.
+        reading: The newest reading: its row, with the reader's `name` and `display`; None while there is none.
     """
 
     id: str
@@ -57,7 +61,7 @@ class ResultView:
     reason: str
     findings: Mapping[str, Any]
     has_mask: bool
-    reading: Mapping[str, Any] | None
+    reading: RowMapping | None
 
 
 @dataclass(frozen=True)
@@ -97,15 +101,20 @@ def study_view(connection: Connection, study: int, mine: ColumnElement[bool], no
 
 def _series(connection: Connection, study: int) -> list[SeriesView]:
     many = func.count(instances.c.id).filter(instances.c.rows.is_not(None))
+    curves = func.count(instances.c.id).filter(is_recording())
     query = (
-        select(series.c.uid, series.c.modality, series.c.description, many, series.c.completed)
+        select(series.c.uid, series.c.modality, series.c.description, many, curves, series.c.completed)
         .join(instances, instances.c.series_id == series.c.id)
         .where(series.c.study_id == study, series.c.made.is_(False))
         .group_by(series.c.id)
         .order_by(series.c.number, series.c.id)
     )
     rows = connection.execute(query).all()
-    return [SeriesView(uid, kind, text, images, done is not None) for uid, kind, text, images, done in rows if images]
+    return [
+        SeriesView(uid, kind, text, images or recorded, done is not None, not images)
+        for uid, kind, text, images, recorded, done in rows
+        if images or recorded
+    ]
 
 
 def _results(connection: Connection, study: int) -> list[ResultView]:
@@ -123,7 +132,7 @@ def _results(connection: Connection, study: int) -> list[ResultView]:
             )
         ).scalars()
     )
-    decided = _newest_readings(connection, names)
+    decided = newest_readings(connection, names)
     return [
         ResultView(
             one["id"],
@@ -137,12 +146,6 @@ def _results(connection: Connection, study: int) -> list[ResultView]:
         )
         for one in found
     ]
-
-
-def _newest_readings(connection: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    query = select(readings, people.c.name.label("by")).join(people, people.c.id == readings.c.reader, isouter=True)
-    rows = connection.execute(query.where(readings.c.result_id.in_(names)).order_by(readings.c.at, readings.c.id))
-    return {row["result_id"]: dict(row) for row in rows.mappings()}
 
 
 def _earlier(connection: Connection, row: RowMapping, mine: ColumnElement[bool]) -> Sequence[RowMapping]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, select
 
 from diascope.core.evaluation import Evaluation
@@ -41,12 +42,14 @@ class Given:
         unlike: Whether its gate found the input unlike the training cases.
         findings: What it said.
         at: Seconds since 1970.
+        distance: Of the input from the training cases; None where it is not known.
     """
 
     answered: bool
     unlike: bool
     findings: Sequence[Mapping[str, Any]]
     at: float
+    distance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Watched:
     """One test.
 
     Args:
-        key: What is compared: `calls`, `called`, `probability`, `measure`, `refused`.
+        key: What is compared: `calls`, `called`, `probability`, `measure`, `refused`, `distance`.
         release: `name@version`.
         concept: Name of the finding; "" where it is about all.
         recent: Patients of late.
@@ -88,13 +91,16 @@ def given(connection: Connection, mine: ColumnElement[bool], release: str) -> li
         mine: Condition on `studies`: those that the caller may know of.
         release: `name@version`.
     """
-    columns = (studies.c.patient, results.c.state, results.c.reason, results.c.findings, results.c.answered)
+    columns = (
+        studies.c.patient, results.c.state, results.c.reason, results.c.findings, results.c.answered,
+        results.c.distance,
+    )  # fmt: skip
     query = select(*columns).join(studies, studies.c.id == results.c.study_id)
     wanted = query.where(mine, results.c.release == release, results.c.superseded.is_(None))
     found: dict[str, Given] = {}
     for row in connection.execute(wanted.order_by(results.c.answered.desc(), results.c.id).limit(MOST)):
         said = row.findings.get("findings", ()) if row.state == "answered" else ()
-        one = Given(row.state == "answered", row.reason.startswith(UNLIKE), said, row.answered)
+        one = Given(row.state == "answered", row.reason.startswith(UNLIKE), said, row.answered, row.distance)
         found.setdefault(row.patient, one)
     return list(found.values())
 
@@ -108,7 +114,7 @@ def watched(some: Sequence[Given], known: Evidence) -> list[Watched]:
     """
     answered = [one for one in some if one.answered]
     recent, before = answered[:RECENT], answered[RECENT:]
-    found = _refused(some[:RECENT], known)
+    found = [*_refused(some[:RECENT], known), *_distances(recent, before, known.label)]
     if known.evaluation is not None:
         found += _called(recent, known.evaluation, known.label)
     return found + _values(recent, before, known.label)
@@ -140,6 +146,26 @@ def _refused(recent: Sequence[Given], known: Evidence) -> list[Watched]:
     stated = max(gate.false_refusal_rate, gate.false_refusal_high or 0.0)
     p = more_than(refused, len(reached), stated)
     return [replace(plain, p=p, share=exact_share(refused, len(reached)))]
+
+
+def _distances(recent: Sequence[Given], before: Sequence[Given], release: str) -> list[Watched]:
+    """How far from the training cases the inputs of late are that were read, against those that were read before.
+
+    Against the training cases themselves it can't be done: a release keeps none of their distances.
+    """
+    new, old = (
+        np.array([one.distance for one in some if one.distance is not None], float) for some in (recent, before)
+    )
+    if not len(new):
+        return []
+    return [_compared(Watched("distance", release, "", len(new), len(old)), new, old)]
+
+
+def _compared(plain: Watched, new: npt.NDArray[np.float64], old: npt.NDArray[np.float64]) -> Watched:
+    """Numbers of late against those before, where there are enough of both."""
+    if min(len(new), len(old)) < FEWEST:
+        return plain
+    return replace(plain, p=values_differ(old, new), middles=(float(np.median(new)), float(np.median(old))))
 
 
 def _called(recent: Sequence[Given], evaluation: Evaluation, label: str) -> list[Watched]:
@@ -183,10 +209,7 @@ def _values(recent: Sequence[Given], before: Sequence[Given], release: str) -> l
     for (key, concept), values in sorted(new.items()):
         earlier = old.get((key, concept), [])
         plain = Watched(key, release, concept, len(values), len(earlier))
-        if min(len(values), len(earlier)) >= FEWEST:
-            middles = float(np.median(values)), float(np.median(earlier))
-            plain = replace(plain, p=values_differ(np.array(earlier), np.array(values)), middles=middles)
-        found.append(plain)
+        found.append(_compared(plain, np.array(values), np.array(earlier)))
     return found
 
 

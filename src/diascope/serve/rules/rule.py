@@ -10,7 +10,7 @@ from diascope.core.record import Field, Record
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Kind = Literal["seg", "sr", "sc", "pdf", "oru", "fhir", "webhook"]
+Kind = Literal["seg", "sr", "sc", "pdf", "oru", "fhir", "webhook", "report"]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,119}@[A-Za-z0-9._-]{1,64}$")]
 """`name@version` of a release: never a path."""
 
@@ -63,7 +63,7 @@ class Send(Record):
     """Name of a peer."""
     kinds: tuple[Kind, ...] = Field(default=("seg", "sr"), min_length=1)
     """What it gets: segmentation, structured report, secondary capture, encapsulated PDF; HL7 v2 ORU, FHIR
-    DiagnosticReport, webhook."""
+    DiagnosticReport, webhook; `report`: what a reader signed about the study, as the kind of the peer takes it."""
 
 
 class Rule(Record):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from diascope.core.evaluation import Gate, GateRule
 from diascope.serve.database.tables import audit, instances, jobs, result_objects, results, series
+from diascope.stages import predict as predicting
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
     FLAT,
@@ -56,3 +60,17 @@ def test_a_picture_is_answered_with_a_report(tmp_path):
     found = rows_of(service, results)
     assert [one.state for one in found] == ["answered"] * 3, [one.reason for one in found]
     assert [one.kind for one in rows_of(service, result_objects)] == ["sr"] * 3
+
+
+@pytest.mark.parametrize("limit", [9.0, None])
+def test_how_far_the_input_was_from_the_training_cases_is_kept(tmp_path, monkeypatch, limit):
+    service = a_service(tmp_path)
+    rule = GateRule(input="image", modality="xray", dimensions=2, channels=1)
+    a_signed_release(service, FLAT, gate=Gate(rules=(rule,), distance_limit=limit))
+    a_rule(service, FLAT)
+    monkeypatch.setattr(predicting, "distance", lambda *_: 3.5)
+    arrive(service, a_film(1))
+    become_complete(service)
+    work_off(service)
+    (row,) = rows_of(service, results)
+    assert (row.state, row.distance) == ("answered", 3.5 if limit else None)

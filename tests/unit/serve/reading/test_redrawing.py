@@ -17,7 +17,8 @@ from sqlalchemy import insert, select
 
 from diascope.core.result import first_uid
 from diascope.serve.database.room_tables import drawings
-from diascope.serve.database.tables import instances, jobs, readings, result_objects, results
+from diascope.serve.database.tables import audit, deliveries, instances, jobs, readings, result_objects, results
+from diascope.serve.jobs.kinds import send
 from diascope.serve.service import FIRST_PROJECT, Service
 from diascope.testing.reading import (
     DEPTH,
@@ -214,3 +215,54 @@ def test_dciodvfy_finds_no_error(tmp_path: Path) -> None:
     path.write_bytes(current(service))
     said = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False).stderr
     assert [line for line in said.splitlines() if line.startswith("Error")] == []
+
+
+def test_a_finding_that_is_not_there_loses_its_segment_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    service = a_read_volume(tmp_path)
+    before = voxels_of(first(service))
+    one, *others = before
+    decide(service, "ada", amended={one: {"status": "absent"}})
+    after = voxels_of(current(service))
+    assert list(after) == others
+    for name in others:
+        assert np.array_equal(after[name], before[name])
+    told = pydicom.dcmread(BytesIO(current(service)))
+    (algorithm,) = told.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence
+    assert f"{one}: absent" in algorithm.AlgorithmParameters
+    assert list(voxels_of(first(service))) == list(before), "the original is in the archive"
+
+
+def test_where_nothing_is_left_there_is_no_segmentation_until_somebody_says_otherwise(tmp_path: Path) -> None:
+    service = a_read_volume(tmp_path)
+    before = voxels_of(first(service))
+    (row,) = rows_of(service, result_objects, result_objects.c.kind == "sr")
+    assert "Referenced Segment Number" in str(pydicom.dcmread(BytesIO(content_of(service, row.instance_uid))))
+    decide(service, "ada", amended={name: {"status": "absent"} for name in before})
+    assert rows_of(service, result_objects, result_objects.c.kind == "seg") == []
+    (row,) = rows_of(service, result_objects, result_objects.c.kind == "sr")
+    report = pydicom.dcmread(BytesIO(content_of(service, row.instance_uid)))
+    assert "Referenced Segment Number" not in str(report)
+    assert all(f"{name}: absent" in str(report) for name in before)
+    (event,) = rows_of(service, audit, audit.c.action == "result.rewritten")
+    assert event.detail["removed"] == ["seg"]
+    assert sorted(service.archive.keys()) == sorted(one.key for one in rows_of(service, instances))
+    decide(service, "bob", verdict="accept")
+    assert list(voxels_of(current(service))) == list(before)
+
+
+def test_a_segmentation_that_went_out_and_is_gone_is_seen_with_its_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = a_service(tmp_path)
+    a_signed_release(service)
+    a_peer(service)
+    a_rule(service, SOLID, send=[{"peer": "PACS", "kinds": ["seg", "sr"]}])
+    monkeypatch.setattr(send, "sender", lambda kind: lambda service, peer, parcel: None)
+    arrive(service, a_volume(7))
+    become_complete(service)
+    work_off(service)
+    decide(service, "ada", amended={name: {"status": "absent"} for name in voxels_of(first(service))})
+    found = {one.kind: (one.state, one.reason) for one in rows_of(service, deliveries)}
+    assert found["sr"] == ("sent", "")
+    assert found["seg"][0] == "failed"
+    assert "nothing of it is there" in found["seg"][1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from diascope.core.finding import Finding
 from diascope.core.result import VERDICTS
@@ -234,3 +235,52 @@ def test_both_catalogues_say_the_same_with_the_same_blanks() -> None:
     for key, said in english.items():
         assert key.startswith("report.")
         assert sorted(re.findall(r"{\w+}", said)) == sorted(re.findall(r"{\w+}", chinese[key])), key
+
+
+def images(site: Site, result: str, *headers: tuple[str, str]) -> None:
+    """Images of the series of a result: Image Laterality of each, and Laterality of the series."""
+    of = select(tables.results.c.series_id).where(tables.results.c.id == result)
+    with site.service.database.reading() as connection:
+        series = connection.execute(of).scalar_one()
+    for at, (image, whole) in enumerate(headers):
+        said = {"ImageLaterality": image} if image else {}
+        uid = f"1.2.3.{series}.{at}"
+        row(site, tables.instances, uid=uid, series_id=series, sop_class="1", syntax="1", attributes=said, size=1,
+            sha256="", key=uid, received=0.0)  # fmt: skip
+        attributes = {"Laterality": whole} if whole else {}
+        kept = update(tables.series).where(tables.series.c.id == series).values(attributes=attributes)
+        site.service.database.change(partial(Connection.execute, statement=kept))
+
+
+@pytest.mark.parametrize(
+    ("headers", "side"),
+    [
+        ([("R", ""), ("R", "")], "right"),
+        ([("", "L"), ("", "L")], "left"),
+        ([("L", "L")], "left"),
+        ([("R", ""), ("L", "")], ""),
+        ([("R", ""), ("", "")], ""),
+        ([("R", "L")], ""),
+        ([("B", "")], ""),
+        ([("", "")], ""),
+        ([], ""),
+    ],
+)
+def test_a_side_is_told_only_where_the_headers_of_all_images_say_it(tmp_path: Path, headers: Any, side: str) -> None:
+    site, who, result, study = a_case(tmp_path, *SAID["number"])
+    images(site, result, *headers)
+    read(site, result, "accept", who.user)
+    _, text = draft(who, study)
+    told = re.findall("on the (left|right), as the headers of the images say", text["findings"])
+    assert told == ([side] if side else [])
+    _, chinese = draft(who, study, "zh-CN")
+    assert ("（据图像头信息）" in chinese["findings"]) == bool(side)
+
+
+def test_what_is_absent_has_no_side(tmp_path: Path) -> None:
+    site, who, result, study = a_case(tmp_path, *SAID["number"])
+    images(site, result, ("R", ""))
+    (name,) = {one.concept for one in SAID["number"]}
+    read(site, result, "amend", who.user, amended={name: {"status": "absent"}})
+    _, text = draft(who, study)
+    assert "on the right" not in text["findings"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -325,6 +326,28 @@ def test_refusals_are_held_against_the_stated_rate() -> None:
     (loud,) = [one for one in watched([*[strange] * 20, *answers(60)], known(**gate)) if one.key == "refused"]
     assert (loud.p or 1) < 1e-6
     assert not [one for one in watched(some, known()) if one.key == "refused"], "it has no limit"
+
+
+def apart(some: list[Given], middle: float, seed: int = 0) -> list[Given]:
+    """The same, with inputs this far from the training cases."""
+    random = np.random.default_rng(seed)
+    return [replace(one, distance=float(random.normal(middle, 1.0))) for one in some]
+
+
+def test_inputs_that_were_read_are_held_against_those_before() -> None:
+    before = apart(answers(100, seed=1), 10.0, 1)
+    (calm,) = [one for one in watched([*apart(answers(100), 10.0), *before], known()) if one.key == "distance"]
+    assert (calm.recent, calm.reference) == (100, 100)
+    assert (calm.p or 0) > 0.01
+    tests, least = judged(watched([*apart(answers(100), 11.5), *before], known()))
+    (loud,) = [one for one in tests if one.key == "distance"]
+    assert loud.alarm
+    assert loud.middles == (pytest.approx(11.5, abs=0.4), pytest.approx(10.0, abs=0.4))
+    assert least == pytest.approx(0.01 / 2), "the level of each test allows for this one"
+    unknown = watched([*answers(100), *before], known())
+    assert not [one for one in unknown if one.key == "distance"], "of late no distance was measured"
+    few = watched([*apart(answers(100), 10.0), *before[:19]], known())
+    assert [(one.reference, one.p) for one in few if one.key == "distance"] == [(19, None)]
 
 
 def test_of_each_patient_the_newest_result_counts(tmp_path) -> None:

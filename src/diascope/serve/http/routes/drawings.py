@@ -65,7 +65,7 @@ class Drawing(Answer):
     """When."""
 
 
-@router.post("/studies/{study}/series/{series}/drawings", status_code=201, openapi_extra=operation("readings.write"))
+@router.post("/studies/{study}/series/{series}/drawings", status_code=201, openapi_extra=operation("annotations.write"))
 def keep_drawing(
     asked: Who,
     once: Once,

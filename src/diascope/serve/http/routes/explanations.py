@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,7 @@ from diascope.core.errors import BadUsage, Conflict, DataRefused, UnknownName
 from diascope.explainers import is_available, kind_taken
 from diascope.serve.database.explaining_tables import explanations
 from diascope.serve.database.tables import jobs, series
-from diascope.serve.explaining.asking import PRIORITY, key_of
+from diascope.serve.explaining.asking import FOR_SIGNALS, PRIORITY, key_of
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, Body, Id, InPath, Line, Time
@@ -22,6 +23,7 @@ from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.routes.jobs import shown as job_shown
 from diascope.serve.http.routes.masks import OCTETS, octets
 from diascope.serve.viewing.masks import Mask
+from diascope.serve.viewing.signals import is_signal
 
 if TYPE_CHECKING:
     from diascope.explainers.sanity import SanityResult
@@ -67,7 +69,8 @@ class Explanation(Answer):
     sanity: Sanity
     """Of this very map."""
     shape: tuple[int, int, int]
-    """Frames, rows, columns."""
+    """Frames, rows, columns; of a recording 1, leads, samples: those of its recorded groups, one group after the
+    other, as far as the release reads."""
     revision: int
     """Of the series that it lies on."""
     at: Time
@@ -100,7 +103,7 @@ class Explanations(Answer):
 def explain_finding(asked: Who, once: Once, result: InPath, body: NewExplanation) -> Job:
     """Ask what led to a finding; the same again gives the same job, and one that failed is tried again."""
     row = found(asked, result)
-    _refuse(row, body)
+    _refuse(row, body, _usable(asked, row))
 
     def work(connection: Connection) -> Job:
         project = still(connection, result, row["project"])["project"]
@@ -133,7 +136,7 @@ def list_explanations(asked: Who, result: InPath) -> Explanations:
     detail: dict[str, Any] = {"part": "explanations", "result": result}
     asked.service.audit.tell(asked.event("study.viewed", row["study"], project=row["project"], **detail))
     why = _why_not(row)
-    return Explanations(items=made, jobs=put, explainers=[] if why else _for_pictures(), why=why)
+    return Explanations(items=made, jobs=put, explainers=[] if why else _usable(asked, row), why=why)
 
 
 @router.get(
@@ -158,15 +161,16 @@ def read_explanation(asked: Who, request: Request, explanation: InPath) -> Respo
     return octets(request, Mask((z, y, x), (), one["voxels"]))
 
 
-def _refuse(row: RowMapping, body: NewExplanation) -> None:
+def _refuse(row: RowMapping, body: NewExplanation, usable: Sequence[Explainer]) -> None:
     """Refuse what the job would refuse, as far as the result itself tells.
 
     Raises:
         Conflict: When the release said nothing about it.
         DataRefused: When it says where by itself.
         UnknownName: When there is no such finding or explainer.
-        BadUsage: When the explainer is none for pictures.
+        BadUsage: When the explainer is none for such a series.
     """
+    names = [one.name for one in usable]
     if row["state"] != "answered":
         raise Conflict("the release said nothing about this series, so there is nothing to explain")
     if why := _why_not(row):
@@ -177,9 +181,9 @@ def _refuse(row: RowMapping, body: NewExplanation) -> None:
     if said[body.finding] == "abstained":
         raise Conflict("the release said nothing about this finding", given=body.finding)
     if body.explainer not in registry.names("explainers"):
-        raise UnknownName("explainer", body.explainer, [one.name for one in _for_pictures()])
-    if body.explainer not in {one.name for one in _for_pictures()}:
-        raise BadUsage("this explainer explains no pictures, or what it needs is not here", given=body.explainer)
+        raise UnknownName("explainer", body.explainer, names)
+    if body.explainer not in names:
+        raise BadUsage("this explainer explains no such series, or what it needs is not here", given=body.explainer)
 
 
 def _why_not(row: RowMapping) -> str:
@@ -207,10 +211,13 @@ def _refuse_moved(asked: Asked, row: RowMapping) -> None:
         raise Conflict("it lies on another revision of the series", given=row["revision"])
 
 
-def _for_pictures() -> list[Explainer]:
-    plugins = registry.each("explainers")
-    usable = ((name, one) for name, one in plugins if kind_taken(one) == "image" and is_available(one))
-    return [Explainer(name=name, title=one.title) for name, one in usable]
+def _usable(asked: Asked, row: RowMapping) -> list[Explainer]:
+    """Explainers of pictures; of a recording those of them that need no more than one axis of places."""
+    with asked.service.database.reading() as connection:
+        recorded = is_signal(connection, row["series_id"])
+    plugins = [(name, one) for name, one in registry.each("explainers") if kind_taken(one) == "image"]
+    fit = [(name, one) for name, one in plugins if not recorded or name in FOR_SIGNALS]
+    return [Explainer(name=name, title=one.title) for name, one in fit if is_available(one)]
 
 
 def _shown(one: RowMapping, row: RowMapping) -> Explanation:

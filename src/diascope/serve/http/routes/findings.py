@@ -74,8 +74,8 @@ class Delivery(Answer):
     """Of the object or message."""
     peer: str
     """Name."""
-    state: Literal["waiting", "sent", "failed"]
-    """Where it is."""
+    state: Literal["unsigned", "waiting", "sent", "failed"]
+    """Where it is; `unsigned`: a report that goes when a reader signs it."""
     reason: str
     """Why it waits or failed."""
     at: Time

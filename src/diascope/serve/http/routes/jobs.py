@@ -96,7 +96,7 @@ def list_jobs(
 @router.get("/{job}", openapi_extra=operation("jobs.read"))
 def read_job(asked: Who, job: InPath) -> Job:
     """A job."""
-    return _found(asked, job)
+    return found_job(asked, job)
 
 
 @router.get(
@@ -108,7 +108,7 @@ def read_job(asked: Who, job: InPath) -> Job:
 )
 def follow_job(request: Request, asked: Who, job: InPath) -> Events:
     """Follow a job: `progress` whenever something changes, `end` when it has ended (server-sent events)."""
-    _found(asked, job)
+    found_job(asked, job)
     listening: Listening = request.app.state.listening
     listening.enter(asked.caller.id)
 
@@ -123,7 +123,7 @@ def follow_job(request: Request, asked: Who, job: InPath) -> Events:
 @router.post("/{job}/cancel", openapi_extra=operation("jobs.cancel"))
 def cancel_job(asked: Who, once: Once, job: InPath) -> Job:
     """Stop a job: at once where it waits, soon where it runs."""
-    found = _found(asked, job)
+    found = found_job(asked, job)
 
     def work(connection: Connection) -> Job:
         asked.service.queue.cancel(connection, job)
@@ -136,7 +136,7 @@ def cancel_job(asked: Who, once: Once, job: InPath) -> Job:
 @router.post("/{job}/retry", openapi_extra=operation("jobs.retry"))
 def retry_job(asked: Who, once: Once, job: InPath) -> Job:
     """Try a job again that has failed or was cancelled."""
-    found = _found(asked, job)
+    found = found_job(asked, job)
 
     def work(connection: Connection) -> Job:
         asked.service.queue.retry(connection, job)
@@ -158,7 +158,7 @@ def _open(content: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if content is None else {key: value for key, value in content.items() if key != SEALED}
 
 
-def _found(asked: Asked, job: str) -> Job:
+def found_job(asked: Asked, job: str) -> Job:
     """The job, for those who may know of it."""
     with asked.service.database.reading() as connection:
         row = connection.execute(select(jobs).where(jobs.c.id == job)).mappings().first()

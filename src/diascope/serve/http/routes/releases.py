@@ -12,7 +12,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from diascope.core import registry
-from diascope.core.errors import Conflict, DiascopeError
+from diascope.core.errors import BadUsage, Conflict, DiascopeError
 from diascope.core.evaluation import Release as Record
 from diascope.serve import nouns as kept
 from diascope.serve.database.tables import served, users
@@ -104,6 +104,10 @@ class Signature(Body):
 
     licence: Text | None = None
     """Of the weights; null is what the source of the data states."""
+    name: Line | None = None
+    """The signer's own name, typed; null is not asked. Another name is refused."""
+    reason: Text | None = None
+    """Why it may be used, for the audit trail."""
 
 
 class Withdrawal(Body):
@@ -222,11 +226,15 @@ def sign_release(asked: Who, once: Once, release: InAddress, body: Signature) ->
     with service.database.reading() as connection:
         query = select(users.c.display, users.c.name).where(users.c.id == asked.caller.id)
         person = connection.execute(query).one()
+    name = person.display or person.name
+    if body.name is not None and body.name.strip() != name:
+        raise BadUsage("one signs with one's own name", given=body.name, todo=f"Type {name}")
 
     def work() -> Release:
         with service.workspace.locked():
-            signed = sign(service.workspace, str(folder), person.display or person.name, body.licence)
-        service.audit.tell(asked.event("release.signed", f"releases:{release}"[:256], seal=signed.seal))
+            signed = sign(service.workspace, str(folder), name, body.licence)
+        why = {"reason": body.reason.strip()} if body.reason and body.reason.strip() else {}
+        service.audit.tell(asked.event("release.signed", f"releases:{release}"[:256], seal=signed.seal, **why))
         return _read(asked, release)
 
     return once.through(Release, work)

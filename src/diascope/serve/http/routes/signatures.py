@@ -19,7 +19,7 @@ from diascope.serve.http.paging import Page, Paged, listed
 from diascope.serve.http.routes import studies as of_studies
 from diascope.serve.http.routes.reports import Language
 from diascope.serve.http.routes.studies import UidInPath
-from diascope.serve.reporting import exporting, signing
+from diascope.serve.reporting import exporting, sending, signing
 from diascope.serve.reporting.draft import Name
 from diascope.serve.reporting.exporting import Leaving
 
@@ -104,9 +104,12 @@ def sign_report(asked: Who, once: Once, study: UidInPath, body: NewSignature) ->
         now, said = asked.service.clock(), body.model_dump()
         made = signing.sign(connection, row["id"], asked.caller.id, now, said)
         asked.record(connection, "report.signed", study, project, signature=made, readings=len(body.readings))
+        sending.put(asked.service, connection, made, asked.caller.actor)
         return _shown(connection.execute(signing.signed().where(signatures.c.id == made)).mappings().one())
 
-    return once.change(Signature, work)
+    answer = once.change(Signature, work)
+    asked.service.stirred.set()
+    return answer
 
 
 @router.get("/studies/{study}/signatures", openapi_extra=operation("signatures.list"))

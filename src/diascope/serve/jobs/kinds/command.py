@@ -50,7 +50,7 @@ def run(service: Service, job: Job, context: Context) -> None:
         DiascopeError: When it failed otherwise.
         Stopped: When it was cancelled.
     """
-    with _alone(service, context):
+    with _alone(service, job, context):
         if job.attempt == 1:  # later on, what is nobody's is of the attempt before
             service.database.change(lambda at: nouns.claim(at, service, FIRST_PROJECT, nouns.COMMAND_LINE))
         try:
@@ -101,13 +101,13 @@ def _kept(service: Service, said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _alone(service: Service, context: Context) -> Iterator[None]:
-    """One such job at a time in a workspace, so that what was made is known to be this one's.
+def _alone(service: Service, job: Job, context: Context) -> Iterator[None]:
+    """One such job at a time in a workspace, so that what was made is known to be this one's; the file says which.
 
     Raises:
         Stopped: When it was cancelled while it waited.
     """
-    with (service.root / "command.lock").open("w") as lock:
+    with (service.root / nouns.ALONE).open("a") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,11 +115,17 @@ def _alone(service: Service, context: Context) -> Iterator[None]:
             except BlockingIOError:
                 context.check()
                 context.stopping.wait(LOOK)
-        yield
+        lock.truncate(0)
+        lock.write(job.id)
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.truncate(0)
 
 
 def _command(service: Service, payload: Mapping[str, Any], project: str) -> list[str]:
-    words = verbs.command(payload, service.settings, service.workspace, project)
+    words = verbs.command(payload, service, project)
     return [sys.executable, "-P", "-m", "diascope", *words]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from diascope.serve.database.tables import series, studies
 from diascope.serve.jobs.queue import Job
 from diascope.serve.jobs.worker import Context
+from diascope.serve.labelling.describing import ask_of_completed
 from diascope.serve.rules.asking import facts_of
 from diascope.serve.rules.keeping import in_force, read_rules
 from diascope.serve.rules.matching import Explained, explain
@@ -48,6 +49,7 @@ def _routed(
     row = connection.execute(query.where(series.c.id == payload["series"])).first()
     if row is None or row.made or row.revision != payload["revision"]:
         return {"skipped": "it was deleted, or a later revision is complete"}
+    ask_of_completed(connection, service.queue, row.project_id, payload["series"], row.revision)
     rules = [*of_file, *in_force(connection, None)]
     said = explain(facts_of(connection, payload["series"]), rules)
     for label, matching in _by_release(said).items():

@@ -12,8 +12,10 @@ from diascope.reports.markup import Child, Markup, tag
 from diascope.serve.database.tables import studies
 from diascope.serve.http.routes.studies import UidInPath, found
 from diascope.serve.room import numbers
+from diascope.serve.room.beside import beside
 from diascope.serve.room.cards import result_card
 from diascope.serve.room.page import Page, shown
+from diascope.serve.room.signals import signal_stage, trace_icon
 from diascope.serve.room.study import ResultView, SeriesView, StudyView, study_view
 from diascope.serve.room.visiting import Visit, Visitor, page_of
 from diascope.serve.room.words import Words
@@ -43,15 +45,16 @@ def study_page(visit: Visitor, study: UidInPath) -> HTMLResponse:
             tag(
                 "div",
                 side(view, words),
-                stage(words),
-                said(view, words, may_answer, asked.service.workspace),
+                stage(words, recorded=any(one.signal for one in view.series)),
+                beside(said(view, words, may_answer, asked.service.workspace), visit, row),
                 class_="room",
             ),
             id="room",
         )
     ]
     title = view.study["description"] or words("worklist.untitled")
-    ahead = f"/api/v1/studies/{study}/series/{view.series[0].uid}/frames" if view.series else ""
+    first = view.series[0] if view.series else None
+    ahead = f"/api/v1/studies/{study}/series/{first.uid}/{'signal' if first.signal else 'frames'}" if first else ""
     page = Page(title, body, "study", facts(view, visit, may_answer), kind="wide reading", ahead=ahead)
     return shown(visit, page)
 
@@ -78,6 +81,7 @@ def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
         "earlier": [{"uid": one["uid"], "date": numbers.date(one["date"])} for one in view.earlier],
         "signed": [one["id"] for one in view.signed],
         "viewerWords": visit.words.of_script("viewer"),
+        "signalWords": visit.words.of_script("signals"),
     }
 
 
@@ -119,8 +123,10 @@ def side(view: StudyView, words: Words) -> Markup:
 def series_button(one: SeriesView, study: str, words: Words) -> Markup:
     """Shows a series."""
     picture = tag("img", src=f"/dicom-web/studies/{study}/series/{one.uid}/thumbnail", alt="", loading="lazy")
+    picture = trace_icon() if one.signal else picture
     text = one.description or words("worklist.untitled")
-    many = tag("small", one.modality, " · ", words.count("study.images", one.images))
+    counted = words("signals.icon") if one.signal else words.count("study.images", one.images)
+    many = tag("small", one.modality, " · ", counted)
     return tag("button", picture, tag("span", text), many, type="button", data_series=one.uid, aria_pressed="false")
 
 
@@ -146,8 +152,8 @@ def earlier(view: StudyView, words: Words) -> Child:
     return [tag("h2", words("study.earlier")), tag("ul", items, class_="earlier")]
 
 
-def stage(words: Words) -> Markup:
-    """The tools, and where the viewer draws."""
+def stage(words: Words, recorded: bool = False) -> Markup:
+    """The tools, and where the viewer draws; `recorded`: where recordings are drawn too."""
     return tag(
         "section",
         tag(
@@ -179,6 +185,7 @@ def stage(words: Words) -> Markup:
             tag("div", id="compared", class_="viewer", hidden=True),
             class_="stages",
         ),
+        signal_stage(words) if recorded else None,
         tag("p", id="loading", role="status", class_="loading"),
         class_="stage",
         aria_label=words("study.pictures"),

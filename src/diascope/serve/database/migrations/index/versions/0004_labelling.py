@@ -59,6 +59,20 @@ def _labelling() -> None:
     op.create_index("ix_annotations_labelling_id_series_id", "annotations", ["labelling_id", "series_id"])
     op.create_index(op.f("ix_annotations_series_id"), "annotations", ["series_id"])
     op.create_table(
+        "handed",
+        sa.Column("labelling_id", sa.String(length=32), nullable=False),
+        sa.Column("series_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reader", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["labelling_id"], ["labellings.id"], name=op.f("fk_handed_labelling_id_labellings"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["series_id"], ["series.id"], name=op.f("fk_handed_series_id_series"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("labelling_id", "series_id", "reader", name=op.f("pk_handed")),
+    )
+    op.create_table(
         "descriptors",
         sa.Column("series_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
