@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
-from diascope.serve.database import tables
+from diascope.serve.database import room_tables, tables
 from diascope.serve.room.static import built
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
@@ -112,3 +114,54 @@ def test_what_led_to_a_finding_is_made_on_demand_and_shown_only_where_it_holds(t
         holds = "depend on what was learnt" in said.inner_text()
         button = card.get_by_role("button", name="Grad-CAM++")
         until(lambda: (button.get_attribute("aria-pressed") == "true") is holds)
+
+
+def test_what_was_missed_can_be_outlined(tmp_path, chromium):
+    with study_page(tmp_path, chromium, [a_volume(1)]) as (site, page):
+        page.get_by_text("Add what was missed").click()
+        page.fill("#add-concept", "cyst")
+        page.click("#add-outline")
+        stroke(page)
+        page.locator("#add").get_by_role("button", name="Add", exact=True).click()
+        page.wait_for_selector("#added li")
+        page.click("[data-verdict=accept]")
+        page.wait_for_selector(".result[data-done=true]")
+        (reading,) = rows_of(site.service, tables.readings)
+        (drawing,) = rows_of(site.service, room_tables.drawings)
+        assert reading.added == [{"concept": "cyst", "drawing": drawing.id, "comment": ""}]
+        assert drawing.labels == {"1": "cyst"}
+        work_off(site.service)
+        assert "cyst" in {one.SegmentLabel for one in newest_seg(site).SegmentSequence}
+
+
+def test_a_corrected_outline_is_shown_when_the_study_is_opened_again_and_the_first_one_on_demand(tmp_path, chromium):
+    with study_page(tmp_path, chromium, [a_volume(1)]) as (_, page):
+        assert page.locator("[data-original]").count() == 0
+        page.click("[data-verdict=amend]")
+        page.locator(".correction").get_by_role("button").first.click()
+        stroke(page)
+        page.click("form.amend button.main")
+        page.wait_for_selector(".result[data-done=true]")
+        page.reload()
+        page.wait_for_selector("#viewer[data-loaded]")
+        mine = page.locator("#viewer canvas").last.screenshot()
+        page.click("[data-original]")
+        until(lambda: page.locator("#viewer canvas").last.screenshot() != mine)
+        page.click("[data-original]")
+        until(lambda: page.locator("#viewer canvas").last.screenshot() == mine)
+
+
+def stroke(page: Any) -> None:
+    """Of the brush, through the middle of the picture."""
+    box = page.locator("#viewer").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 60, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=8)
+    page.mouse.up()
+
+
+def newest_seg(site: Site) -> Any:
+    (row,) = rows_of(site.service, tables.result_objects, tables.result_objects.c.kind == "seg")
+    (instance,) = rows_of(site.service, tables.instances, tables.instances.c.uid == row.instance_uid)
+    return dcmread(BytesIO(site.service.archive.read(instance.key, instance.sha256)))

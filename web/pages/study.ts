@@ -9,18 +9,27 @@ import { bring, hide, largest, overlay } from "./reading/overlays";
 import "./reading/reasons";
 import "./reading/report";
 import { facts, type Point, room, type Shown } from "./reading/room";
+import { openSignal } from "./reading/signals";
 import { attach } from "./reading/toolbar";
 
 const STILL = 5 * 60 * 1000;
 const loading = byId("loading");
 
 async function open(series: string): Promise<void> {
-  const { openViewer } = await import("../viewer/index");
   endComparing();
   delete byId("viewer").dataset["loaded"];
   room.show(null);
   for (const button of document.querySelectorAll<HTMLElement>("[data-series][aria-pressed]"))
     button.setAttribute("aria-pressed", String(button.dataset["series"] === series));
+  for (const card of document.querySelectorAll<HTMLElement>(".result")) card.hidden = card.dataset["series"] !== series;
+  const isSignal = facts.series.some((one) => one.uid === series && one.signal);
+  byId("stage").classList.toggle("recorded", isSignal);
+  loading.textContent = "";
+  await (isSignal ? openSignal(series) : openPictures(series));
+}
+
+async function openPictures(series: string): Promise<void> {
+  const { openViewer } = await import("../viewer/index");
   const viewer: Viewer = await openViewer(byId("viewer"), { study: facts.study, series, words: facts.viewerWords });
   const shown: Shown = { series, viewer, labels: [], overlaid: Promise.resolve() };
   room.show(shown);
@@ -35,7 +44,6 @@ async function open(series: string): Promise<void> {
   shown.overlaid = overlay(shown);
   viewer.on("loaded", whole);
   if (viewer.loaded) whole();
-  for (const card of document.querySelectorAll<HTMLElement>(".result")) card.hidden = card.dataset["series"] !== series;
   await shown.overlaid;
 }
 
@@ -66,6 +74,7 @@ function withSuggestions(on: boolean): void {
   byId("cards").hidden = !on;
   const shown = room.shown();
   if (shown) (on ? bring : hide)(shown);
+  room.tracing()?.hide(!on);
 }
 
 without.addEventListener("click", () => {

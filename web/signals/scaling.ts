@@ -5,6 +5,9 @@ import type { Lead, Piece, Setting } from "./types";
 const VOLTS: Record<string, number> = { V: 1000, mV: 1, uV: 0.001, nV: 0.000001 };
 /** Part of a row that the largest wave may fill. */
 const FULL = 0.85;
+const SQUARE = 5;
+/** mm of the widest row. */
+const WIDEST = 35;
 /** mm: a wave that is smaller at the usual gain is no wave that one would read so. */
 const SEEN = 2;
 
@@ -21,15 +24,14 @@ export function isVoltage(lead: Lead): boolean {
   return lead.unit in VOLTS;
 }
 
-/** mm of a row of the paper. */
-export function laneOf(setting: Setting): number {
-  const least = setting.layout === "standard" ? 20 : 14;
-  return Math.max(least, (setting.gain ?? 0) * (setting.layout === "standard" ? 2 : 1.6));
+/** mm of a row of the paper, in large squares: as many as there is room for, within reason; waves may leave their row. */
+export function laneOf(setting: Setting, room: number): number {
+  const least = Math.max(15, 1.5 * (setting.gain ?? 0));
+  return SQUARE * Math.ceil(Math.max(least, Math.min(WIDEST, room - SQUARE)) / SQUARE);
 }
 
-/** The scale of each lead. Leads of one unit have one scale; where the file says none, each has its own. */
-export function scales(leads: readonly Lead[], pieces: readonly Piece[], setting: Setting): Scale[] {
-  const lane = laneOf(setting);
+/** The scale of each lead on rows of `lane` mm. Leads of one unit have one scale; where the file says none, each has its own. */
+export function scales(leads: readonly Lead[], pieces: readonly Piece[], setting: Setting, lane: number): Scale[] {
   const seen = leads.map((_, lead) => ends(pieces, lead));
   const widest = (unit: string): number =>
     Math.max(...leads.map((one, at) => (one.unit === unit ? (seen[at]?.[2] ?? 0) - (seen[at]?.[0] ?? 0) : 0)));

@@ -36,6 +36,14 @@ export class MaskStore {
     this.coloured();
   }
 
+  /** What is drawn from here on; a label that is not known yet is one more. */
+  activate(label: number | Label): void {
+    const value = typeof label === "number" ? label : label.value;
+    if (typeof label !== "number" && !this.labels.some((one) => one.value === value)) this.labels.push(label);
+    this.active = value;
+    this.coloured();
+  }
+
   /** The voxels, which are made empty where there was no mask. */
   get voxels(): Uint8Array {
     const { count, rows, columns } = this.source.description;

@@ -152,7 +152,8 @@ export interface Viewer {
   mask(mask: Mask | null): void;
   maskVisible(which: number | "all", visible: boolean): void;
   maskOpacity(opacity: number): void;
-  activeLabel(value: number): void;
+  /** What is drawn from here on: a value of the mask, or one more kind of thing. */
+  activeLabel(label: number | Label): void;
   /** The mask as it is now, a copy, (z, y, x). */
   readMask(): Uint8Array;
   /** From here on `dirty` tells of what is drawn after this. */

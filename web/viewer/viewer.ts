@@ -14,7 +14,7 @@ import { Progress, say } from "./readout";
 import { Rulers } from "./rulers";
 import type { Source } from "./source";
 import { Stage } from "./stage";
-import type { Box, Events, Layout, Mask, Measurement, Point, Tool, Viewer, Wanted } from "./types";
+import type { Box, Events, Label, Layout, Mask, Measurement, Point, Tool, Viewer, Wanted } from "./types";
 
 type Place = [number, number];
 
@@ -200,8 +200,8 @@ export class SeriesViewer implements Viewer {
     this.stage.repaint();
   }
 
-  activeLabel(value: number): void {
-    this.masks.active = value;
+  activeLabel(label: number | Label): void {
+    this.masks.activate(label);
     this.stage.repaint();
   }
 

@@ -89,7 +89,7 @@ class Noun(Generic[Item, Whole]):
 class Studies(Noun[studies.Study, studies.StudyWithSeries]):
     """Studies by pseudonym."""
 
-    def search(self, **wanted: str) -> studies.Found:
+    def search(self, **wanted: str | bool) -> studies.Found:
         """Studies of people: `name`, `number`, `birth_date`, `accession`; it is audited."""
         return cast(studies.Found, self._post("/search", **wanted))
 

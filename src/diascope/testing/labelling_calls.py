@@ -98,3 +98,12 @@ def _write(site: Site, project: str, who: Browser) -> Call:
     study, series, _ = a_complete(site, project)
     body = {"study": study, "series": series, "revision": 1, "answer": {"classes": ["nodule"]}}
     return Call(f"/labellings/{a_labelling(site, project)}/annotations", body)
+
+
+SAMPLES["GET", "/labelling/{labelling}"] = _page()
+SAMPLES["GET", "/labelling/{labelling}/label"] = _page("/label")
+
+
+@sample("GET", "/labelling")
+def _overview(site: Site, project: str, who: Browser) -> Call:
+    return Call(f"{ORIGIN}/labelling", own=a_labelling(site, project))

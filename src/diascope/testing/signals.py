@@ -108,20 +108,19 @@ def an_ecg(
     return [a_recording(number, a_group(waves(late, seconds, rate, number, leads), leads, rate))]
 
 
-def a_rhythm_release(service: Service, label: str = RHYTHMS, taught: bool = True, **changes: Any) -> Path:
+def a_rhythm_release(service: Service, label: str = RHYTHMS, **changes: Any) -> Path:
     """A signed classification release of the service that says `late` where the wide wave comes late.
 
     Args:
         service: Whose.
         label: `name@version`.
-        taught: Whether it has learnt that; else its weights are as they were drawn.
         **changes: Fields of `Release` to set otherwise.
     """
     name, version = label.split("@")
-    weights = _taught() if taught else None
+    weights = _taught()
     plain = {"name": name, "version": version, "gate": Gate(rules=()), "signed_by": "Dr. Test"}
-    teach = (lambda one: one.load_state_dict(weights)) if weights is not None else (lambda one: None)
-    return a_release(service.workspace.releases / label, _plan(), teach=teach, **{**plain, **changes})
+    folder = service.workspace.releases / label
+    return a_release(folder, _plan(), teach=lambda one: one.load_state_dict(weights), **{**plain, **changes})
 
 
 def _channel(name: str, unit: str) -> Dataset:

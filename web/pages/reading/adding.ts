@@ -1,6 +1,9 @@
 // What the release missed: a name, a place from the picture, and a word; sent with the next answer.
 import { byId, make } from "../parts/dom";
 import { api, tell, trying, word } from "../parts/talking";
+import { keep } from "./drawings";
+import { labelOf } from "./overlays";
+import { choose, drawing } from "./toolbar";
 import { facts, type Missed, type Point, room, seen } from "./room";
 
 const waiting: Missed[] = [];
@@ -21,12 +24,45 @@ form?.addEventListener("submit", (event) => {
   void trying(async () => {
     const fields = new FormData(form);
     const one: Missed = { concept: String(fields.get("concept")), comment: String(fields.get("comment") ?? "") };
-    const place = where();
-    if (place) one.place = place;
+    const drawn = await outline(one.concept);
+    const place = drawn ? null : where();
+    if (drawn) one.drawing = drawn;
+    else if (place) one.place = place;
     await put(one);
     form.reset();
   });
 });
+
+const folded = form?.closest("details");
+folded?.addEventListener("toggle", () => drawing(folded.open));
+
+/** The structure that is being outlined: its value in the mask, 0 while there is none. */
+let outlined = 0;
+
+const outliner = document.getElementById("add-outline");
+outliner?.addEventListener("click", () => {
+  const shown = room.shown();
+  const concept = document.getElementById("add-concept") as HTMLInputElement;
+  if (!shown || !concept.reportValidity()) return;
+  if (!shown.viewer.description.affine) {
+    tell(word("no_outline"), "bad");
+    return;
+  }
+  const label = labelOf(shown, concept.value.trim());
+  outlined = label.value;
+  shown.viewer.activeLabel(label);
+  choose("brush");
+  tell(word("outline"));
+});
+
+/** Keeps the outline that was drawn; gives its id, or "" where nothing was drawn. */
+async function outline(concept: string): Promise<string> {
+  const shown = room.shown();
+  const value = outlined;
+  outlined = 0;
+  if (!shown || !value || !shown.viewer.readMask().includes(value)) return "";
+  return keep(shown, value, concept);
+}
 
 /** The box that was drawn last, else the image that is looked at. */
 function where(): { start: Point; stop: Point } | null {
@@ -41,8 +77,7 @@ function where(): { start: Point; stop: Point } | null {
 
 /** Added to a result that was answered already, it goes with that answer once more; else it waits for the answer. */
 async function put(one: Missed): Promise<void> {
-  const shown = room.shown();
-  const answered = facts.results.find((result) => result.series === shown?.series && result.reading);
+  const answered = facts.results.find((result) => result.series === room.series() && result.reading);
   if (answered?.reading) {
     const { verdict, reason, amended, comment } = answered.reading;
     answered.reading.added.push(one);

@@ -4,7 +4,7 @@ import { api, tell, trying, word } from "../parts/talking";
 import { added } from "./adding";
 import { keep } from "./drawings";
 import { colour, type Decided, facts, type Finding, type Point, type Result, resultOf, room, seen } from "./room";
-import { overlay } from "./overlays";
+import { drawnBy, labelOf, overlay } from "./overlays";
 import { choose, drawing } from "./toolbar";
 
 type Verdict = "accept" | "amend" | "reject" | "unsure";
@@ -24,6 +24,7 @@ const reboxed = new Set<string>();
 for (const card of document.querySelectorAll<HTMLElement>("[data-result].result")) {
   const result = resultOf(card.dataset["result"] ?? "");
   if (!result) continue;
+  offerOriginal(card, result);
   for (const button of card.querySelectorAll<HTMLButtonElement>("[data-verdict]"))
     button.addEventListener("click", () => pressed(card, result, button.dataset["verdict"] as Verdict));
   form(card, "reason")?.addEventListener("submit", (event) => {
@@ -36,6 +37,21 @@ for (const card of document.querySelectorAll<HTMLElement>("[data-result].result"
     void trying(() => amend(card, result));
   });
   for (const name of ["reason", "amend"] as const) form(card, name)?.addEventListener("reset", () => given(card));
+}
+
+/** Where a reader drew something else, what the release drew can be looked at. */
+function offerOriginal(card: HTMLElement, result: Result): void {
+  const said = card.querySelector<HTMLElement>("[data-decided]");
+  if (!said || !drawnBy(result).length || card.querySelector("[data-original]")) return;
+  const button = make("button", { type: "button", "aria-pressed": String(room.original), "data-original": true }, word("original"));
+  button.addEventListener("click", () => {
+    const shown = room.shown();
+    if (!shown || shown.viewer.dirty) return;
+    room.original = !room.original;
+    for (const one of document.querySelectorAll("[data-original]")) one.setAttribute("aria-pressed", String(room.original));
+    void trying(() => overlay(shown));
+  });
+  said.after(button);
 }
 
 document.addEventListener("keydown", (event) => {
@@ -93,17 +109,17 @@ function correction(result: Result, finding: Finding, number: number): HTMLEleme
   const choices = [["", word("right")], ["present", word("there")], ["absent", word("not_there")]].filter(([value]) => value !== finding.status);
   row.append(make("select", { id, "data-status": true }, ...choices.map(([value, text]) => make("option", { value }, text))));
   const measured = Object.entries(finding.measures).find(([name]) => name !== "probability" && name !== "confidence");
-  if (measured && !result.hasMask && measured[1].value !== null) {
+  if (measured && !result.outlines && measured[1].value !== null) {
     const [name, one] = measured;
     const entry = make("input", { type: "number", step: "any", value: one.value ?? "", "data-value": one.value ?? "", "data-unit": one.unit, "aria-label": `${name} (${one.unit})` });
     row.append(entry, make("small", {}, one.unit));
   }
-  if (result.hasMask) {
+  if (result.outlines) {
     const button = make("button", { type: "button", "aria-pressed": "false" }, word("draw"));
     button.addEventListener("click", () => void trying(() => draw(result, finding, button)));
     row.append(button);
   }
-  if (!result.hasMask && finding.place) {
+  if (!result.outlines && finding.place) {
     const button = make("button", { type: "button", "aria-pressed": "false" }, word("box"));
     button.addEventListener("click", () => box(result, finding, button));
     row.append(button);
@@ -125,10 +141,14 @@ function box(result: Result, finding: Finding, button: HTMLButtonElement): void 
 async function draw(result: Result, finding: Finding, button: HTMLButtonElement): Promise<void> {
   const shown = room.shown();
   await shown?.overlaid; // before, there is nothing to correct
-  const label = shown?.labels.find((one) => one.name === finding.concept);
-  if (!shown || !label) return;
+  if (!shown) return;
+  if (!shown.viewer.description.affine) {
+    tell(word("no_outline"), "bad");
+    return;
+  }
+  const label = labelOf(shown, finding.concept);
   redrawn.set(`${result.id}:${finding.concept}`, { value: label.value });
-  shown.viewer.activeLabel(label.value);
+  shown.viewer.activeLabel(label);
   choose("brush");
   button.setAttribute("aria-pressed", "true");
   tell(word("outline"));
@@ -161,14 +181,17 @@ async function corrected(row: HTMLElement, result: Result): Promise<Correction> 
   }
   const drawn = redrawn.get(`${result.id}:${concept}`);
   const shown = room.shown();
-  if (drawn && shown) found.drawing = await keep(shown, drawn.value, concept);
-  return found;
+  if (!drawn || !shown) return found;
+  if (!shown.viewer.readMask().includes(drawn.value)) return { ...found, status: "absent" };
+  const wasAbsent = result.findings.some((one) => one.concept === concept && one.status === "absent");
+  return { ...found, ...(wasAbsent ? { status: "present" } : {}), drawing: await keep(shown, drawn.value, concept) };
 }
 
 async function send(card: HTMLElement, result: Result, answer: Record<string, unknown>): Promise<void> {
   const body = { result: result.id, shown: seen(), comment: "", ...answer, added: added.take() };
   result.reading = await api<Decided>("POST", "/readings", body);
   card.dataset["done"] = "true";
+  offerOriginal(card, result);
   const told = card.querySelector<HTMLElement>("[data-decided]");
   if (told) told.textContent = word(String(answer["verdict"]));
   opened(card, null);

@@ -140,9 +140,9 @@ function above(content: Text, mark: Mark | undefined, labels: string[], hidden: 
   if (!mark) return state;
   if (room.without) return [...state, quiet(word("hidden"))];
   const head = chooser(content.marks ?? [], mark.release);
-  if (mark.state !== "answered") return [...state, head, quiet(word("not_marked", { release: mark.release, why: mark.reason }))];
+  if (mark.state !== "answered") return [...state, head, quiet(word("why_above", { release: mark.release }))];
   if (!mark.spans.length) return [...state, head, quiet(word("nothing", { release: mark.release }))];
-  return [...state, head, quiet(`${word("release")} ${mark.release}`), legend(labels, mark.spans, hidden)];
+  return [...state, head ?? quiet(`${word("release")} ${mark.release}`), legend(labels, mark.spans, hidden)];
 }
 
 function draw(): void {
@@ -162,9 +162,13 @@ function draw(): void {
   place.hidden = false;
 }
 
-function pressed(address: string | null): void {
-  for (const button of document.querySelectorAll<HTMLElement>("[data-text]"))
-    button.setAttribute("aria-pressed", String(button.dataset["text"] === address));
+/** Which text is open: it stands below its own button. */
+function expanded(address: string | null): void {
+  for (const button of document.querySelectorAll<HTMLElement>("[data-text]")) {
+    const isOpen = button.dataset["text"] === address;
+    button.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen && place) button.closest("li")?.append(place);
+  }
 }
 
 function closed(): void {
@@ -173,7 +177,7 @@ function closed(): void {
   shown = null;
   place.hidden = true;
   place.replaceChildren();
-  pressed(null);
+  expanded(null);
   document.querySelector<HTMLElement>(`[data-text="${CSS.escape(address)}"]`)?.focus();
 }
 
@@ -181,7 +185,7 @@ async function open(address: string): Promise<void> {
   const content = await api<Text>("GET", address);
   const first = content.marks?.find((one) => one.state === "answered") ?? content.marks?.[0];
   shown = { address, content, release: first?.release ?? "", hidden: new Set() };
-  pressed(address);
+  expanded(address);
   draw();
 }
 
@@ -210,11 +214,11 @@ async function ask(button: HTMLButtonElement): Promise<void> {
   }
   await open(address);
   const mark = shown?.content.marks?.find((one) => one.release === release);
-  if (shown && mark) {
-    shown.release = release;
-    draw();
-  }
-  button.parentElement?.remove();
+  if (!shown || !mark) return;
+  shown.release = release;
+  draw();
+  if (mark.state === "answered") button.parentElement?.remove();
+  else button.parentElement?.replaceChildren(word("not_marked", { release, why: mark.reason }));
 }
 
 for (const button of document.querySelectorAll<HTMLButtonElement>("[data-mark]"))

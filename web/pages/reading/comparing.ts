@@ -1,7 +1,7 @@
 // An earlier study of the patient beside this one; scrolling in one scrolls the other to the same height.
 import type { Description, Viewer } from "../../viewer/index";
 import { byId } from "../parts/dom";
-import { api, trying } from "../parts/talking";
+import { api, tell, trying } from "../parts/talking";
 import { facts, room } from "./room";
 
 interface SeriesOf {
@@ -36,6 +36,7 @@ export function end(): void {
 async function begin(button: HTMLElement): Promise<void> {
   const study = button.dataset["compare"] ?? "";
   const shown = room.shown();
+  if (room.tracing()) tell(facts.signalWords["no_compare"] ?? "", "bad");
   const series = shown && (await alike(study, shown.series));
   if (!shown || !series) return;
   const { openViewer } = await import("../../viewer/index");

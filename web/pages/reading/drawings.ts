@@ -18,7 +18,8 @@ export async function keep(shown: Shown, value: number, name: string): Promise<s
   return kept.id;
 }
 
-async function deflated(bytes: Uint8Array): Promise<Uint8Array> {
+/** Bytes as zlib, as the server takes masks. */
+export async function deflated(bytes: Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new CompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -8,14 +8,16 @@ interface Explanation {
   finding: string;
   explainer: string;
   title: string;
+  shape: [number, number, number];
   sanity: { passed: boolean; words: Record<string, string> };
 }
 
 interface Explanations {
   items: Explanation[];
-  jobs: { id: string; state: string; error: { wrong?: string } | null }[];
+  jobs: { id: string; state: string }[];
   explainers: { name: string; title: string }[];
-  why: string;
+  words: Record<string, string>;
+  refusals: Record<string, Record<string, string>>;
 }
 
 interface Similar {
@@ -28,7 +30,7 @@ interface Similar {
     thumbnail: string;
     said: { finding: string; status: string; probability: number | null }[];
   }[];
-  why: string;
+  words: Record<string, string>;
 }
 
 const ASKED_EVERY = 1500;
@@ -56,8 +58,9 @@ function folded(title: string, fill: (body: HTMLElement) => Promise<void>): HTML
 
 async function explanations(body: HTMLElement, result: string, finding: string): Promise<void> {
   const there = await api<Explanations>("GET", `/findings/${result}/explanations`);
-  if (there.why) {
-    body.replaceChildren(make("p", { class: "quiet" }, there.why));
+  const why = there.words[page.lang];
+  if (why) {
+    body.replaceChildren(make("p", { class: "quiet" }, why));
     return;
   }
   const said = make("p", { class: "quiet", role: "status" });
@@ -73,15 +76,20 @@ async function pressed(button: HTMLElement, said: HTMLElement, result: string, f
   const isOn = button.getAttribute("aria-pressed") === "true";
   for (const other of button.parentElement?.querySelectorAll("button") ?? []) other.setAttribute("aria-pressed", "false");
   const viewer = room.shown()?.viewer;
+  const tracing = room.tracing();
   viewer?.heat(null);
+  tracing?.heat(null);
   said.textContent = "";
-  if (isOn || !viewer) return;
+  if (isOn || !(viewer ?? tracing)) return;
   const found = await made(said, result, finding, explainer);
   if (!found) return;
   said.textContent = found.sanity.words[page.lang] ?? "";
   if (!found.sanity.passed) return;
   const answer = await ask("GET", `/explanations/${found.id}/voxels`);
-  viewer.heat(new Uint8Array(await answer.arrayBuffer()), OPACITY);
+  const voxels = new Uint8Array(await answer.arrayBuffer());
+  viewer?.heat(voxels, OPACITY);
+  const laid = tracing?.heat(voxels, found.shape);
+  if (laid) said.textContent = `${said.textContent} ${laid}.`;
   button.setAttribute("aria-pressed", "true");
 }
 
@@ -100,7 +108,7 @@ async function made(said: HTMLElement, result: string, finding: string, explaine
     if (found) return found;
     const job = there.jobs.find((one) => one.id === id);
     if (!job || job.state === "failed" || job.state === "cancelled") {
-      said.textContent = job?.error?.wrong ?? word("no_map");
+      said.textContent = there.refusals[id]?.[page.lang] ?? word("no_map");
       return undefined;
     }
   }
@@ -109,7 +117,7 @@ async function made(said: HTMLElement, result: string, finding: string, explaine
 async function similar(body: HTMLElement, result: string): Promise<void> {
   const found = await api<Similar>("GET", `/findings/${result}/similar?limit=5`);
   if (!found.items.length) {
-    body.replaceChildren(make("p", { class: "quiet" }, found.why || word("none_alike")));
+    body.replaceChildren(make("p", { class: "quiet" }, found.words[page.lang] ?? word("none_alike")));
     return;
   }
   const items = found.items.map((one) => {
@@ -118,9 +126,14 @@ async function similar(body: HTMLElement, result: string): Promise<void> {
     return make(
       "li",
       {},
-      make("a", { href: `/studies/${one.study}` }, make("img", { src: one.thumbnail, alt: "", loading: "lazy" }), make("code", {}, one.patient)),
+      make("a", { href: `/studies/${one.study}` }, small(one.thumbnail), make("code", {}, one.patient)),
       make("small", {}, `${present.join(", ") || "–"} · ${decided} · ${one.similarity.toFixed(2)}`),
     );
   });
   body.replaceChildren(make("ul", { class: "alike" }, ...items));
+}
+
+/** A small picture of a case; a recording has none. */
+function small(src: string): HTMLElement {
+  return room.tracing() ? make("span", { class: "trace-icon" }) : make("img", { src, alt: "", loading: "lazy" });
 }

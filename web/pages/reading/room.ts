@@ -19,13 +19,15 @@ export interface Missed {
   concept: string;
   comment: string;
   place?: { start: Point; stop: Point };
+  /** Id of what the reader drew of it. */
+  drawing?: string;
 }
 
 /** What was decided about a result last. */
 export interface Decided {
   verdict: string;
   reason: string;
-  amended: Record<string, unknown> | null;
+  amended: Record<string, { drawing?: string }> | null;
   added: Missed[];
   comment: string;
 }
@@ -34,6 +36,8 @@ export interface Result {
   id: string;
   series: string;
   hasMask: boolean;
+  /** Whether the release says where things are by their outline. */
+  outlines: boolean;
   state: "answered" | "unavailable";
   reading: Decided | null;
   findings: Finding[];
@@ -44,6 +48,8 @@ export interface SeriesFacts {
   modality: string;
   description: string;
   images: number;
+  /** A recording, and no pictures. */
+  signal: boolean;
 }
 
 export interface StudyFacts {
@@ -56,6 +62,7 @@ export interface StudyFacts {
   results: Result[];
   earlier: { uid: string; date: string }[];
   viewerWords: Record<string, string>;
+  signalWords: Record<string, string>;
 }
 
 export const facts = page as unknown as StudyFacts;
@@ -76,7 +83,18 @@ export interface Shown {
   overlaid: Promise<void>;
 }
 
+/** A recording on the screen, in the place of the viewer. */
+export interface Tracing {
+  series: string;
+  close(): void;
+  /** Lays a map under the traces, null takes it away; gives words that say so. */
+  heat(values: Uint8Array | null, shape?: [number, number, number]): string | null;
+  /** Takes what releases say away, or brings it back. */
+  hide(on: boolean): void;
+}
+
 let current: Shown | null = null;
+let traced: Tracing | null = null;
 let isWithout = false;
 
 export const room = {
@@ -86,6 +104,19 @@ export const room = {
   show(next: Shown | null): void {
     current?.viewer.destroy();
     current = next;
+    traced?.close();
+    traced = null;
+  },
+  /** The recording that is open; null where pictures are. */
+  tracing(): Tracing | null {
+    return traced;
+  },
+  trace(next: Tracing): void {
+    traced = next;
+  },
+  /** The series on the screen; empty where there is none. */
+  series(): string {
+    return current?.series ?? traced?.series ?? "";
   },
   /** Whether suggestions are hidden. */
   get without(): boolean {
@@ -94,6 +125,8 @@ export const room = {
   set without(value: boolean) {
     isWithout = value;
   },
+  /** Whether what releases drew is shown where a reader corrected it. */
+  original: false,
   /** Whether they were ever hidden: a reading tells it. */
   beganWithout: false,
 };
@@ -101,7 +134,7 @@ export const room = {
 /** What the reader sees now; it is kept with every decision. */
 export function seen(): Record<string, unknown> {
   return {
-    series: current?.series ?? "",
+    series: room.series(),
     frame: current?.viewer.frame() ?? 0,
     layout: current?.viewer.layout() ?? "",
     window: current?.viewer.window() ?? null,

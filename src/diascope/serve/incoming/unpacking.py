@@ -129,7 +129,7 @@ def _name(entry: zipfile.ZipInfo) -> str:
 def _around(paths: Sequence[PurePosixPath]) -> PurePosixPath:
     """The one folder that everything is in, if there is one."""
     firsts = {path.parts[0] for path in paths}
-    inside = all(len(path.parts) > 2 for path in paths)  # a folder of files alone may be a class, or a series
+    inside = all(len(path.parts) > 1 for path in paths)
     return PurePosixPath(*firsts) if len(firsts) == 1 and inside else PurePosixPath()
 
 

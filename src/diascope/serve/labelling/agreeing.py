@@ -14,12 +14,17 @@ from diascope.core.errors import DiascopeError
 from diascope.core.finding import Measure
 from diascope.evidence.agreement import of_boxes, of_classes, of_values, paired_boxes
 from diascope.metrics.dice import dice
+from diascope.serve.access.refusals import Missing
 from diascope.serve.labelling.cases import Given
 from diascope.serve.service import Service
 from diascope.serve.viewing.drawings import drawing_row, named, voxels_of
 
-MOST_MASKS = 100
+MOST_MASKS = 40
 """Pairs of masks that are compared, the newest: each is two reads of the archive."""
+
+_OVERLAPS: dict[tuple[str, str], dict[str, float]] = {}
+"""Ids of two drawings to what was found: drawings never change, and a page that is looked at again need not wait."""
+MOST_KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Agreement:
         unsure: Of those, how many at least one of them could not tell: they are in no statistic.
         measures: Name to value with interval.
         differ: Pairs with another answer, the newest first: for masks those with the least overlap first.
-        left_out: Pairs of masks that were not compared: older than the newest 100, or their voxels can't be read.
+        left_out: Pairs of masks that were not compared: older than the newest 40, or their voxels can't be read.
     """
 
     pairs: int
@@ -158,21 +163,28 @@ def _least(values: Mapping[str, float]) -> float:
 
 def _overlap(service: Service, pair: Pair, labels: Sequence[str]) -> dict[str, float] | None:
     """Label to Dice, nan where neither drew it; None where the masks can't be compared."""
+    key = (str(pair.one.answer.get("drawing", "")), str(pair.other.answer.get("drawing", "")))
+    if key in _OVERLAPS:
+        return _OVERLAPS[key]
     try:
         one, other = (dict(_layers(service, given.answer)) for given in (pair.one, pair.other))
-    except DiascopeError:  # an archive that does not answer, or another's bytes: counted as left out
+    except DiascopeError:  # gone, an archive that does not answer, or another's bytes: counted as left out
         return None
     shape = next((each.shape for each in [*one.values(), *other.values()]), (0,))
     if any(each.shape != shape for each in [*one.values(), *other.values()]):
         return None
     nothing = np.zeros(shape, bool)
-    return {label: dice(one.get(label, nothing), other.get(label, nothing)) for label in labels}
+    found = {label: dice(one.get(label, nothing), other.get(label, nothing)) for label in labels}
+    if len(_OVERLAPS) < MOST_KEPT:
+        _OVERLAPS[key] = found
+    return found
 
 
 def _layers(service: Service, answer: Mapping[str, Any]) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    row = drawing_row(service, str(answer.get("drawing", "")))
+    drawing = str(answer.get("drawing", ""))
+    row = drawing_row(service, drawing)
     if row is None:
-        return
+        raise Missing("drawing", drawing)
     voxels = voxels_of(service, row)
     for one in named(row):
         yield one.name, voxels == one.value

@@ -76,7 +76,7 @@ def _wanted(question: Question, made: Made) -> tuple[Kind, ...]:
     """A report always, a segmentation where there is a mask, the others where somebody gets them."""
     sent = {kind for kinds in question.sends.values() for kind in kinds}
     can: dict[Kind, bool] = {
-        "seg": made.mask is not None or made.segmentation is not None,
+        "seg": made.mask is not None or made.segmentation is not None or bool(made.redrawn),
         "sr": True,
         # The picture of a PDF is kept as an object too: after a review both are written again.
         "sc": bool(sent & {"sc", "pdf"}) and made.picture is not None,

@@ -120,7 +120,7 @@ def _text(row: RowMapping, said: Sequence[RowMapping], known: Sequence[Marker], 
     asked_for = [one for one in known if one.label not in there]
     return tag(
         "li",
-        tag("button", head, type="button", data_text=address, aria_pressed="false"),
+        tag("button", head, type="button", data_text=address, aria_expanded="false"),
         [tag("p", _marked(one, words), class_="quiet") for one in said],
         [_unmarked(one, row["language"], address, words, may_mark) for one in asked_for],
         tag("p", words("beside.no_marker"), class_="quiet") if not said and not asked_for else None,
@@ -156,5 +156,5 @@ def _report(row: RowMapping, words: Words, study: str) -> Markup:
         tag("small", row["description"]) if row["description"] else None,
     ]
     address = f"/studies/{study}/instances/{row['uid']}/text"
-    button = tag("button", head, type="button", data_text=address, aria_pressed="false")
+    button = tag("button", head, type="button", data_text=address, aria_expanded="false")
     return tag("li", button, tag("p", words("beside.report_not_marked"), class_="quiet"))

@@ -33,18 +33,19 @@ def shown_table(table: LabTable, study: str, words: Words) -> Markup:
     )
     older = tag("p", words("beside.older", n=table.older), class_="quiet") if table.older else None
     body = tag("tbody", [_row(one, len(table.columns), words) for one in table.analytes])
-    whole = tag("table", tag("caption", words("beside.caption")), tag("thead", head), body, class_="lab")
+    whole = tag("table", tag("thead", head), body, class_="lab")
     region = tag("div", whole, class_="scrolls", role="region", aria_label=words("beside.laboratory"), tabindex=0)
-    return tag("div", region, older, class_="laboratory")
+    return tag("div", tag("p", words("beside.caption"), class_="quiet"), region, older, class_="laboratory")
 
 
 def _head(column: Column, study: str, words: Words) -> Markup:
-    when = numbers.moment(column.taken) if column.taken is not None else words("beside.no_time")
+    day, _, time = numbers.moment(column.taken).partition(" ") if column.taken is not None else ("", "", "")
+    when = [tag("span", day or words("beside.no_time"), class_="number"), tag("small", time) if time else None]
     if column.study == study:
-        return tag("th", tag("span", when, class_="number"), scope="col", class_="number")
+        return tag("th", when, scope="col", class_="number")
     other = words("beside.other_study", date=numbers.iso_date(column.date) or "–")
     link = tag("a", other, href=f"/studies/{column.study}")
-    return tag("th", tag("span", when, class_="number"), tag("small", link), scope="col", class_="number other")
+    return tag("th", when, tag("small", link), scope="col", class_="number other")
 
 
 def _row(one: Analyte, columns: int, words: Words) -> Markup:
@@ -52,8 +53,9 @@ def _row(one: Analyte, columns: int, words: Words) -> Markup:
     label = tag(
         "th",
         one.name,
-        tag("small", " ".join(part for part in (one.unit, one.code) if part)),
+        tag("small", one.unit) if one.unit else None,
         scope="row",
+        title=f"LOINC {one.code}" if one.code else None,
     )
     ranged = tag("td", tag("span", _range(newest) or words("beside.no_range"), class_="number"), _bar(newest, words))
     cells = [_cell(one.cells.get(number, ()), newest, words) for number in range(columns)]

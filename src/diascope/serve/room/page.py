@@ -32,6 +32,7 @@ POLICY = "; ".join(
 
 PLACES = (
     ("worklist", "/", "studies.list"),
+    ("labels", "/labelling", "labellings.list"),
     ("models", "/models", "releases.list"),
     ("training", "/training", "runs.list"),
     ("dashboard", "/dashboard", "readings.list"),

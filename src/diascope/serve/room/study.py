@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
+from diascope.core.result import first_uid
 from diascope.serve.database.room_tables import signatures
-from diascope.serve.database.tables import instances, result_objects, results, series, studies
+from diascope.serve.database.tables import instances, results, series, studies
 from diascope.serve.database.tables import users as people
 from diascope.serve.reporting.standing import newest_readings
 from diascope.serve.room.standing import standing
@@ -50,7 +51,7 @@ class ResultView:
         state: answered, unavailable.
         reason: Why it is not available.
         findings: The record as JSON.
-        has_mask: Whether a segmentation was written.
+        has_mask: Whether the release drew something.
         reading: The newest reading: its row, with the reader's `name` and `display`; None while there is none.
     """
 
@@ -62,6 +63,11 @@ class ResultView:
     findings: Mapping[str, Any]
     has_mask: bool
     reading: RowMapping | None
+
+    @property
+    def outlines(self) -> bool:
+        """Whether the release says where things are by their outline, though it may have found none."""
+        return self.has_mask or self.findings.get("task") == "segmentation"
 
 
 @dataclass(frozen=True)
@@ -125,13 +131,9 @@ def _results(connection: Connection, study: int) -> list[ResultView]:
     ).mappings()
     found = list(rows)
     names = [one["id"] for one in found]
-    masks = set(
-        connection.execute(
-            select(result_objects.c.result_id).where(
-                result_objects.c.result_id.in_(names), result_objects.c.kind == "seg"
-            )
-        ).scalars()
-    )
+    firsts = {first_uid(name, "seg"): name for name in names}  # later ones may hold nothing but what readers drew
+    there = select(instances.c.uid).where(instances.c.uid.in_(firsts))
+    masks = {firsts[uid] for uid in connection.execute(there).scalars()}
     decided = newest_readings(connection, names)
     return [
         ResultView(

@@ -64,7 +64,7 @@ def checking(
     """
     before = said_of(like) if like else {}
     body = {} if len(own) != 1 else {"project": own[0][0]}
-    content = [
+    content: list[Markup | None] = [
         _project(words, own, str(before.get("project", ""))) if len(own) > 1 else None,
         _where(words, *places, place_of(like) if like else ("", "")),
         tag(
@@ -86,7 +86,7 @@ def planning(words: Words, job: Job) -> Form:
     refused = refused_by(job)
     said = {name: value for name, value in said_of(job).items() if name != "minutes"}
     asked = tag("fieldset", tag("legend", words("training.accept")), [_accepted(words, one) for one in refused])
-    content = [asked if refused else None, _budget(words)]
+    content: list[Markup | None] = [asked if refused else None, _budget(words)]
     accepted = list(job.payload.get("options", {}).get("accept", []))
     return Form("plan", "/plans", content, {**said, "accept": accepted})
 
@@ -118,17 +118,17 @@ def comparing(words: Words, job: Job, release: str, others: Sequence[str], place
     """Two releases on data that neither has learnt from."""
     options = [tag("option", one, value=one) for one in others]
     select = tag("select", options, id="compare-other", name="other")
-    content = [
+    content: list[Markup | None] = [
         tag("p", words("training.compare.means"), class_="quiet"),
         tag("p", tag("label", words("training.other"), for_="compare-other"), select, class_="field"),
-        _places(words, "compare", *places, ("", "")),
+        *_places(words, "compare", *places, ("", "")),
     ]
     return Form("compare", "/evaluations/compare", content, {"one": release, "project": job.project}, main=False)
 
 
 def signing(words: Words, release: str, name: str) -> Form:
     """A name under a candidate."""
-    content = [
+    content: list[Markup | None] = [
         tag("p", words("training.sign.lead", name=name)),
         entry(words, "name", required=True, hint=name),
         entry(words, "reason", required=True),

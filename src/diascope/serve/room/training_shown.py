@@ -65,12 +65,12 @@ def state(job: Job, words: Words) -> Markup:
 def live(job: Job, words: Words) -> Markup:
     """What the script fills while it goes on: progress, remaining time, curves."""
     done, total = (job.progress.done, job.progress.total) if job.progress else (0, 0)
-    bar = tag("progress", id="bar", max=max(total, 1), value=done, aria_label=words("training.progress"))
-    note = words("training.waits") if job.state == "queued" else (job.progress.note if job.progress else "")
+    bar = tag("progress", id="bar", max=max(total, 1), value=done or None, aria_label=words("training.progress"))
+    note = words("training.waits" if job.state == "queued" else "training.live.work")
     return tag(
         "section",
         bar,
-        tag("p", tag("span", note, id="note"), " ", tag("strong", id="left"), class_="row"),
+        tag("p", tag("span", note, id="note"), " ", tag("strong", id="left"), class_="going"),
         tag("div", id="curves", class_="figures") if verb_of(job) in ("fit", "train") else None,
         tag("p", id="said", class_="quiet", aria_live="off"),
         id="live",

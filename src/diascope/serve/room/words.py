@@ -52,6 +52,11 @@ def words(lang: str) -> Words:
     return Words(lang)
 
 
+def in_every_language(text: str) -> dict[str, str]:
+    """An English sentence of a record by language, for a script that shows it; empty where nothing is said."""
+    return {lang: words(lang).phrase(text) for lang in LANGUAGES} if text else {}
+
+
 def language_of(request: Request) -> str:
     """What a visitor chose, else the first that the browser asks for and we have, else English."""
     chosen = request.cookies.get(COOKIE, "")

@@ -37,6 +37,7 @@ class Wanted:
         until: The same.
         release: `name@version` that has read them.
         page: From 1.
+        patient: Pseudonyms that a search for people gave; empty where nobody was searched for.
     """
 
     tab: Tab = "open"
@@ -46,6 +47,7 @@ class Wanted:
     until: str = ""
     release: str = ""
     page: int = 1
+    patient: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.text:
         parts = (studies.c.description, studies.c.patient)
         found.append(or_(*(one.icontains(wanted.text, autoescape=True) for one in parts)))
+    if wanted.patient:
+        found.append(studies.c.patient.in_(wanted.patient))
     if wanted.since:
         found.append(studies.c.date >= wanted.since)
     if wanted.until:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
+import inspect
+import re
 
 import numpy as np
 import pytest
@@ -14,9 +17,13 @@ from diascope.core.geometry import Geometry
 from diascope.engine.batch import Example
 from diascope.serve.database.explaining_tables import explanations
 from diascope.serve.database.tables import jobs, results, series
+from diascope.serve.explaining import mapping, signals, subject
 from diascope.serve.explaining.mapping import on_frames
+from diascope.serve.http.routes import explanations as explanations_route
+from diascope.serve.http.routes import similar
 from diascope.serve.incoming.deleting import delete_study
 from diascope.serve.jobs.worker import Worker
+from diascope.serve.room.words import in_every_language
 from diascope.testing.explaining import (
     BLOCK,
     BLOCKS,
@@ -142,6 +149,7 @@ def test_who_says_where_by_itself_is_not_explained(tmp_path):
     assert "says where" in answer.json()["error"]["wrong"]
     found = who.get(f"/findings/{result}/explanations").json()
     assert "says where" in found["why"]
+    assert found["words"] == {"en": found["why"], "zh-CN": "该模型本身已给出位置，无需热图解释"}
     assert found["explainers"] == []
 
 
@@ -171,6 +179,10 @@ def test_a_release_that_was_exchanged_explains_nothing_of_the_old_one(tmp_path):
     found = asked_for(site, who, result)
     assert found["items"] == []
     assert "not the release any more" in found["jobs"][0]["error"]["wrong"]
+    (told,) = found["refusals"].values()
+    assert list(found["refusals"]) == [found["jobs"][0]["id"]]
+    assert told["en"] == found["jobs"][0]["error"]["wrong"]
+    assert told["zh-CN"] == f"{FILMS} 已不是给出该结果的模型版本"
 
 
 def test_what_was_made_goes_with_its_study(tmp_path):
@@ -225,3 +237,27 @@ def test_what_the_network_did_not_see_is_0_and_the_rest_lies_where_it_was(physic
     np.testing.assert_allclose(
         found[2:6, 3:11, 2:10], np.broadcast_to(np.arange(2, 10) / 14 * 255, (4, 8, 8)), atol=3.5
     )
+
+
+def fixed_sentences():
+    """What the modules may say of why there is no map: what they return, and what they refuse with."""
+    for module in (mapping, signals, subject, explanations_route, similar):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            said = None
+            if isinstance(node, ast.Return):
+                said = node.value
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "DataRefused":
+                said = node.args[0]
+            if isinstance(said, ast.Constant) and isinstance(said.value, str) and " " in said.value:
+                yield said.value
+            elif isinstance(said, ast.JoinedStr):
+                yield "".join("X" if isinstance(part, ast.FormattedValue) else part.value for part in said.values)
+
+
+@pytest.mark.parametrize(
+    "text", sorted({*fixed_sentences(), explanations_route.SAYS_WHERE, similar.NOT_YET, similar.NO_VECTOR})
+)
+def test_why_there_is_no_map_is_said_in_chinese_too(text):
+    told = in_every_language(text)
+    assert told["en"] == text
+    assert re.search("[一-鿿]", told["zh-CN"]), text

@@ -9,7 +9,9 @@ from sqlalchemy import delete, insert, true, update
 from diascope.serve.database.explaining_tables import features
 from diascope.serve.database.tables import readings, results, studies
 from diascope.serve.explaining.vectors import keep_features, nearest, vector_of
+from diascope.serve.http.routes.similar import NO_VECTOR
 from diascope.serve.jobs.worker import Worker
+from diascope.serve.room.words import words
 from diascope.testing.explaining import FILMS, a_block_film, a_taught_release
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
@@ -127,6 +129,7 @@ def test_a_network_without_one_vector_says_so(tmp_path):
     (row,) = rows_of(site.service, results)
     found = site.someone("reader").get(f"/findings/{row.id}/similar").json()
     assert (found["items"], "no one vector" in found["why"]) == ([], True)
+    assert found["words"] == {"en": found["why"], "zh-CN": words("zh-CN").phrase(NO_VECTOR)}
 
 
 def test_the_nearest_of_many_are_the_nearest(tmp_path):

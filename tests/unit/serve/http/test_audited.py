@@ -81,7 +81,7 @@ TOLD = {
 SOME = {"me.sessions": "logout", "me.tokens": "token.", "datasets.read": "command.asked"}
 """The same, of those of its routes that change something; lists of one's own are not told."""
 
-NAMES_ONLY = {("GET", "/api/v1/exports")}
+NAMES_ONLY = {("GET", "/api/v1/exports"), ("GET", "/training/new")}
 """Lists of names of folders, of operations that are told otherwise."""
 
 SILENT = frozenset(

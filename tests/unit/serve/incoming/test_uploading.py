@@ -8,6 +8,7 @@ import struct
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def unpacked(folder: Path, content: bytes, bounds: Bounds = ROOM) -> list[str]:
     return sorted(one.relative_to(folder / "out").as_posix() for one in (folder / "out").rglob("*") if one.is_file())
 
 
-def sent(who: Browser, content: bytes, name: str = "films.zip", **more: str) -> tuple[int, dict[str, str]]:
+def sent(who: Browser, content: bytes, name: str = "films.zip", **more: str) -> tuple[int, dict[str, Any]]:
     headers = {"Content-Type": OCTETS, **more}
     answer = who.post("/uploads", params={"name": name, "project": OWN}, content=content, headers=headers)
     return answer.status_code, answer.json()
@@ -45,7 +46,7 @@ def left(site: Site) -> list[str]:
 def test_an_archive_is_unpacked_and_can_be_asked_for(tmp_path: Path) -> None:
     site = a_site(tmp_path)
     who = site.someone("researcher")
-    status, made = sent(who, a_zip({"films/a/1.png": b"1", "films/b/2.png": b"2", "__MACOSX/films/a/._1.png": b""}))
+    status, made = sent(who, a_zip({"films/a/1.png": b"1", "films/b/2.png": b"2", "films/index.csv": b"", "__MACOSX/x": b""}))
     assert status == 201
     assert made["path"] == made["name"]
     root = verbs.place_in(site.service, OWN, "uploads", made["path"])
@@ -86,23 +87,10 @@ def test_a_link_in_an_upload_leads_nowhere(tmp_path: Path) -> None:
         verbs.place_in(site.service, OWN, "uploads", f"{mine}/up/keys.json")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../x",
-        "a/../../x",
-        "/etc/x",
-        "a//x",
-        "./x",
-        "a/./x",
-        "..\\x",
-        "C:/x",
-        "a\nb",
-        "~root/x",
-        "a/" * 40 + "x",
-        "x" * 300,
-    ],
-)
+ODD = ["../x", "a/../../x", "/etc/x", "a//x", "./x", "a/./x", "..\\x", "C:/x", "a\nb", "~root/x"]
+
+
+@pytest.mark.parametrize("name", [*ODD, "a/" * 40 + "x", "x" * 300])
 def test_no_name_leads_elsewhere(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match="a name that can't be kept"):
         unpacked(tmp_path, a_zip({"good.png": b"", name: b"x"}))
@@ -121,17 +109,15 @@ def test_links_and_devices_are_refused(kind: int, tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_the_same_name_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="Duplicate"):
-        content = BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            archive.writestr("a", "1")
-            archive.writestr("a", "2")
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/b"), ("a/b", "a")])
+def test_the_same_name_twice_is_refused(names: tuple[str, str], tmp_path: Path) -> None:
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, "1")
     with pytest.raises(DataRefused, match="same name"):
         unpacked(tmp_path, content.getvalue())
-    with pytest.raises(DataRefused, match="same name"):
-        (tmp_path / "again").mkdir()
-        unpacked(tmp_path / "again", a_zip({"a": b"1", "a/b": b"2"}))
 
 
 def test_bombs_are_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

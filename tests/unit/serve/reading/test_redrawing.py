@@ -13,8 +13,10 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+import torch
 from sqlalchemy import insert, select
 
+from diascope.core.evaluation import Gate, GateRule
 from diascope.core.result import first_uid
 from diascope.serve.database.room_tables import drawings
 from diascope.serve.database.tables import audit, deliveries, instances, jobs, readings, result_objects, results
@@ -33,6 +35,7 @@ from diascope.testing.reading import (
     rows_of,
     work_off,
 )  # fmt: skip
+from diascope.testing.releases import ORGANS, a_plan, a_release
 from diascope.testing.service import a_service, a_user
 
 SHAPE = (DEPTH, SIDE, SIDE)
@@ -266,3 +269,38 @@ def test_a_segmentation_that_went_out_and_is_gone_is_seen_with_its_delivery(
     assert found["sr"] == ("sent", "")
     assert found["seg"][0] == "failed"
     assert "nothing of it is there" in found["seg"][1]
+
+
+def test_a_release_that_found_nothing_can_be_corrected_with_an_outline(tmp_path):
+    service = a_service(tmp_path)
+    plan = a_plan(ORGANS, patch=SHAPE)
+    rule = GateRule(input="image", modality="ct", dimensions=3, channels=1)
+    a_release(
+        service.workspace.releases / SOLID, plan, teach=says_nothing, name="organs", gate=Gate(rules=(rule,)),
+        signed_by="Dr. Test", signed_at="2026-01-01",
+    )  # fmt: skip
+    a_rule(service, SOLID, send=[])
+    arrive(service, a_volume(7))
+    become_complete(service)
+    work_off(service)
+    (result,) = rows_of(service, results)
+    assert {one["status"] for one in result.findings["findings"]} == {"absent"}
+    voxels = np.zeros(SHAPE, np.uint8)
+    voxels[3, 4:9, 5] = 1
+    a_drawing(service, "d1", voxels, lesion=1)
+    decide(service, "ada", amended={"lesion": {"status": "present", "drawing": "d1"}})
+    assert [one.error for one in rows_of(service, jobs) if one.error] == []
+    (row,) = rows_of(service, result_objects, result_objects.c.kind == "seg")
+    (instance,) = rows_of(service, instances, instances.c.uid == row.instance_uid)
+    seg = pydicom.dcmread(BytesIO(service.archive.read(instance.key)))
+    numbers = [one.SegmentNumber for one in seg.SegmentSequence if one.SegmentLabel == "lesion"]
+    assert len(numbers) == 1
+    assert int(np.isin(seg.pixel_array, 1).sum()) >= voxels.sum()
+
+
+def says_nothing(network: Any) -> None:
+    """Background everywhere, whatever there is."""
+    last = [one for one in network.modules() if isinstance(one, torch.nn.Conv3d)][-1]
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([9.0] + [0.0] * (last.bias.numel() - 1)))

@@ -13,8 +13,10 @@ from sqlalchemy import create_engine, event, func, select, update
 
 from diascope.serve.database import room_tables, tables
 from diascope.serve.database.migrating import settings
+from diascope.serve.identities import Identity
 from diascope.serve.reading.suggestion import PRESENT, ROUTINE, UNAVAILABLE, suggestion
 from diascope.testing.calls import row
+from diascope.testing.service import events
 from diascope.testing.web import ORIGIN, OTHER, OWN, a_site
 from diascope.testing.work_calls import a_result
 
@@ -207,3 +209,70 @@ def test_the_list_asks_the_same_number_of_questions_whatever_its_length(tmp_path
     assert len(asked) == few
     with site.service.database.reading() as connection:
         assert connection.execute(select(func.count()).select_from(tables.studies)).scalar_one() == 21
+
+
+WHO = Identity(name="Wang^Xiaoming=王^小明", number="PHI-4711", issuer="H", birth_date="19700102")
+
+
+def two_patients(site):
+    """A study of somebody, and one of somebody else."""
+    found = []
+    for who in (WHO, Identity(name="Zyx^Quentin", number="PHI-1", issuer="H")):
+        study = a_read_study(site, said(NODULE))
+        pseudonym = site.service.identities.keep(study["uid"], who)
+        known = update(tables.studies).where(tables.studies.c.id == study["id"]).values(patient=pseudonym)
+        site.service.database.change(lambda connection, known=known: connection.execute(known))
+        found.append((study["uid"], pseudonym))
+    return found
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"name": "xiao wang", "words": True},
+        {"name": "王小", "words": True},
+        {"name": "Wang*"},
+        {"number": "PHI-4711"},
+        {"birth_date": "19700102"},
+    ],
+)
+def test_the_list_is_narrowed_to_people_who_were_searched_for_by_their_pseudonyms(tmp_path, wanted):
+    site = a_site(tmp_path)
+    (study, pseudonym), (other, _) = two_patients(site)
+    reader = site.someone("reader")
+    answer = reader.post("/studies/search", json={**wanted, "identities": False})
+    assert [(one["uid"], one["patient"], one["identity"]) for one in answer.json()["items"]] == [
+        (study, pseudonym, None)
+    ]
+    assert events(site.service, "identity.read") == []
+    text = page(reader, patient=pseudonym, tab="all")
+    assert order(text) == [study]
+    assert "Only 1 patient, who was searched for." in text
+    assert 'href="/?tab=all">Show all patients' in text
+    assert f'type="hidden" name="patient" value="{pseudonym}"' in text, "the other filters keep it"
+    assert sorted(order(page(reader, tab="all"))) == sorted([study, other])
+    trail = json.dumps([one["detail"] for one in events(site.service)])
+    for secret in ("Wang", "wang", "王", "4711", "19700102"):
+        assert secret not in text, "the page shows pseudonyms"
+        assert secret not in trail
+
+
+def test_only_who_may_search_people_has_the_form_and_it_writes_no_address(tmp_path):
+    site = a_site(tmp_path)
+    a_read_study(site, said(NODULE))
+    for role in ("reader", "steward"):
+        text = page(site.someone(role))
+        form = re.search(r'<form[^>]*id="people".*?</form>', text, re.DOTALL)[0]
+        assert 'method="post"' in form
+        assert " name=" not in form, "a browser without the script sends nothing"
+        assert "data-whose=" in text
+    text = page(site.someone("researcher"))
+    assert 'id="people"' not in text
+    assert "data-whose=" not in text
+
+
+@pytest.mark.parametrize("role", ["reader", "researcher", "steward", "administrator"])
+def test_the_page_that_a_login_leads_to_is_everybodys(tmp_path, role):
+    site = a_site(tmp_path)
+    for places in ((), (OWN,)):
+        assert "No study fits." in page(site.someone(role, places=places))

@@ -22,6 +22,7 @@ from diascope.serve.http.routes.findings import found, still
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.routes.jobs import shown as job_shown
 from diascope.serve.http.routes.masks import OCTETS, octets
+from diascope.serve.room.words import in_every_language
 from diascope.serve.viewing.masks import Mask
 from diascope.serve.viewing.signals import is_signal
 
@@ -97,6 +98,10 @@ class Explanations(Answer):
     """That can be asked for; empty where there is nothing to explain."""
     why: str
     """Why there is nothing to explain; empty where there is."""
+    words: dict[str, str]
+    """The same by language; none where there is something to explain."""
+    refusals: dict[str, dict[str, str]]
+    """Id of a job that failed to why it did, by language."""
 
 
 @router.post("/findings/{result}/explanations", status_code=202, openapi_extra=operation("findings.explain"))
@@ -136,7 +141,10 @@ def list_explanations(asked: Who, result: InPath) -> Explanations:
     detail: dict[str, Any] = {"part": "explanations", "result": result}
     asked.service.audit.tell(asked.event("study.viewed", row["study"], project=row["project"], **detail))
     why = _why_not(row)
-    return Explanations(items=made, jobs=put, explainers=[] if why else _usable(asked, row), why=why)
+    usable = [] if why else _usable(asked, row)
+    failed = {one.id: in_every_language(one.error.wrong) for one in put if one.error is not None}
+    told = in_every_language(why)
+    return Explanations(items=made, jobs=put, explainers=usable, why=why, words=told, refusals=failed)
 
 
 @router.get(

@@ -136,7 +136,7 @@ class Agreement(Answer):
     differ: int
     """Of those, how many they answered otherwise."""
     left_out: int
-    """Pairs of masks that were not compared: more than 100, or voxels that can't be read."""
+    """Pairs of masks that were not compared: older than the newest 40, or voxels that can't be read."""
     measures: list[Statistic]
     """None where there are no pairs."""
 

@@ -233,7 +233,7 @@ def sign_release(asked: Who, once: Once, release: InAddress, body: Signature) ->
     def work() -> Release:
         with service.workspace.locked():
             signed = sign(service.workspace, str(folder), name, body.licence)
-        why = {"reason": body.reason.strip()} if body.reason and body.reason.strip() else {}
+        why: dict[str, Any] = {"reason": body.reason.strip()} if body.reason and body.reason.strip() else {}
         service.audit.tell(asked.event("release.signed", f"releases:{release}"[:256], seal=signed.seal, **why))
         return _read(asked, release)
 

@@ -16,6 +16,7 @@ from diascope.serve.explaining.vectors import Neighbour, nearest, vector_of
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.fields import Answer, InPath, Time
 from diascope.serve.http.routes.findings import found
+from diascope.serve.room.words import in_every_language
 
 router = APIRouter(prefix="/findings/{result}/similar", tags=["findings"])
 
@@ -73,6 +74,8 @@ class Similar(Answer):
     """The most similar first."""
     why: str
     """Why there are none; empty where there are, or where this is the first case."""
+    words: dict[str, str]
+    """The same by language; none where nothing is said."""
 
 
 @router.get("", openapi_extra=operation("findings.read"))
@@ -95,7 +98,8 @@ def find_similar(
     asked.service.audit.tell(asked.event("study.viewed", row["study"], project=row["project"], **detail))
     if gaps and (vector is None or vector.size):
         _fill(asked, row, gaps[0])
-    return Similar(items=items, why=_why(row, vector))
+    why = _why(row, vector)
+    return Similar(items=items, why=why, words=in_every_language(why))
 
 
 def _why(row: RowMapping, vector: npt.NDArray[np.float32] | None) -> str:

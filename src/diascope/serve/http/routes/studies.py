@@ -151,13 +151,17 @@ class People(Body):
     """`YYYYMMDD`."""
     accession: Sought = ""
     """Number of the order."""
+    words: bool = False
+    """Whether each word of `name` is to begin some word of it, in any order, as people write: `xiaoming wang`."""
+    identities: bool = True
+    """Whether whose they are is told, too; without it pseudonyms alone are answered."""
 
 
 class Found(Answer):
     """Studies of people who were searched for."""
 
     items: list[Study]
-    """The newest first, with their identity."""
+    """The newest first, with their identity where it was asked for."""
     more: bool
     """Whether there are more than are told."""
 
@@ -218,15 +222,16 @@ def list_studies(asked: Who, paging: Paged, which: Annotated[Which, Depends(_whi
 @router.post("/search", openapi_extra=operation("identities.search"))
 def search_identities(asked: Who, body: People) -> Found:
     """Search studies by whose they are."""
-    given = {kind: pattern for kind, pattern in body.model_dump().items() if pattern}
+    said = body.model_dump(include={"name", "number", "birth_date", "accession"})
+    given = {kind: pattern for kind, pattern in said.items() if pattern}
     if not given:
         raise BadUsage("nothing was searched for", todo="Give a name, a number, a birth date or an accession number")
-    conditions = [_named(asked, kind, pattern) for kind, pattern in given.items()]
+    conditions = [_named(asked, kind, pattern, body.words) for kind, pattern in given.items()]
     query = select(studies).where(asked.within(studies.c.project_id), *conditions)
     query = query.order_by(studies.c.date.desc(), studies.c.id.desc()).limit(MOST + 1)
     with asked.service.database.reading() as connection:
         rows = list(connection.execute(query).mappings())
-        items = _shown(asked, connection, rows[:MOST], True)
+        items = _shown(asked, connection, rows[:MOST], body.identities)
     asked.service.audit.tell(asked.event("study.queried", keys=",".join(given), found=len(items)))
     return Found(items=items, more=len(rows) > MOST)
 
@@ -303,9 +308,9 @@ def still(connection: Connection, study: str, project: str) -> RowMapping:
     return row
 
 
-def _named(asked: Asked, kind: Any, pattern: str) -> ColumnElement[bool]:
+def _named(asked: Asked, kind: Any, pattern: str, fuzzy: bool) -> ColumnElement[bool]:
     """Studies, or patients, that a search in the identities names."""
-    known = sorted(asked.service.identities.find(kind, pattern))[: 20 * MOST]
+    known = sorted(asked.service.identities.find(kind, pattern, fuzzy))[: 20 * MOST]
     return or_(studies.c.uid.in_(known), studies.c.patient.in_(known))
 
 

@@ -77,7 +77,8 @@ def _ran(service: Service, job: Job, context: Context) -> dict[str, Any]:
     if process.returncode and not refused:
         error = said.get("error", {})
         kind = DataRefused if process.returncode in (2, 3) else DiascopeError
-        raise kind(error.get("wrong") or f"it ended with code {process.returncode}", todo=error.get("todo", ""))
+        wrong = error.get("wrong") or f"it ended with code {process.returncode}"
+        raise kind(wrong.replace(f"{service.workspace.root}/", ""), todo=error.get("todo", ""))
     return said
 
 

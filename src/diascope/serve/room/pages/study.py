@@ -72,6 +72,7 @@ def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
                 "id": one.id,
                 "series": one.series,
                 "hasMask": one.has_mask,
+                "outlines": one.outlines,
                 "state": one.state,
                 "reading": reading_of(one),
                 "findings": one.findings["findings"],
@@ -122,8 +123,8 @@ def side(view: StudyView, words: Words) -> Markup:
 
 def series_button(one: SeriesView, study: str, words: Words) -> Markup:
     """Shows a series."""
-    picture = tag("img", src=f"/dicom-web/studies/{study}/series/{one.uid}/thumbnail", alt="", loading="lazy")
-    picture = trace_icon() if one.signal else picture
+    address = f"/dicom-web/studies/{study}/series/{one.uid}/thumbnail"
+    picture = trace_icon() if one.signal else tag("img", src=address, alt="", loading="lazy")
     text = one.description or words("worklist.untitled")
     counted = words("signals.icon") if one.signal else words.count("study.images", one.images)
     many = tag("small", one.modality, " · ", counted)
@@ -187,6 +188,7 @@ def stage(words: Words, recorded: bool = False) -> Markup:
         ),
         signal_stage(words) if recorded else None,
         tag("p", id="loading", role="status", class_="loading"),
+        id="stage",
         class_="stage",
         aria_label=words("study.pictures"),
     )
@@ -217,6 +219,7 @@ def _adding(words: Words) -> Markup:
             tag("input", id="add-concept", name="concept", list="concepts", required=True, maxlength=64),
             tag("datalist", id="concepts"),
             tag("p", words("add.where"), class_="quiet"),
+            tag("button", words("add.outline"), type="button", id="add-outline"),
             tag("label", words("answer.comment"), for_="add-comment"),
             tag("input", id="add-comment", name="comment", maxlength=500),
             tag("button", words("add.do"), type="submit", class_="main"),

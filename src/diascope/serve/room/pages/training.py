@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from diascope.reports.markup import Child, Markup, tag
 from diascope.reports.tables import table
 from diascope.serve.access.matrix import decide
+from diascope.serve.access.refusals import Missing
 from diascope.serve.http.fields import InPath
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.room import numbers, training_forms, training_shown
@@ -36,7 +37,7 @@ def overview(visit: Visitor) -> HTMLResponse:
     waiting = [one for one in models(asked.service, asked.caller) if one.state == "candidate"]
     forms = [training_forms.removing(at, one.noun.name) for at, one in enumerate(there) if one.mine]
     begin = tag("a", words("training.new"), href="/training/new", class_="button main")
-    body = [
+    body: list[Markup | None] = [
         tag("h1", words("training.title")),
         tag("p", words("training.lead"), class_="lead"),
         tag("p", begin) if asked.may("datasets.write") else None,
@@ -45,7 +46,10 @@ def overview(visit: Visitor) -> HTMLResponse:
         _section("uploads", words, _uploads(there, forms, words)) if there else None,
     ]
     facts = {"bodies": bodies(forms), "then": "/training"}
-    return shown(visit, Page(words("training.title"), tag("div", body, class_="evidence training"), "training", facts))
+    return shown(
+        visit,
+        Page(words("training.title"), tag("div", body, class_="evidence training"), "training", facts, kind="wide"),
+    )
 
 
 @router.get("/new", **page_of("datasets.write"))
@@ -57,14 +61,16 @@ def new(visit: Visitor, like: Like = "") -> HTMLResponse:
         own = known.own_projects(connection, asked.caller)
     before = known.one_of(asked, like) if like else None
     form = training_forms.checking(words, places, own, before)
-    body = [
+    body: list[Markup | None] = [
         tag("p", tag("a", words("training.back"), href="/training")),
         tag("h1", words("training.new")),
         tag("p", words("training.new.lead"), class_="lead"),
         form.markup(words) if own else tag("p", words("training.no_project"), class_="warning"),
     ]
     facts = {"bodies": bodies([form])}
-    return shown(visit, Page(words("training.new"), tag("div", body, class_="evidence training"), "training", facts))
+    return shown(
+        visit, Page(words("training.new"), tag("div", body, class_="evidence training"), "training", facts, kind="wide")
+    )
 
 
 @router.get("/jobs/{job}", **page_of("runs.read"))
@@ -72,7 +78,7 @@ def step(visit: Visitor, job: InPath) -> HTMLResponse:
     """A step: what is being done, or what came of it and what can be done next."""
     words, one = visit.words, known.one_of(visit.asked, job)
     content, forms = _of(visit, one)
-    body = [training_shown.head(one, words), training_shown.failed(one, words), *content]
+    body: list[Markup | None] = [training_shown.head(one, words), training_shown.failed(one, words), *content]
     started = one.started.timestamp() if one.started else None
     facts: dict[str, Any] = {"bodies": bodies(forms), "job": job, "verb": known.verb_of(one), "state": one.state}
     facts |= {"started": started, "now": visit.asked.service.clock()}
@@ -81,7 +87,7 @@ def step(visit: Visitor, job: InPath) -> HTMLResponse:
     return shown(visit, page)
 
 
-def _of(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
+def _of(visit: Visit, job: Job) -> tuple[list[Markup | None], list[Form]]:
     """The content of a step and its forms."""
     words = visit.words
     if job.state in ("queued", "running"):
@@ -102,7 +108,7 @@ def _of(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
     return _trained(visit, job)
 
 
-def _checked(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
+def _checked(visit: Visit, job: Job) -> tuple[list[Markup | None], list[Form]]:
     words, back = visit.words, training_forms.change(visit.words, job)
     shown_ = training_shown.found(job, words)
     if not _may(visit, "plans.write", job):
@@ -111,7 +117,7 @@ def _checked(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
     return [shown_, _next(words, "plan", form.markup(words)), back], [form]
 
 
-def _planned(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
+def _planned(visit: Visit, job: Job) -> tuple[list[Markup | None], list[Form]]:
     words, found = visit.words, known.plan_of(visit.asked.service, job)
     back = training_forms.change(words, job)
     if found is None:
@@ -125,7 +131,7 @@ def _planned(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
     return [_next(words, "start", both), shown_, back], [start, again]
 
 
-def _trained(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
+def _trained(visit: Visit, job: Job) -> tuple[list[Markup | None], list[Form]]:
     """What came of a training: measured, compared, signed."""
     asked, words = visit.asked, visit.words
     label = known.made_of(job, "releases")
@@ -134,7 +140,7 @@ def _trained(visit: Visit, job: Job) -> tuple[list[Child], list[Form]]:
         return [tag("p", words("training.made.nothing"), class_="quiet"), curves], []
     try:
         one = found_of(asked.service, asked.caller, [label])[0]
-    except known.Missing:
+    except Missing:
         return [tag("p", words("training.gone"), class_="warning"), curves], []
     forms = [*_signing(visit, one), *_comparing(visit, job, one)]
     sections = [_next(words, form.name, form.markup(words)) for form in forms]

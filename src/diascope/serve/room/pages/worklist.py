@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
+from pydantic import StringConstraints
 
 from diascope.reports.markup import Child, Markup, tag
 from diascope.serve.database.tables import studies
@@ -20,6 +22,9 @@ from diascope.serve.room.worklist import SIZE, TABS, Listing, Row, Suggestion, T
 
 router = APIRouter()
 Plain = Annotated[str, Query(max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Pseudonym = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+MOST_PATIENTS = 50
+"""Pseudonyms that an address holds."""
 Date = Annotated[str, Query(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
 
 
@@ -36,9 +41,13 @@ def _wanted(
 
 
 @router.get("/", **page_of("studies.list"))
-def worklist(visit: Visitor, wanted: Annotated[Wanted, Depends(_wanted)]) -> HTMLResponse:
+def worklist(
+    visit: Visitor,
+    wanted: Annotated[Wanted, Depends(_wanted)],
+    patient: Annotated[list[Pseudonym] | None, Query(max_length=MOST_PATIENTS)] = None,
+) -> HTMLResponse:
     """The worklist."""
-    asked = visit.asked
+    asked, wanted = visit.asked, replace(wanted, patient=tuple(patient or ()))
     asked.service.audit.tell(asked.event("study.queried", of="studies"))
     mine = asked.within(studies.c.project_id)
     with asked.service.database.reading() as connection:
@@ -48,11 +57,16 @@ def worklist(visit: Visitor, wanted: Annotated[Wanted, Depends(_wanted)]) -> HTM
         tag("h1", words("worklist.title")),
         tabs(found, words),
         filters(found, words),
+        people(words) if asked.may("identities.search") else None,
+        sought(found, words),
         hidden(found, words),
-        table(found.rows, words) if found.rows else tag("p", words("worklist.none"), class_="empty"),
+        table(found.rows, words, asked.may("identities.read"))
+        if found.rows
+        else tag("p", words("worklist.none"), class_="empty"),
         pager(found, words),
     ]
-    return shown(visit, Page(words("worklist.title"), body, "worklist", kind="wide"))
+    facts = {"most": MOST_PATIENTS}
+    return shown(visit, Page(words("worklist.title"), body, "worklist", facts, kind="wide"))
 
 
 def tabs(found: Listing, words: Words) -> Markup:
@@ -72,6 +86,7 @@ def filters(found: Listing, words: Words) -> Markup:
     return tag(
         "form",
         tag("input", type="hidden", name="tab", value=wanted.tab),
+        [tag("input", type="hidden", name="patient", value=one) for one in wanted.patient],
         _entry("text", words("worklist.text"), "search", wanted.text),
         _choice("modality", words("worklist.modality"), found.modalities, wanted.modality, words),
         _choice("release", words("worklist.release"), found.releases, wanted.release, words),
@@ -84,20 +99,53 @@ def filters(found: Listing, words: Words) -> Markup:
     )
 
 
+def people(words: Words) -> Markup:
+    """Where one searches by whose studies they are. Its fields have no names: no browser writes them into an address.
+
+    The script asks the API, and shows the list again for the pseudonyms that it answers.
+    """
+    kinds = {"name": "text", "number": "text", "birth_date": "date"}
+    fields = [_sought(name, words, kind) for name, kind in kinds.items()]
+    return tag(
+        "details",
+        tag("summary", words("worklist.people")),
+        tag(
+            "form",
+            fields,
+            tag("button", words("worklist.people.do"), type="submit"),
+            tag("p", words("worklist.people.how"), class_="quiet"),
+            tag("p", id="people-said", role="status", class_="quiet"),
+            id="people",
+            method="post",
+            class_="filters",
+        ),
+    )
+
+
+def sought(found: Listing, words: Words) -> Markup | None:
+    """That the list is of people who were searched for, and the way back."""
+    patients = found.wanted.patient
+    if not patients:
+        return None
+    back = tag("a", words("worklist.people.all"), href=address(found.wanted, patient=(), page=1))
+    return tag("p", words.count("worklist.people.found", len(patients)), " ", back, class_="hidden", role="status")
+
+
 def hidden(found: Listing, words: Words) -> Markup | None:
     """How many studies what was chosen leaves out."""
     left_out = found.everything - sum(found.counts.values())
     return tag("p", words.count("worklist.hidden", left_out), class_="hidden", role="status") if left_out else None
 
 
-def table(rows: Sequence[Row], words: Words) -> Markup:
+def table(rows: Sequence[Row], words: Words, may_ask_who: bool) -> Markup:
     """The studies of a page."""
     names = ("suggestion", "patient", "study", "date", "images", "state")
     head = tag("thead", tag("tr", [tag("th", words(f"worklist.{name}"), scope="col") for name in names]))
-    return tag("table", head, tag("tbody", [line(row, words) for row in rows]), class_="worklist", id="worklist")
+    body = tag("tbody", [line(row, words, may_ask_who) for row in rows])
+    return tag("table", head, body, class_="worklist", id="worklist")
 
 
-def line(row: Row, words: Words) -> Markup:
+def line(row: Row, words: Words, may_ask_who: bool) -> Markup:
     """One study."""
     study = row.study
     title = study["description"] or words("worklist.untitled")
@@ -106,7 +154,7 @@ def line(row: Row, words: Words) -> Markup:
     return tag(
         "tr",
         tag("td", [said(one, words) for one in row.suggestions] or tag("span", words("said.nobody"), class_="quiet")),
-        tag("td", tag("code", study["patient"])),
+        tag("td", tag("code", study["patient"]), " ", _whose(row, words) if may_ask_who else None),
         tag("td", tag("span", kinds, class_="kind") if kinds else None, " ", opens),
         tag("td", numbers.date(study["date"], study["time"])),
         tag("td", f"{row.images:,}", class_="number"),
@@ -164,12 +212,23 @@ def address(wanted: Wanted, **other: object) -> str:
     dates = {name: numbers.iso_date(getattr(wanted, name)) for name in ("since", "until")}
     chosen = {**vars(wanted), **dates, **other}
     kept = {name: value for name, value in chosen.items() if value != getattr(Wanted(), name) or name == "tab"}
-    return f"/?{urlencode(kept)}"
+    return f"/?{urlencode(kept, doseq=True)}"
 
 
 def _entry(name: str, label: str, kind: str, value: str) -> Markup:
     entry = tag("input", id=f"filter-{name}", name=name, type=kind, value=value or None)
     return tag("span", tag("label", label, for_=f"filter-{name}"), entry)
+
+
+def _sought(name: str, words: Words, kind: str) -> Markup:
+    entry = tag("input", id=f"people-{name}", type=kind, maxlength=128, autocomplete="off")
+    return tag("span", tag("label", words(f"worklist.people.{name}"), for_=f"people-{name}"), entry)
+
+
+def _whose(row: Row, words: Words) -> Markup:
+    """Asks whose a study is; each answer is audited."""
+    label = words("worklist.whose.of", patient=row.study["patient"])
+    return tag("button", words("worklist.whose"), type="button", aria_label=label, data_whose=row.study["uid"])
 
 
 def _choice(name: str, label: str, values: Sequence[str], chosen: str, words: Words) -> Markup:
