@@ -10,6 +10,7 @@ import pytest
 
 from diascope.serve.database import tables
 from diascope.serve.room.static import built
+from diascope.testing.labelling_calls import a_labelling
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
     SOLID,
@@ -22,7 +23,7 @@ from diascope.testing.reading import (
     work_off,
 )
 from diascope.testing.serving import served
-from diascope.testing.web import Browser, Site, a_site
+from diascope.testing.web import OWN, Browser, Site, a_site
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 pytestmark = [
@@ -30,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(built() is None or not AXE.exists(), reason="the pages are not built (make web)"),
 ]
 PAGES = ("/", f"/studies/{uids(1)[0]}", "/models", f"/models/{SOLID}", "/dashboard", "/account")
+PAGES += ("/labelling", "/labelling/labels", f"/labelling/labels/label?study={uids(1)[0]}&series={uids(1)[1]}")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -42,6 +44,7 @@ def place(tmp_path_factory: Any) -> Iterator[tuple[Site, str]]:
     arrive(site.service, a_volume(1))
     become_complete(site.service)
     work_off(site.service)
+    a_labelling(site, OWN, id="labels", asks="masks")
     with served(site.app) as url:
         yield site, url
 

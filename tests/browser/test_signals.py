@@ -19,7 +19,7 @@ from diascope.serve.room.static import built
 from diascope.testing.objects import uids
 from diascope.testing.reading import a_rule, a_volume, arrive, become_complete, rows_of, work_off
 from diascope.testing.serving import served
-from diascope.testing.signals import LEADS, RHYTHMS, a_group, a_recording, a_rhythm_release, an_ecg, waves
+from diascope.testing.signals import AMBULATORY, LEADS, RHYTHMS, a_group, a_recording, a_rhythm_release, an_ecg, waves
 from diascope.testing.waiting import until
 from diascope.testing.web import Site, a_site
 
@@ -36,7 +36,7 @@ def recording_page(
     theme: str = "dark",
     first: str = "#signal",
     bare: bool = False,
-    **cookies: str,
+    lang: str = "en",
 ) -> Iterator[tuple[Site, Any]]:
     """The page of study 1, with the paper drawn; `bare`: without its policy, so that axe can be put into it."""
     site = a_site(folder)
@@ -48,7 +48,7 @@ def recording_page(
     who = site.someone("reader")
     with served(site.app) as url:
         context = chromium.new_context(viewport={"width": 1366, "height": 768}, bypass_csp=bare)
-        jar = {**who.cookies, "diascope-theme": theme, **cookies}
+        jar = {**who.cookies, "diascope-theme": theme, "diascope-language": lang}
         context.add_cookies([{"name": name, "value": value, "url": url} for name, value in jar.items()])
         page = context.new_page()
         complaints: list[str] = []
@@ -63,7 +63,6 @@ def recording_page(
 
 def test_an_ecg_is_read_answered_and_explained(tmp_path: Path, chromium: Any) -> None:
     with recording_page(tmp_path, chromium, an_ecg(1, late=True, seconds=10.0, rate=500)) as (site, page):
-        page.screenshot(path="/tmp/sig/dark.png")
         assert not page.locator("#viewer").is_visible()
         assert page.locator(".finding.present h3").first.inner_text() == "late"
         page.click("[data-finding=late] .more summary")
@@ -74,13 +73,11 @@ def test_an_ecg_is_read_answered_and_explained(tmp_path: Path, chromium: Any) ->
         said = page.inner_text("[data-finding=late] [role=status]")
         assert "depend on what was learnt" in said
         assert "Shaded" in said
-        page.screenshot(path="/tmp/sig/heat.png")
         page.click("[data-verdict=accept]")
         page.wait_for_selector(".result[data-done=true]")
         (reading,) = rows_of(site.service, tables.readings)
         assert reading.shown["series"] == uids(1)[1]
         work_off(site.service)
-        page.screenshot(path="/tmp/sig/done.png")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -133,7 +130,6 @@ def test_keys_scroll_enlarge_and_measure(tmp_path: Path, chromium: Any) -> None:
         assert page.locator("#signal-begin").is_visible()
         page.select_option("#signal-speed", "50")
         assert float(paper.get_attribute("data-per-second")) == pytest.approx(2 * 1.25 * wide, rel=1e-3)
-        page.screenshot(path="/tmp/sig/long.png")
 
 
 def test_what_has_no_unit_is_measured_without_one_and_the_words_say_all(tmp_path: Path, chromium: Any) -> None:
@@ -141,7 +137,7 @@ def test_what_has_no_unit_is_measured_without_one_and_the_words_say_all(tmp_path
     contents = [
         a_recording(1, a_group(values, ("P1", "P2", "P3"), 250, unit=""), Modality="HD", SeriesDescription="pressures")
     ]
-    with recording_page(tmp_path, chromium, contents, theme="light", **{"diascope-language": "zh-CN"}) as (_, page):
+    with recording_page(tmp_path, chromium, contents, theme="light", lang="zh-CN") as (_, page):
         assert page.input_value("#signal-gain") == "fit"
         assert page.locator("#signal-gain").is_disabled()
         page.click(".signal-facts summary")
@@ -151,7 +147,6 @@ def test_what_has_no_unit_is_measured_without_one_and_the_words_say_all(tmp_path
         assert "mV" not in words
         assert page.locator("#signal-facts tbody tr").count() == 3
         assert "rhythms@1" in page.inner_text("#cards")
-        page.screenshot(path="/tmp/sig/light.png")
 
 
 def test_a_map_that_failed_its_check_is_not_drawn(tmp_path: Path, chromium: Any, monkeypatch: Any) -> None:
@@ -177,6 +172,28 @@ def test_pictures_and_a_recording_take_turns(tmp_path: Path, chromium: Any) -> N
         assert not page.locator("#viewer").is_visible()
 
 
+def test_hours_are_fetched_as_they_are_looked_at(tmp_path: Path, chromium: Any) -> None:
+    values = np.zeros((1_010_000, 2), np.float32)  # more than two hours
+    values[::125] = 0.5
+    values[-375:, 0] = np.linspace(0, 1.5, 375)
+    group = a_group(values, ("I", "II"), 125)
+    contents = [a_recording(1, group, SOPClassUID=AMBULATORY, SeriesDescription="Holter")]
+    asked = []
+    with recording_page(tmp_path, chromium, contents) as (_, page):
+        page.on("request", lambda request: asked.append(request.url))
+        page.focus("#paper")
+        page.keyboard.press("End")
+        page.wait_for_selector("#paper[data-begin^='80']")
+        page.wait_for_load_state("networkidle")
+        assert len(asked) <= 2
+        assert all("from=" in one and "to=" in one for one in asked)
+        box = page.locator("#signal-canvas").bounding_box()
+        page.click("#signal-measure")
+        page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 20)
+        value = float(re.findall(r": ([\d.]+) mV", page.inner_text("#signal-measured").replace("no time", ""))[0])
+        assert value == pytest.approx(1.5, abs=0.05)
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there (npm ci)")
 @pytest.mark.parametrize("width", [1366, 820])
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -191,5 +208,4 @@ def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
         page.add_script_tag(path=AXE)
         found = page.evaluate("async tags => await axe.run({runOnly: tags})", RULES)
         wrong = [one["id"] for one in found["violations"] if one["impact"] in ("serious", "critical")]
-        page.screenshot(path=f"/tmp/sig/axe-{theme}-{width}.png")
         assert wrong == []

@@ -7,8 +7,9 @@ const SHEET = [
   ["III", "aVF", "V3", "V6"],
 ];
 const RHYTHM = "II";
-/** Seconds of one column of the sheet; less where the recording is shorter than four of them. */
+/** Seconds of one column of the sheet; less where the recording is shorter than four of them, and no less than this. */
 const COLUMN = 2.5;
+const SHORTEST = 1;
 
 /** A lead on a row of the paper between two moments, in seconds. */
 export interface Stretch {
@@ -33,11 +34,11 @@ export function inRows(leads: readonly Lead[], seconds: number): Layout {
   };
 }
 
-/** The sheet that readers of ECGs know; null where a lead of it is missing. */
+/** The sheet that readers of ECGs know; null where a lead of it is missing, or so little is recorded (one beat). */
 export function onSheet(leads: readonly Lead[], seconds: number): Layout | null {
   const places = SHEET.map((row) => row.map((name) => leads.findIndex((one) => one.name === name)));
   const rhythm = leads.findIndex((one) => one.name === RHYTHM);
-  if (places.flat().includes(-1)) return null;
+  if (places.flat().includes(-1) || seconds < 4 * SHORTEST) return null;
   const span = Math.min(COLUMN, seconds / 4);
   return {
     lanes: places.length + 1,

@@ -24,6 +24,12 @@ export function isVoltage(lead: Lead): boolean {
   return lead.unit in VOLTS;
 }
 
+/** A voltage in mV; null where it is none. */
+export function inMillivolts(value: number, lead: Lead): number | null {
+  const volts = VOLTS[lead.unit];
+  return volts === undefined ? null : value * volts;
+}
+
 /** mm of a row of the paper, in large squares: as many as there is room for, within reason; waves may leave their row. */
 export function laneOf(setting: Setting, room: number): number {
   const least = Math.max(15, 1.5 * (setting.gain ?? 0));

@@ -31,7 +31,7 @@ def a_labelling(site: Site, project: str, **more: Any) -> str:
     plain = {"name": f"labels {made}", "asks": "classes", "labels": list(LABELS), "exclusive": False, "twice": 0.0}
     values = {**plain, "id": made, "project_id": project, "by": "nobody", "created": site.service.clock(), **more}
     row(site, labelling_tables.labellings, **values)
-    return made
+    return str(values["id"])
 
 
 def a_complete(site: Site, project: str, patient: str = "patient-1") -> tuple[str, str, int]:

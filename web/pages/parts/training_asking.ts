@@ -8,15 +8,28 @@ type Body = Record<string, unknown>;
 function fields(form: HTMLFormElement): Body {
   const said: Body = {};
   for (const field of form.elements) {
-    if (!(field instanceof HTMLInputElement || field instanceof HTMLSelectElement) || !field.name || field.name === "from") continue;
+    if (!isField(field) || !field.name || field.name === "from") continue;
     const text = field.value.trim();
     if (field instanceof HTMLInputElement && field.type === "checkbox") {
       if (field.checked) said[field.name] = [...((said[field.name] as string[] | undefined) ?? []), text];
     } else if (text && field.dataset["kind"] === "number") said[field.name] = Number(text);
     else if (text && field.dataset["kind"] === "list") said[field.name] = names(text);
+    else if (text && field.dataset["kind"] === "json") said[field.name] = json(text);
     else if (text) said[field.name] = text;
   }
   return said;
+}
+
+function isField(field: Element): field is HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement {
+  return field instanceof HTMLInputElement || field instanceof HTMLSelectElement || field instanceof HTMLTextAreaElement;
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(word("not_json", { why: String(error) }));
+  }
 }
 
 function names(text: string): string[] {

@@ -1,5 +1,5 @@
 // A series that is a recording: its paper in the place of the viewer, its tools, and the same in words.
-import { type Group, isVoltage, type Lead, type Measured, type Recording, type Setting, SignalView, Source } from "../../signals/index";
+import { type Group, inMillivolts, isVoltage, type Lead, type Measured, type Recording, type Setting, SignalView, Source } from "../../signals/index";
 import { byId, make } from "../parts/dom";
 import { api, ask, trying } from "../parts/talking";
 import { facts, room, type Tracing } from "./room";
@@ -66,6 +66,7 @@ async function opened(group: Group, fetched: (tail: string) => Promise<ArrayBuff
   byId("signal").hidden = false;
   view = new SignalView(byId<HTMLCanvasElement>("signal-canvas"), byId("paper"), new Source(group, fetched));
   const mine = view;
+  mine.setting.speed = Number(speed?.value ?? 25);
   await mine.open();
   if (view !== mine) return;
   tools(mine);
@@ -146,14 +147,17 @@ function scaleOf(mine: SignalView): string {
 function between(mine: SignalView, { lead, first, last }: Measured): string {
   const one = mine.group.leads[lead];
   if (!one) return "";
-  if (!first) return word("mark", { lead: one.name, seconds: last.seconds.toFixed(3), value: valued(last.value, one) });
+  if (!first) return word("mark", { lead: one.name, seconds: last.seconds.toFixed(3), value: valued(mine, last.value, one) });
   const ms = Math.round(Math.abs(last.seconds - first.seconds) * 1000);
   if (!ms) return word("between_same", { lead: one.name });
-  return word("between", { lead: one.name, ms, value: valued(last.value - first.value, one), bpm: Math.round(60000 / ms) });
+  return word("between", { lead: one.name, ms, value: valued(mine, last.value - first.value, one), bpm: Math.round(60000 / ms) });
 }
 
-function valued(value: number, lead: Lead): string {
+/** A value in the unit of the paper where that is mV, else in that of the file. */
+function valued(mine: SignalView, value: number, lead: Lead): string {
   if (Number.isNaN(value)) return word("nothing");
+  const millivolts = mine.setting.gain === null ? null : inMillivolts(value, lead);
+  if (millivolts !== null) return `${round(millivolts)} mV`;
   return `${round(value)} ${lead.unit || `(${word("no_unit")})`}`;
 }
 

@@ -36,6 +36,7 @@ class Progress:
         labelled: That at least one reader labelled.
         twice: That two or more did.
         wanted_twice: That two readers are asked about.
+        wanted_done: Of those, how many two or more labelled.
         unsure: That somebody could not tell.
         readers: By reader, the busiest first.
     """
@@ -44,6 +45,7 @@ class Progress:
     labelled: int
     twice: int
     wanted_twice: int
+    wanted_done: int
     unsure: int
     readers: Sequence[OfReader]
 
@@ -61,12 +63,14 @@ def progress(connection: Connection, labelling: RowMapping, given: Sequence[Give
     times = Counter(one.series for one in given)
     labelled, unsure = Counter(one.reader for one in given), Counter(one.reader for one in given if one.unsure)
     names = names_of(connection, labelled)
+    wanted = [one for one in ids if is_twice(labelling, one)]
     readers = [OfReader(names[reader], many, unsure[reader]) for reader, many in labelled.items()]
     return Progress(
         fit=len(ids),
         labelled=len(times),
         twice=sum(many > 1 for many in times.values()),
-        wanted_twice=sum(is_twice(labelling, one) for one in ids),
+        wanted_twice=len(wanted),
+        wanted_done=sum(times[one] > 1 for one in wanted),
         unsure=len({one.series for one in given if one.unsure}),
         readers=sorted(readers, key=lambda one: (-one.labelled, one.reader)),
     )

@@ -39,7 +39,7 @@ def _line(one: Listed, may_label: bool, words: Words) -> list[Child]:
         [tag("a", row["name"], href=f"/labelling/{row['id']}"), tag("small", row["project"])],
         asked,
         bar(now.labelled, now.fit, words),
-        bar(now.twice, now.wanted_twice, words) if now.wanted_twice else "–",
+        by_two(now, words),
         told,
         start if may_label and row["closed"] is None else closed(row, words),
     ]
@@ -63,6 +63,12 @@ def bar(done: int, whole: int, words: Words) -> Markup:
     return tag(
         "span", tag("progress", value=done, max=max(whole, 1), aria_label=text), " ", tag("span", text, class_="number")
     )
+
+
+def by_two(now: Progress, words: Words) -> Child:
+    """How many of those that two are asked about are done; readers may choose others, too."""
+    wanted = bar(now.wanted_done, now.wanted_twice, words) if now.wanted_twice else "–"
+    return [wanted, " ", tag("small", words("labelling.twice.all", n=f"{now.twice:,}"))] if now.twice else wanted
 
 
 def making(found: Offer, words: Words) -> Markup | None:
@@ -114,7 +120,7 @@ def progress_part(now: Progress, words: Words) -> Markup:
     facts = [
         (words("labelling.fit"), f"{now.fit:,}"),
         (words("labelling.labelled"), bar(now.labelled, now.fit, words)),
-        (words("labelling.twice"), bar(now.twice, now.wanted_twice, words) if now.wanted_twice else "–"),
+        (words("labelling.twice"), by_two(now, words)),
         (words("labelling.unsure"), f"{now.unsure:,}"),
     ]
     head = [words(f"labelling.reader.{name}") for name in ("name", "labelled", "unsure")]

@@ -86,7 +86,7 @@ def planning(words: Words, job: Job) -> Form:
     refused = refused_by(job)
     said = {name: value for name, value in said_of(job).items() if name != "minutes"}
     asked = tag("fieldset", tag("legend", words("training.accept")), [_accepted(words, one) for one in refused])
-    content: list[Markup | None] = [asked if refused else None, _budget(words)]
+    content: list[Markup | None] = [asked if refused else None, _budget(words, "plan")]
     accepted = list(job.payload.get("options", {}).get("accept", []))
     return Form("plan", "/plans", content, {**said, "accept": accepted})
 
@@ -96,7 +96,7 @@ def replanning(words: Words, job: Job) -> Form:
     options = job.payload.get("options", {})
     body = {**said_of(job), "accept": list(options.get("accept", []))}
     given = float(body.pop("minutes", MINUTES))
-    return Form("replan", "/plans", _budget(words, given), body, main=False)
+    return Form("replan", "/plans", _budget(words, "replan", given), body, main=False)
 
 
 def starting(words: Words, plan: str) -> Form:
@@ -234,15 +234,26 @@ def _accepted(words: Words, check: str) -> Markup:
     return tag("p", box, tag("label", words("training.accept.one"), " ", tag("code", check), for_=f"accept-{check}"))
 
 
-def _budget(words: Words, minutes: float = MINUTES) -> Markup:
+def _budget(words: Words, of: str, minutes: float = MINUTES) -> Markup:
     made = tag(
-        "input", id="ask-minutes", name="minutes", type="number", min="0.5", max="100000", step="0.5", required=True,
-        value=f"{minutes:g}", data_kind="number", list="minutes", aria_describedby="ask-minutes-means",
+        "input", id=f"{of}-minutes", name="minutes", type="number", min="0.5", max="100000", step="0.5", required=True,
+        value=f"{minutes:g}", data_kind="number", list=f"{of}-offered", aria_describedby=f"{of}-minutes-means",
     )  # fmt: skip
-    offered = tag("datalist", [tag("option", value=f"{one:g}") for one in CHOICES], id="minutes")
-    means = tag("small", words("training.minutes.means"), id="ask-minutes-means")
-    label = tag("label", words("training.minutes"), for_="ask-minutes")
-    return tag("p", label, made, offered, means, class_="field short")
+    offered = tag("datalist", [tag("option", value=f"{one:g}") for one in CHOICES], id=f"{of}-offered")
+    means = tag("small", words("training.minutes.means"), id=f"{of}-minutes-means")
+    label = tag("label", words("training.minutes"), for_=f"{of}-minutes")
+    return tag("div", tag("p", label, made, offered, means, class_="field short"), _by_hand(words, of))
+
+
+def _by_hand(words: Words, of: str) -> Markup:
+    """Fields of the plan for those who know them; folded, for nobody needs them."""
+    name = f"{of}-settings"
+    written = tag(
+        "textarea", id=name, name="settings", data_kind="json", spellcheck="false", aria_describedby=f"{name}-means"
+    )
+    means = tag("small", words("training.settings.means"), id=f"{name}-means")
+    label = tag("label", words("training.settings"), for_=name)
+    return tag("details", tag("summary", words("training.experts")), tag("p", label, written, means, class_="field"))
 
 
 def change(words: Words, job: Job) -> Markup:

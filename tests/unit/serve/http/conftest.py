@@ -1,5 +1,6 @@
 """Samples of requests are registered before any test asks for them."""
 
+import diascope.testing.beside_calls
 import diascope.testing.explaining_calls
 import diascope.testing.labelling_calls
 import diascope.testing.models_calls

@@ -14,7 +14,7 @@ from diascope.serve.labelling.handing import HELD, hand_out, order, waiting
 from diascope.testing.labelling_calls import a_complete, a_descriptor, a_labelling, an_annotation
 from diascope.testing.reading import a_film, a_volume, arrive, become_complete, rows_of, work_off
 from diascope.testing.viewing_calls import a_drawing
-from diascope.testing.web import OTHER, OWN, Browser, Site, a_site
+from diascope.testing.web import ORIGIN, OTHER, OWN, Browser, Site, a_site
 
 
 def answer(who: Browser, labelling: str, asked: dict[str, Any], said: Any, status: int = 201, **more: Any) -> Any:
@@ -146,7 +146,7 @@ def test_a_share_is_read_by_two_and_the_second_comes_first(tmp_path) -> None:
         answer(other, labelling, asked, {"classes": []})
     assert seen == two
     now = one.get(f"/labellings/{labelling}").json()
-    assert (now["labelled"], now["done_twice"], now["wanted_twice"]) == (12, len(two), len(two))
+    assert (now["labelled"], now["done_twice"], now["wanted_twice"], now["wanted_done"]) == (12, *[len(two)] * 3)
     assert following(site.someone("reader"), labelling)["waiting"] == 0, "a third is not asked"
 
 
@@ -156,6 +156,17 @@ def test_a_second_reader_does_not_see_the_first_answer_before_saving(tmp_path) -
     labelling = a_labelling(site, OWN, twice=1.0)
     asked = {"study": study, "series": series, "revision": 1}
     one, other, steward = site.someone("reader"), site.someone("researcher"), site.someone("steward")
+    answer(one, labelling, asked, {}, unsure=True)
+
+    def could_not_tell(who: Browser) -> Any:
+        return who.get(f"/labellings/{labelling}/series").json()["items"][0]["unsure"]
+
+    assert (could_not_tell(one), could_not_tell(other), could_not_tell(steward)) == (True, None, True)
+    assert (
+        "could not tell"
+        not in other.get(f"{ORIGIN}/labelling/{labelling}").text.partition('id="series"')[2].partition("<script")[0]
+    )
+    site.clock.forward(1)
     answer(one, labelling, asked, {"classes": ["effusion"]}, comment="left side")
 
     def told(who: Browser) -> list[Any]:
@@ -165,12 +176,12 @@ def test_a_second_reader_does_not_see_the_first_answer_before_saving(tmp_path) -
         pages = [f"/labellings/{labelling}{tail}" for tail in ("", "/annotations", "/series", "/next", "/agreement")]
         return any("left side" in who.get(path).text or '"effusion"]}' in who.get(path).text for path in pages)
 
-    assert told(one) == told(steward) == [{"classes": ["effusion"]}]
-    assert told(other) == [None]
+    assert told(one) == told(steward) == [{"classes": ["effusion"]}, {}]
+    assert told(other) == [None, None]
     assert not says(other)
     site.clock.forward(1)
     answer(other, labelling, asked, {"classes": ["nodule"]})
-    assert told(other) == [{"classes": ["nodule"]}, {"classes": ["effusion"]}]
+    assert told(other) == [{"classes": ["nodule"]}, {"classes": ["effusion"]}, {}]
 
 
 def test_answers_are_only_added_and_the_newest_of_a_reader_counts(tmp_path) -> None:

@@ -31,7 +31,8 @@ from diascope.testing.signals import (
     an_ecg,
     waves,
 )
-from diascope.testing.web import a_site
+from diascope.testing.signing_calls import SECTIONS
+from diascope.testing.web import ORIGIN, a_site
 
 
 def read(service, contents, label=RHYTHMS):
@@ -136,3 +137,38 @@ def test_a_map_of_a_slower_network_is_brought_to_the_samples_of_the_file():
     assert found[1].argmax() == 20
     assert (found[1, 15:26:5] == [0, 255, 0]).all()
     assert not found[[0, 2]].any()
+
+
+def test_a_reader_accepts_signs_and_takes_it_away(tmp_path):
+    site = a_site(tmp_path)
+    a_rhythm_release(site.service)
+    row = read(site.service, an_ecg(9, late=True))
+    (before,) = rows_of(site.service, result_objects)
+    who, study = site.someone("reader"), uids(9)[0]
+    reading = who.post("/readings", json={"result": row.id, "verdict": "accept", "shown": {}})
+    assert reading.status_code == 201, reading.text
+    work_off(site.service)
+    (after,) = rows_of(site.service, result_objects)
+    assert (after.kind, after.instance_uid != before.instance_uid) == ("sr", True), "it says who reviewed it"
+    draft = who.get(f"/studies/{study}/report").json()
+    assert "late" in str(draft)
+    body = {"language": "en", "sections": SECTIONS, "readings": [reading.json()["id"]]}
+    signed = who.post(f"/studies/{study}/signatures", json=body)
+    assert signed.status_code == 201, signed.text
+    for kind in ("pdf", "sr", "fhir"):
+        answer = who.get(f"/signatures/{signed.json()['id']}/{kind}")
+        assert answer.status_code == 200, answer.text
+
+
+def test_pages_show_a_study_that_is_only_a_recording(tmp_path):
+    site = a_site(tmp_path)
+    a_rhythm_release(site.service)
+    read(site.service, an_ecg(10, late=True))
+    who = site.someone("reader")
+    assert "late" in who.get(f"{ORIGIN}/").text
+    page = who.get(f"{ORIGIN}/studies/{uids(10)[0]}").text
+    assert 'id="signal"' in page
+    assert f'data-series="{uids(10)[1]}"' in page
+    assert "/thumbnail" not in page
+    assert f"/series/{uids(10)[1]}/signal" in page, "the browser asks for it at once"
+    assert who.get(f"/studies/{uids(10)[0]}/series/{uids(10)[1]}/frames").status_code in (409, 422)

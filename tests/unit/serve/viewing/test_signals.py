@@ -41,7 +41,7 @@ def address(number: int) -> str:
     return f"/studies/{study}/series/{series}/signal"
 
 
-def samples(who: Browser, number: int, group: int = 1, leads: int = 12, **query: Any) -> np.ndarray:
+def samples(who: Browser, number: int, group: int = 1, leads: int = 12, query: Any = None) -> np.ndarray:
     answer = who.get(f"{address(number)}/{group}", params=query)
     assert answer.status_code == 200, answer.text
     return np.frombuffer(answer.content, "<f4").reshape(leads, -1)
@@ -77,15 +77,15 @@ def test_a_stretch_and_its_overview(site: Site) -> None:
     who = site.someone("reader")
     whole = samples(who, 3, leads=2)
     assert np.isnan(whole[1, 120:140]).all()
-    part = samples(who, 3, leads=2, **{"from": 1.2, "to": 1.5})
+    part = samples(who, 3, leads=2, query={"from": 1.2, "to": 1.5})
     assert np.array_equal(part, whole[:, 120:150], equal_nan=True)
-    few = samples(who, 3, leads=2, step=20).reshape(2, 50, 2)
+    few = samples(who, 3, leads=2, query={"step": 20}).reshape(2, 50, 2)
     assert np.array_equal(few[0, :, 0], whole[0].reshape(50, 20).min(axis=1))
     assert np.array_equal(few[0, :, 1], whole[0].reshape(50, 20).max(axis=1))
     assert np.isnan(few[1, 6]).all(), "a bin without a sample"
-    uneven = samples(who, 3, leads=2, step=300, **{"from": 9.0}).reshape(2, 1, 2)
+    uneven = samples(who, 3, leads=2, query={"step": 300, "from": 9.0}).reshape(2, 1, 2)
     assert uneven[0, 0, 1] == whole[0, 900:].max()
-    assert samples(who, 3, leads=2, **{"from": 50.0}).size == 0
+    assert samples(who, 3, leads=2, query={"from": 50.0}).size == 0
 
 
 def test_groups_and_objects_are_numbered_through(site: Site) -> None:
@@ -155,7 +155,7 @@ def test_what_arrives_later_is_of_the_next_revision(site: Site) -> None:
 def test_it_is_audited_and_others_do_not_see_it(site: Site) -> None:
     received(site, an_ecg(11), OTHER)
     who = site.someone("reader", places=[OTHER])
-    assert samples(who, 11, **{"from": 0.5, "to": 1.0}).shape == (12, 50)
+    assert samples(who, 11, query={"from": 0.5, "to": 1.0}).shape == (12, 50)
     (event,) = events(site.service, "study.viewed")
     assert event["detail"] == {"part": "signal", "series": uids(11)[1], "group": 1, "from": 0.5, "to": 1.0}
     assert site.someone("reader").get(address(11)).status_code == 404

@@ -18,12 +18,12 @@ from diascope.serve.database.labelling_tables import annotations as answers
 from diascope.serve.database.room_tables import drawings
 from diascope.serve.database.tables import series as series_table
 from diascope.serve.database.tables import studies, users
-from diascope.serve.http.asking import Asked, Who, operation
+from diascope.serve.http.asking import Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, Body, Id, InPath, Text, Time, Uid
 from diascope.serve.http.idempotency import Once
 from diascope.serve.http.paging import Page, Paged, page
-from diascope.serve.http.routes.labellings import Label, found, tell
+from diascope.serve.http.routes.labellings import Label, found, is_blind, tell
 from diascope.serve.labelling.cases import fitting, labelling_row, read_by
 from diascope.serve.labelling.choosing import Choice, Reason
 from diascope.serve.labelling.handing import hand_out, held_by_others, order, take_back, waiting
@@ -211,11 +211,6 @@ def list_annotations(asked: Who, paging: Paged, labelling: InPath) -> Page[Annot
     items = [_shown(one, blind and one["reader"] != asked.caller.id and one["series_id"] not in seen) for one in rows]
     tell(asked, row, "annotations")
     return Page(items=items, next=following)
-
-
-def is_blind(asked: Asked, row: RowMapping) -> bool:
-    """Whether the caller may be asked about the series of a labelling, and so must not see what others say of them."""
-    return row["closed"] is None and asked.may("annotations.write", row["project_id"])
 
 
 def _annotations(labelling: str) -> Select[Any]:

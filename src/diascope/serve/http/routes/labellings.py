@@ -105,6 +105,8 @@ class LabellingWithProgress(Labelling):
     """That two or more did."""
     wanted_twice: int
     """That two readers are asked about."""
+    wanted_done: int
+    """Of those, how many two or more labelled."""
     unsure: int
     """That somebody could not tell."""
     readers: list[OfReader]
@@ -162,8 +164,8 @@ class Fitting(Answer):
     """That labelled it."""
     mine: bool
     """Whether the caller did."""
-    unsure: bool
-    """Whether somebody could not tell."""
+    unsure: bool | None
+    """Whether somebody could not tell; null while the caller is yet to answer about it."""
     two: bool
     """Whether two readers are asked about it."""
 
@@ -285,6 +287,11 @@ def fitting_page(
     return [_fits(asked, row, one, by_series.get(one["id"], ())) for one in rows], following
 
 
+def is_blind(asked: Asked, row: RowMapping) -> bool:
+    """Whether the caller may be asked about the series of a labelling, and so must not see what others say of them."""
+    return row["closed"] is None and asked.may("annotations.write", row["project_id"])
+
+
 def tell(asked: Asked, row: RowMapping, part: str) -> None:
     """Audit that something of a labelling was read."""
     project = str(row["project_id"])
@@ -298,7 +305,9 @@ def shown(row: RowMapping) -> Labelling:
 
 def _fits(asked: Asked, row: RowMapping, one: RowMapping, given: Sequence[Given]) -> Fitting:
     mine = any(each.reader == asked.caller.id for each in given)
-    told = {"readers": len(given), "mine": mine, "unsure": any(each.unsure for each in given)}
+    is_hidden = given and not mine and is_blind(asked, row)
+    unsure = None if is_hidden else any(each.unsure for each in given)
+    told = {"readers": len(given), "mine": mine, "unsure": unsure}
     return Fitting.model_validate({**one, **told, "series": one["uid"], "two": is_twice(row, one["id"])})
 
 

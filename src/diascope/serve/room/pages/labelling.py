@@ -13,8 +13,8 @@ from diascope.reports.markup import Child, Markup, tag
 from diascope.reports.tables import table
 from diascope.serve.http.fields import InPath
 from diascope.serve.http.paging import Paging
-from diascope.serve.http.routes.annotations import OneUid, is_blind
-from diascope.serve.http.routes.labellings import Fitting, fitting_page, found, tell
+from diascope.serve.http.routes.annotations import OneUid
+from diascope.serve.http.routes.labellings import Fitting, fitting_page, found, is_blind, tell
 from diascope.serve.room import numbers
 from diascope.serve.room.labelling import PER_PAGE, listing, offer, view
 from diascope.serve.room.labelling_shown import (
@@ -51,7 +51,9 @@ def overview(visit: Visitor) -> HTMLResponse:
         labelling_table(known, may, words) if known else none,
         making(can, words),
     ]
-    return shown(visit, Page(words("labelling.title"), tag("div", body, class_="labelling"), "labelling"))
+    return shown(
+        visit, Page(words("labelling.title"), tag("div", body, class_="evidence labelling"), "labelling", kind="wide")
+    )
 
 
 @router.get("/labelling/{labelling}", **page_of("labellings.read"))

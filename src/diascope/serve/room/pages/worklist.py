@@ -119,6 +119,7 @@ def people(words: Words) -> Markup:
             method="post",
             class_="filters",
         ),
+        class_="people",
     )
 
 
