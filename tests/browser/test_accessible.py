@@ -11,6 +11,7 @@ import pytest
 from diascope.serve.database import tables
 from diascope.serve.room.static import built
 from diascope.testing.labelling_calls import a_labelling
+from diascope.testing.models_calls import a_measured
 from diascope.testing.objects import uids
 from diascope.testing.reading import (
     SOLID,
@@ -23,6 +24,7 @@ from diascope.testing.reading import (
     work_off,
 )
 from diascope.testing.serving import served
+from diascope.testing.training_calls import a_command, an_upload
 from diascope.testing.web import OWN, Browser, Site, a_site
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
@@ -32,6 +34,7 @@ pytestmark = [
 ]
 PAGES = ("/", f"/studies/{uids(1)[0]}", "/models", f"/models/{SOLID}", "/dashboard", "/account")
 PAGES += ("/labelling", "/labelling/labels", f"/labelling/labels/label?study={uids(1)[0]}&series={uids(1)[1]}")
+PAGES += ("/training", "/training/new", "/training/jobs/checked", "/training/jobs/trained")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -45,8 +48,20 @@ def place(tmp_path_factory: Any) -> Iterator[tuple[Site, str]]:
     become_complete(site.service)
     work_off(site.service)
     a_labelling(site, OWN, id="labels", asks="masks")
+    an_upload(site, OWN)
+    problems = [{"check": "labels", "severity": "refuse", "title": "two films differ", "detail": "", "cases": ["a"]}]
+    said = {"cases": 12, "patients": 7, "refused": ["labels"], "problems": problems}
+    a_command(site, OWN, "check", id="checked", result={"said": said, "made": []})
+    label = a_measured(site, "films@1", signed_by=None)
+    a_command(site, OWN, "train", id="trained", result={"made": [{"kind": "releases", "name": label}]})
     with served(site.app) as url:
         yield site, url
+
+
+def somebody(site: Site, address: str) -> Browser:
+    """Who sees a page, with all that can be done on it."""
+    roles = {"/training/jobs/trained": "steward", "/training": "researcher"}
+    return site.someone(next((role for begins, role in roles.items() if address.startswith(begins)), "reader"))
 
 
 def opened(chromium: Any, url: str, who: Browser | None, lang: str, theme: str, width: int = 1366) -> Any:
@@ -72,10 +87,9 @@ def serious(page: Any) -> list[str]:
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_axe_finds_nothing_serious(place, chromium, lang, theme):
     site, url = place
-    who = site.someone("reader")
     wrong = {}
     for address in ("login", *PAGES):
-        page = opened(chromium, url, None if address == "login" else who, lang, theme)
+        page = opened(chromium, url, None if address == "login" else somebody(site, address), lang, theme)
         page.goto(url if address == "login" else url + address)
         page.wait_for_load_state("networkidle")
         if found := serious(page):
@@ -87,9 +101,9 @@ def test_axe_finds_nothing_serious(place, chromium, lang, theme):
 @pytest.mark.parametrize("width", [1366, 1024, 820])
 def test_nothing_scrolls_sideways(place, chromium, width):
     site, url = place
-    who, wide = site.someone("reader"), {}
+    wide = {}
     for address in PAGES:
-        page = opened(chromium, url, who, "zh-CN", "dark", width)
+        page = opened(chromium, url, somebody(site, address), "zh-CN", "dark", width)
         page.goto(url + address)
         page.wait_for_load_state("networkidle")
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")

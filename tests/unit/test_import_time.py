@@ -72,7 +72,8 @@ def test_every_verb_of_the_command_line_has_its_function():
 
     from diascope.cli import app
 
-    service = {"serve", "worker", "audit", "backup", "restore", "keys"}  # asked through its API (diascope.client)
+    # asked through its API (diascope.client)
+    service = {"serve", "worker", "audit", "backup", "restore", "keys", "feedback"}
     assert set(typer.main.get_command(app).commands) - {"list"} - service == set(VERBS)
 
 

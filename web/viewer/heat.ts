@@ -29,6 +29,10 @@ export class HeatStore {
       throw new RangeError(`the map has ${map.length} voxels, the series ${count * rows * columns}`);
     this.layer.grid = map instanceof Float32Array ? Uint8Array.from(map, (value) => Math.min(255, Math.max(0, value * 255))) : map;
     this.layer.visible = true;
+    this.fade(opacity);
+  }
+
+  fade(opacity: number): void {
     this.layer.changed(paletteOf(opacity));
   }
 }

@@ -151,6 +151,7 @@ export interface Viewer {
   brushSize(size: number, unit: "mm" | "px"): void;
   mask(mask: Mask | null): void;
   maskVisible(which: number | "all", visible: boolean): void;
+  /** Of masks and of maps. */
   maskOpacity(opacity: number): void;
   /** What is drawn from here on: a value of the mask, or one more kind of thing. */
   activeLabel(label: number | Label): void;

@@ -196,7 +196,7 @@ export class SeriesViewer implements Viewer {
   }
 
   maskOpacity(opacity: number): void {
-    this.masks.fade(opacity);
+    for (const over of [this.masks, this.heatMap]) over.fade(opacity);
     this.stage.repaint();
   }
 

@@ -74,7 +74,7 @@ def a_marker(service: Service, label: str = MARKER, language: str = "", **change
 
 def _plan(language: str = "") -> Plan:
     labels = tuple(Label(name=name, value=value) for value, name in enumerate(WORDS, 1))
-    target = Target(name="entities", kind="spans", columns=("entities",), labels=labels)
+    target = Target(name="words", kind="spans", columns=("words",), labels=labels)
     letters = sorted(
         {ord(letter) for one in (*OTHERS, *(w for some in WORDS.values() for w in some)) for letter in one}
     )
@@ -112,7 +112,7 @@ def _batch(draw: np.random.Generator, plan: Plan) -> Batch:
         text, spans = _made_up(draw)
         row = np.zeros(LENGTH, np.int32)
         row[: len(text)] = [ord(one) for one in text]
-        case = Case(id="c", patient="p", inputs={}, targets={"entities": Spans.of(len(text), spans)})
+        case = Case(id="c", patient="p", inputs={}, targets={"words": Spans.of(len(text), spans)})
         encoded = TASK.encode(case, {}, plan.target)
         targets.append({name: np.pad(one, (0, LENGTH - len(one))) for name, one in encoded.items()})
         codes.append(row)

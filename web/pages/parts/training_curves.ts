@@ -39,7 +39,7 @@ export function curve(title: string, lines: Line[]): HTMLElement | null {
   const x = (step: number): number => BOX.left + (step / steps) * (WIDE - BOX.left - BOX.right);
   const y = (value: number): number => HIGH - BOX.bottom - ((value - low) / (high - low)) * (HIGH - BOX.top - BOX.bottom);
   const drawn = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, class: "plot", "aria-hidden": "true" }, ...axes(x, y, [steps, low, high]), ...lines.map((line, at) => path(line, at, x, y)));
-  const legend = lines.length > 1 ? make("ul", { class: "legend" }, ...lines.map((_, at) => entry(at))) : null;
+  const legend = lines.length > 1 ? make("ul", { class: "legend" }, ...lines.flatMap((line, at) => (line.length ? [entry(at)] : []))) : null;
   const figure = make("figure", { class: "figure chart" }, make("figcaption", {}, title));
   figure.append(drawn, ...(legend ? [legend] : []));
   return figure;

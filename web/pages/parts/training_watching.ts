@@ -111,7 +111,7 @@ function draw(course: Course): void {
   const metric = shownMetric(course);
   const losses = course.members.map((one) => line(one.lines, "loss", lossOf));
   const validation = metric ? course.members.map((one) => line(one.lines, "validation", (entry) => Number(entry[metric]))) : [];
-  const drawn = [curve(word("live.loss"), losses), metric ? curve(word("live.validation", { metric }), validation) : null];
+  const drawn = [curve(word("live.loss"), losses), metric ? curve(word("live.validation", { metric: titled(metric) }), validation) : null];
   place.replaceChildren(...drawn.filter((one): one is HTMLElement => one !== null));
   say("said", told(course, losses, metric, validation));
 }
@@ -120,7 +120,7 @@ function told(course: Course, losses: Line[], metric: string, validation: Line[]
   const at = course.members.length - 1;
   const lines = course.members[at]?.lines ?? [];
   const value = (line: Line | undefined): string => line?.at(-1)?.[1].toPrecision(3) ?? "–";
-  const measured = metric ? `${metric} ${value(validation.filter((one) => one.length).at(-1))}` : "";
+  const measured = metric ? `${titled(metric)} ${value(validation.filter((one) => one.length).at(-1))}` : "";
   return word("live.said", { n: at + 1, all: course.networks, step: last(lines), steps: planned(course, lines), loss: value(losses.at(-1)), metric: measured });
 }
 
@@ -141,6 +141,11 @@ function shownMetric(course: Course): string {
   const entry = course.members.flatMap((one) => one.lines).find((one) => one.event === "validation") ?? {};
   const names = Object.keys(entry).filter((name) => name !== "event" && name !== "step" && typeof entry[name] === "number");
   return BEST.find((name) => names.includes(name)) ?? names[0] ?? "";
+}
+
+/** A metric's name for people. */
+function titled(metric: string): string {
+  return ((page["metrics"] ?? {}) as Record<string, string>)[metric] ?? metric;
 }
 
 function say(id: string, text: string): void {

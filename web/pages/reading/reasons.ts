@@ -1,6 +1,7 @@
 // Why a release says so: a map of what led to a finding, and past cases that look alike. Both are asked for on demand.
 import { make } from "../parts/dom";
 import { api, ask, page, trying, word } from "../parts/talking";
+import { opacity } from "./overlays";
 import { room } from "./room";
 
 interface Explanation {
@@ -34,7 +35,6 @@ interface Similar {
 }
 
 const ASKED_EVERY = 1500;
-const OPACITY = 0.55;
 
 for (const place of document.querySelectorAll<HTMLElement>("[data-more]")) {
   const card = place.closest<HTMLElement>("[data-finding]");
@@ -87,7 +87,7 @@ async function pressed(button: HTMLElement, said: HTMLElement, result: string, f
   if (!found.sanity.passed) return;
   const answer = await ask("GET", `/explanations/${found.id}/voxels`);
   const voxels = new Uint8Array(await answer.arrayBuffer());
-  viewer?.heat(voxels, OPACITY);
+  viewer?.heat(voxels, opacity());
   const laid = tracing?.heat(voxels, found.shape);
   if (laid) said.textContent = `${said.textContent} ${laid}.`;
   button.setAttribute("aria-pressed", "true");

@@ -17,7 +17,8 @@ from diascope.serve.reading.served import WITHDRAWN
 from diascope.serve.service import Service
 from diascope.store.releases import INDEX
 
-TASK = "entities"
+SPANS = "spans"
+"""Kind of target of a release that marks texts."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _marker(service: Service, label: str) -> Marker | None:
     folder = service.workspace.releases / label
     try:
         release = Release.read(folder / INDEX)
-        if release.task != TASK or not release.signed_by or release.label != label:
+        if release.target.kind != SPANS or not release.signed_by or release.label != label:
             return None
         readings = Plan.read(folder / "plan.json")["readings"]
     except DiascopeError:  # the page of the models says what is wrong with it

@@ -16,7 +16,7 @@ from diascope.core.errors import DataRefused, DiascopeError, OutOfScope, Unknown
 from diascope.core.finding import Finding
 from diascope.engine.room import bounded
 from diascope.serve.audit import Event
-from diascope.serve.beside.asking import TASK
+from diascope.serve.beside.asking import SPANS
 from diascope.serve.beside.documents import row_of, words_of
 from diascope.serve.database.beside_tables import documents, marks
 from diascope.serve.jobs.queue import Job
@@ -77,7 +77,7 @@ def _marked(service: Service, context: Context, job: Job, row: RowMapping) -> Ma
     words = words_of(service, row)
     with context.warm.open(job.payload["release"]) as predictor:
         seal = predictor.opened.release.seal
-        if predictor.opened.plan.task != TASK:
+        if predictor.opened.plan.target.kind != SPANS:
             raise DataRefused(f"{job.payload['release']} marks no texts")
         try:
             findings = _said(predictor, words)

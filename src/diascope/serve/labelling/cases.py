@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, RowMapping, Select, exists, select
 
 from diascope.serve.database.labelling_tables import annotations as answers
 from diascope.serve.database.labelling_tables import labellings
-from diascope.serve.database.tables import series, studies, users
+from diascope.serve.database.tables import instances, series, studies, users
+from diascope.serve.viewing.signals import is_recording
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,16 @@ def labelling_row(connection: Connection, labelling: str) -> RowMapping | None:
 def fitting(labelling: RowMapping) -> Select[Any]:
     """The series that a labelling asks about: complete ones of its project and modality that we did not make.
 
+    Recordings are left out: nothing on the label pages can draw on them.
+
     Columns: those of `series` that say which it is, with `study`, `patient`, `date` of its study.
     """
     columns = (series.c.id, series.c.uid, series.c.revision, series.c.modality, series.c.description)
     of_study = (studies.c.uid.label("study"), studies.c.patient, studies.c.date)
     query = select(*columns, *of_study).join(studies, studies.c.id == series.c.study_id)
     query = query.where(studies.c.project_id == labelling["project_id"])
-    query = query.where(series.c.completed.is_not(None), series.c.made.is_(False))
+    recorded = exists().where(instances.c.series_id == series.c.id, is_recording())
+    query = query.where(series.c.completed.is_not(None), series.c.made.is_(False), ~recorded)
     return query.where(series.c.modality == labelling["modality"]) if labelling["modality"] else query
 
 

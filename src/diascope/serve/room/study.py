@@ -64,11 +64,6 @@ class ResultView:
     has_mask: bool
     reading: RowMapping | None
 
-    @property
-    def outlines(self) -> bool:
-        """Whether the release says where things are by their outline, though it may have found none."""
-        return self.has_mask or self.findings.get("task") == "segmentation"
-
 
 @dataclass(frozen=True)
 class StudyView:

@@ -22,7 +22,7 @@ from diascope.serve.room.training import STEPS, made_of, problems_of, report_add
 from diascope.serve.room.words import Words
 
 FIRST = (
-    "model", "predicted_minutes", "predicted_gb", "steps", "folds", "batch", "patch", "spacing", "loss",
+    "model", "steps", "folds", "batch", "patch", "spacing", "loss",
     "learning_rate", "augment", "operating_point", "weights",
 )  # fmt: skip
 """Choices of a plan that stand open, in this order; the others are folded."""
@@ -74,6 +74,16 @@ def live(job: Job, words: Words) -> Markup:
         tag("div", id="curves", class_="figures") if verb_of(job) in ("fit", "train") else None,
         tag("p", id="said", class_="quiet", aria_live="off"),
         id="live",
+    )
+
+
+def course(words: Words) -> Markup:
+    """The curves of a training that has ended; the script draws them."""
+    return tag(
+        "section",
+        tag("h2", words("training.course")),
+        tag("div", id="curves", class_="figures"),
+        tag("p", id="said", class_="quiet"),
     )
 
 

@@ -65,7 +65,7 @@ TOLD = {
     "observations.write": "observations.kept",
     "documents.read": ("study.viewed", "document.read"),
     "documents.write": ("document.kept", "document.asked"),
-    "datasets.write": "command.asked",
+    "datasets.write": ("command.asked", "feedback.asked"),
     "datasets.measure": "command.asked",
     "datasets.delete": "noun.deleted",
     "plans.write": ("command.asked", "plan.edited"),

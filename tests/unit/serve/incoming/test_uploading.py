@@ -46,7 +46,8 @@ def left(site: Site) -> list[str]:
 def test_an_archive_is_unpacked_and_can_be_asked_for(tmp_path: Path) -> None:
     site = a_site(tmp_path)
     who = site.someone("researcher")
-    status, made = sent(who, a_zip({"films/a/1.png": b"1", "films/b/2.png": b"2", "films/index.csv": b"", "__MACOSX/x": b""}))
+    packed = a_zip({"films/a/1.png": b"1", "films/b/2.png": b"2", "films/index.csv": b"", "__MACOSX/x": b""})
+    status, made = sent(who, packed)
     assert status == 201
     assert made["path"] == made["name"]
     root = verbs.place_in(site.service, OWN, "uploads", made["path"])

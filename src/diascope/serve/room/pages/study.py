@@ -9,11 +9,13 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from diascope.reports.markup import Child, Markup, tag
+from diascope.serve.access.refusals import Missing
 from diascope.serve.database.tables import studies
 from diascope.serve.http.routes.studies import UidInPath, found
 from diascope.serve.room import numbers
 from diascope.serve.room.beside import beside
 from diascope.serve.room.cards import result_card
+from diascope.serve.room.models_evidence import evidence
 from diascope.serve.room.page import Page, shown
 from diascope.serve.room.signals import signal_stage, trace_icon
 from diascope.serve.room.study import ResultView, SeriesView, StudyView, study_view
@@ -72,7 +74,7 @@ def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
                 "id": one.id,
                 "series": one.series,
                 "hasMask": one.has_mask,
-                "outlines": one.outlines,
+                "outlines": one.has_mask or draws(visit.asked.service.workspace, one.release),
                 "state": one.state,
                 "reading": reading_of(one),
                 "findings": one.findings["findings"],
@@ -84,6 +86,15 @@ def facts(view: StudyView, visit: Visit, may_answer: bool) -> dict[str, Any]:
         "viewerWords": visit.words.of_script("viewer"),
         "signalWords": visit.words.of_script("signals"),
     }
+
+
+def draws(workspace: Workspace, release: str) -> bool:
+    """Whether a release says where things are by their outline; it may have found none."""
+    try:
+        index = evidence(workspace, release).release
+    except Missing:
+        return False
+    return index is not None and index.target.kind == "mask"
 
 
 def reading_of(one: ResultView) -> dict[str, Any] | None:
@@ -140,9 +151,7 @@ def earlier(view: StudyView, words: Words) -> Child:
             "li",
             tag(
                 "button",
-                numbers.date(one["date"]),
-                " ",
-                one["description"],
+                " ".join(filter(None, (numbers.date(one["date"]), one["description"]))) or words("worklist.untitled"),
                 type="button",
                 data_compare=one["uid"],
                 aria_pressed="false",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from diascope.core import registry
 from diascope.reports.markup import Child, Markup, tag
 from diascope.reports.tables import table
 from diascope.serve.access.matrix import decide
@@ -81,7 +82,8 @@ def step(visit: Visitor, job: InPath) -> HTMLResponse:
     body: list[Markup | None] = [training_shown.head(one, words), training_shown.failed(one, words), *content]
     started = one.started.timestamp() if one.started else None
     facts: dict[str, Any] = {"bodies": bodies(forms), "job": job, "verb": known.verb_of(one), "state": one.state}
-    facts |= {"started": started, "now": visit.asked.service.clock()}
+    titles = {name: words.reports.metric(name) for name in registry.names("metrics")}
+    facts |= {"started": started, "now": visit.asked.service.clock(), "metrics": titles}
     title = words(f"training.verb.{known.verb_of(one)}")
     page = Page(title, tag("div", body, class_="evidence training"), "training", facts, kind="wide")
     return shown(visit, page)
@@ -135,7 +137,7 @@ def _trained(visit: Visit, job: Job) -> tuple[list[Markup | None], list[Form]]:
     """What came of a training: measured, compared, signed."""
     asked, words = visit.asked, visit.words
     label = known.made_of(job, "releases")
-    curves = training_shown.live(job, words) if known.verb_of(job) in known.TRAINING else None
+    curves = training_shown.course(words) if known.verb_of(job) in known.TRAINING else None
     if not label or "@" not in label:
         return [tag("p", words("training.made.nothing"), class_="quiet"), curves], []
     try:
