@@ -20,6 +20,7 @@ from diascope.client import nouns, storing, waiting
 from diascope.client.connection import Connection
 from diascope.client.errors import Conflict, Forbidden, JobFailed, NotFound, NotLoggedIn, ServiceError, Unreachable
 from diascope.client.nouns import Noun
+from diascope.client.reading_room import Beside, Labellings, Uploads
 from diascope.client.storing import Stored
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Client:
         self.predictions = nouns.Predictions(to, "/predictions")
         self.readings, self.feedback = nouns.Readings(to, "/readings"), nouns.Feedback(to, "/feedback")
         self.gathered = nouns.Gathered(to, "/gathered")
+        self.labellings, self.uploads = Labellings(to, "/labellings"), Uploads(to, "/uploads")
+        self.beside = Beside(to)
         self.datasets, self.plans = nouns.Datasets(to, "/datasets"), nouns.Plans(to, "/plans")
         self.runs, self.evaluations = nouns.Runs(to, "/runs"), nouns.Evaluations(to, "/evaluations")
         self.releases = nouns.Releases(to, "/releases")

@@ -20,7 +20,9 @@ from diascope.serve.database.tables import jobs, nouns
 from diascope.serve.service import FIRST_PROJECT, Service
 from diascope.store.workspace import Workspace
 
-KINDS = ("datasets", "plans", "runs", "evaluations", "releases", "encoders", "reports", "exports", "uploads", "feedback")
+KINDS = (
+    "datasets", "plans", "runs", "evaluations", "releases", "encoders", "reports", "exports", "uploads", "feedback",
+)  # fmt: skip
 JOB = "command"
 """Kind of the jobs that make them."""
 COMMAND_LINE = "command line"

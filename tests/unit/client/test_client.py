@@ -184,7 +184,7 @@ def test_jobs_are_waited_for_with_their_progress(tmp_path: Path) -> None:
     (data / "rows.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     token = token_of(site, "researcher")
     with served(site.app) as url, Client(url, token) as client:
-        assert client.datasets.sources() == ["data", f"data-of-{OWN}"]
+        assert client.datasets.sources() == ["data", f"data-of-{OWN}", "feedback", "uploads"]
         with pytest.raises(BadUsage), Client(url, token) as other:
             other.store([tmp_path / "nothing"])
         job = client.datasets.ask("check", source="data", path="rows.csv", target="label", patient="id")

@@ -39,7 +39,7 @@ def test_every_verb_of_the_command_line_can_be_asked_for_or_is_the_services() ->
     of_service = {name for name in known if name not in verbs.VERBS}
     assert known >= verbs.VERBS.keys()
     assert of_service >= NO_JOBS
-    assert of_service - NO_JOBS <= {"backup", "restore", "keys", "move", "upgrade"}
+    assert of_service - NO_JOBS <= {"backup", "restore", "keys", "move", "upgrade", "feedback"}
 
 
 @pytest.mark.parametrize("name", verbs.VERBS)

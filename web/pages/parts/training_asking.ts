@@ -2,6 +2,8 @@
 import { api, page, tell, trying, word } from "./talking";
 import { upload } from "./training_upload";
 
+const ASKED_EVERY = 1000;
+
 type Body = Record<string, unknown>;
 
 /** What a form says: empty fields are left out, numbers are numbers, a list has commas between its names. */
@@ -10,7 +12,8 @@ function fields(form: HTMLFormElement): Body {
   for (const field of form.elements) {
     if (!isField(field) || !field.name || field.name === "from") continue;
     const text = field.value.trim();
-    if (field instanceof HTMLInputElement && field.type === "checkbox") {
+    if (field.dataset["kind"] === "flag") said[field.name] = (field as HTMLInputElement).checked;
+    else if (field instanceof HTMLInputElement && field.type === "checkbox") {
       if (field.checked) said[field.name] = [...((said[field.name] as string[] | undefined) ?? []), text];
     } else if (text && field.dataset["kind"] === "number") said[field.name] = Number(text);
     else if (text && field.dataset["kind"] === "list") said[field.name] = names(text);
@@ -65,9 +68,23 @@ async function send(form: HTMLFormElement): Promise<void> {
   if (form.id === "check" && !said["source"]) throw new Error(word("choose"));
   const bare = method === "DELETE" || /\/(cancel|retry)$/.test(form.dataset["path"] ?? "");
   const answer = await api<{ id?: string; payload?: unknown } | undefined>(method, path(form), bare ? undefined : said);
+  if (form.id === "gather" && answer?.id) await ended(answer.id);
   tell(word("done"));
-  if (answer?.id && answer.payload && !bare) location.assign(`/training/jobs/${answer.id}`);
+  if (form.id !== "gather" && answer?.id && answer.payload && !bare) location.assign(`/training/jobs/${answer.id}`);
   else location.reload();
+}
+
+/** Waits for a job.
+ *
+ * @throws Error with what went wrong.
+ */
+async function ended(job: string): Promise<void> {
+  for (;;) {
+    const { state, error } = await api<{ state: string; error: { wrong?: string } | null }>("GET", `/jobs/${job}`);
+    if (state === "done") return;
+    if (state === "failed" || state === "cancelled") throw new Error(error?.wrong ?? state);
+    await new Promise((done) => setTimeout(done, ASKED_EVERY));
+  }
 }
 
 function path(form: HTMLFormElement): string {

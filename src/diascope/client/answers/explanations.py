@@ -34,6 +34,8 @@ class Explanations(TypedDict):
     jobs: list[Job]
     explainers: list[Explainer]
     why: str
+    words: dict[str, str]
+    refusals: dict[str, dict[str, str]]
 
 
 class Sanity(TypedDict):

@@ -12,7 +12,7 @@ class Delivery(TypedDict):
 
     kind: str
     peer: str
-    state: Literal["waiting", "sent", "failed"]
+    state: Literal["unsigned", "waiting", "sent", "failed"]
     reason: str
     at: str
 

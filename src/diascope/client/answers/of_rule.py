@@ -19,7 +19,7 @@ class Send(TypedDict):
     """Where results go."""
 
     peer: str
-    kinds: list[Literal["seg", "sr", "sc", "pdf", "oru", "fhir", "webhook"]]
+    kinds: list[Literal["seg", "sr", "sc", "pdf", "oru", "fhir", "webhook", "report"]]
 
 
 class When(TypedDict):

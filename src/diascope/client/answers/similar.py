@@ -36,3 +36,4 @@ class Similar(TypedDict):
 
     items: list[Case]
     why: str
+    words: dict[str, str]

@@ -53,8 +53,8 @@ handed = Table(
     Column("reader", String(32), primary_key=True),
     Column("at", Double, nullable=False),
 )
-"""A series lies before a reader since `at`: for a while nobody else is given it, and the time that an answer took counts
-from here. A row and no memory: on PostgreSQL several processes hand out, and a restart forgets nothing."""
+"""A series lies before a reader since `at`: for a while nobody else is given it, and the time that an answer took
+counts from here. A row and no memory: on PostgreSQL several processes hand out, and a restart forgets nothing."""
 
 descriptors = Table(
     "descriptors",

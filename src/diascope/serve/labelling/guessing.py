@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 Floats = npt.NDArray[np.float32]
 
@@ -85,6 +84,8 @@ def _scaled(there: Floats, here: Floats) -> tuple[Floats, Floats]:
 
 def _learnt(there: Floats, classes: npt.NDArray[Any], here: Floats) -> npt.NDArray[np.float64]:
     """(N, K) probabilities; without a random start, so that the same answers give the same order."""
+    from sklearn.linear_model import LogisticRegression  # it takes seconds to import, and routes ask for this module
+
     model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=300)
     probabilities: npt.NDArray[np.float64] = model.fit(there, classes).predict_proba(here)
     return probabilities

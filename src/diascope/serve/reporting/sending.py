@@ -24,7 +24,7 @@ from diascope.serve.incoming.storing import Arrival, Origin, store_in
 from diascope.serve.outgoing import fhir, hl7, webhook
 from diascope.serve.outgoing.parcel import Parcel, Peer
 from diascope.serve.reading.keeping import REPORT, SEND_PRIORITY, discard
-from diascope.serve.reporting import exporting, oru, signing
+from diascope.serve.reporting import exporting, signing
 from diascope.serve.reporting.exporting import Leaving
 from diascope.serve.service import Service
 
@@ -98,7 +98,9 @@ def deliver(service: Service, peer: Peer, signature: RowMapping, as_object: Deli
         return
     one = exporting.leaving(service, signature)
     if peer.kind == "mllp":
-        hl7.post(service, peer, oru.message_of(one))
+        from diascope.serve.reporting.oru import message_of  # highdicom takes seconds to import
+
+        hl7.post(service, peer, message_of(one))
     elif peer.kind == "fhir":
         fhir.post(service, peer, json.loads(exporting.as_fhir(one)))
     else:

@@ -10,12 +10,15 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import Connection, select
 
 from diascope.core.errors import DiascopeError
+from diascope.core.feedback import Feedback
 from diascope.core.plan import Plan
 from diascope.core.problem import Problem, Problems
 from diascope.serve import nouns, verbs
 from diascope.serve.access.matrix import Caller, decide, reach
 from diascope.serve.access.refusals import Missing
 from diascope.serve.database.tables import jobs, projects
+from diascope.serve.feedback.gathering import FOLDER as FEEDBACK
+from diascope.serve.feedback.gathering import RECORD
 from diascope.serve.http.asking import Asked
 from diascope.serve.http.routes.jobs import Job, found_job, shown
 from diascope.serve.incoming import uploading
@@ -36,17 +39,19 @@ COPIED = ("target", "patient", "site", "without", "read", "inputs", "seed", "tas
 
 @dataclass(frozen=True)
 class Upload:
-    """An upload in a list.
+    """Data of the workspace in a list: an upload, or feedback of readers.
 
     Args:
         noun: Name, project, by whom and when.
-        path: In the source `uploads`.
+        path: In its source.
         mine: Whether the caller may delete it.
+        source: `uploads` or `feedback`.
     """
 
     noun: Noun
     path: str
     mine: bool
+    source: str = uploading.KIND
 
 
 def listing(connection: Connection, caller: Caller) -> list[Job]:
@@ -171,6 +176,24 @@ def uploads(service: Service, caller: Caller) -> list[Upload]:
         Upload(one, uploading.place_of(service, one.name), decide("datasets.delete", caller, one.project).allowed)
         for one in sorted(mine, key=lambda one: -one.created)
     ]
+
+
+def gathered(service: Service, caller: Caller) -> list[Upload]:
+    """Feedback of the caller's projects, the newest first."""
+    seen = reach("datasets.list", caller)
+    mine = [one for one in nouns.listed(service, FEEDBACK) if seen.everywhere or one.project in seen.projects]
+    return [
+        Upload(one, one.name, decide("datasets.delete", caller, one.project).allowed, FEEDBACK)
+        for one in sorted(mine, key=lambda one: -one.created)
+    ]
+
+
+def recorded(service: Service, name: str) -> Feedback | None:
+    """What gathered feedback says; None where it can't be read any more."""
+    try:
+        return Feedback.read(nouns.path_of(service.workspace, FEEDBACK, name) / RECORD)
+    except DiascopeError:
+        return None
 
 
 def sources(service: Service, caller: Caller) -> list[str]:

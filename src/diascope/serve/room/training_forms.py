@@ -11,6 +11,7 @@ from diascope.reports.markup import Child, Markup, tag
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.room.training import Upload, again, place_of, refused_by, said_of
 from diascope.serve.room.words import Words
+from diascope.serve.settings import WORKSPACE_SOURCES
 
 MINUTES = 15.0
 CHOICES = (5.0, 15.0, 60.0, 240.0)
@@ -137,9 +138,20 @@ def signing(words: Words, release: str, name: str) -> Form:
     return Form("sign", f"/releases/{release}/sign", content)
 
 
-def removing(number: int, upload: str) -> Form:
-    """Delete an upload."""
-    return Form(f"remove-{number}", f"/uploads/{upload}", None, method="DELETE", main=False)
+def removing(number: int, one: Upload) -> Form:
+    """Delete an upload, or gathered feedback."""
+    of = "uploads" if one.source == "uploads" else "gathered"
+    return Form(f"remove-{number}", f"/{of}/{one.noun.name}", None, method="DELETE", main=False)
+
+
+def gathering(words: Words, own: Sequence[tuple[str, str]]) -> Form:
+    """Turn what readers answered into labels."""
+    box = tag("input", type="checkbox", name="newest", id="gather-newest", data_kind="flag")
+    content: list[Markup | None] = [
+        _project(words, own, "", "gather") if len(own) > 1 else None,
+        tag("p", box, " ", tag("label", words("training.newest"), for_="gather-newest")),
+    ]
+    return Form("gather", "/gathered", content, {} if len(own) != 1 else {"project": own[0][0]}, main=False)
 
 
 def entry(
@@ -159,10 +171,10 @@ MEANT = frozenset({"target", "patient", "without"})
 """Fields that need a word more."""
 
 
-def _project(words: Words, own: Sequence[tuple[str, str]], chosen: str) -> Markup:
+def _project(words: Words, own: Sequence[tuple[str, str]], chosen: str, of: str = "ask") -> Markup:
     options = [tag("option", name, value=made, selected=made == chosen) for made, name in own]
-    select = tag("select", options, id="ask-project", name="project")
-    return tag("p", tag("label", words("training.project"), for_="ask-project"), select, class_="field")
+    select = tag("select", options, id=f"{of}-project", name="project")
+    return tag("p", tag("label", words("training.project"), for_=f"{of}-project"), select, class_="field")
 
 
 def _where(words: Words, named: Sequence[str], there: Sequence[Upload], chosen: tuple[str, str]) -> Markup:
@@ -194,17 +206,21 @@ def _places(
 ) -> list[Markup]:
     """A source and a path in it; an upload is chosen as one of them."""
     source, path = chosen
-    uploads = [
-        tag("option", one.path, value=f"uploads/{one.path}", selected=(source, path) == ("uploads", one.path))
-        for one in there
-    ]
+    kept = {
+        name: [
+            tag("option", one.path, value=f"{name}/{one.path}", selected=(source, path) == (name, one.path))
+            for one in there
+            if one.source == name
+        ]
+        for name in WORKSPACE_SOURCES
+    }
     folders = [tag("option", name, value=name, selected=name == source) for name in named]
     groups = [
         tag("optgroup", folders, label=words("training.sources")) if folders else None,
-        tag("optgroup", uploads, label=words("training.uploads")) if uploads else None,
+        *(tag("optgroup", some, label=words(f"training.{name}")) for name, some in kept.items() if some),
     ]
     select = tag("select", groups, id=f"{of}-place", name="place")
-    inside = "" if source == "uploads" else path
+    inside = "" if source in WORKSPACE_SOURCES else path
     written = tag(
         "input", id=f"{of}-path", name="path", type="text", value=inside or None, maxlength=4096, autocomplete="off",
         aria_describedby=f"{of}-path-means",

@@ -34,9 +34,11 @@ def overview(visit: Visitor) -> HTMLResponse:
     asked, words = visit.asked, visit.words
     with asked.service.database.reading() as connection:
         found = known.listing(connection, asked.caller)
-    there = known.uploads(asked.service, asked.caller)
+        own = known.own_projects(connection, asked.caller)
+    there, gathered = known.uploads(asked.service, asked.caller), known.gathered(asked.service, asked.caller)
     waiting = [one for one in models(asked.service, asked.caller) if one.state == "candidate"]
-    forms = [training_forms.removing(at, one.noun.name) for at, one in enumerate(there) if one.mine]
+    forms = [training_forms.removing(at, one) for at, one in enumerate((*there, *gathered)) if one.mine]
+    gather = training_forms.gathering(words, own) if own else None
     begin = tag("a", words("training.new"), href="/training/new", class_="button main")
     body: list[Markup | None] = [
         tag("h1", words("training.title")),
@@ -45,8 +47,9 @@ def overview(visit: Visitor) -> HTMLResponse:
         _section("candidates", words, _candidates(waiting, words)) if waiting else None,
         _section("work", words, _work(found, words) if found else tag("p", words("training.none"), class_="empty")),
         _section("uploads", words, _uploads(there, forms, words)) if there else None,
+        _section("feedback", words, _feedback(visit, gathered, forms, gather)) if gathered or gather else None,
     ]
-    facts = {"bodies": bodies(forms), "then": "/training"}
+    facts = {"bodies": bodies([*forms, *([gather] if gather else [])]), "then": "/training"}
     return shown(
         visit,
         Page(words("training.title"), tag("div", body, class_="evidence training"), "training", facts, kind="wide"),
@@ -57,7 +60,7 @@ def overview(visit: Visitor) -> HTMLResponse:
 def new(visit: Visitor, like: Like = "") -> HTMLResponse:
     """The first step: which data."""
     asked, words = visit.asked, visit.words
-    places = known.sources(asked.service, asked.caller), known.uploads(asked.service, asked.caller)
+    places = _places(visit)
     with asked.service.database.reading() as connection:
         own = known.own_projects(connection, asked.caller)
     before = known.one_of(asked, like) if like else None
@@ -173,8 +176,14 @@ def _comparing(visit: Visit, job: Job, one: Model) -> list[Form]:
     )
     if not others:
         return []
-    places = known.sources(asked.service, asked.caller), known.uploads(asked.service, asked.caller)
+    places = _places(visit)
     return [training_forms.comparing(visit.words, job, one.label, others, places)]
+
+
+def _places(visit: Visit) -> tuple[list[str], list[Upload]]:
+    """Where data may lie: folders of the settings, uploads, and what readers answered."""
+    service, caller = visit.asked.service, visit.asked.caller
+    return known.sources(service, caller), [*known.uploads(service, caller), *known.gathered(service, caller)]
 
 
 def _may(visit: Visit, operation: str, job: Job) -> bool:
@@ -225,3 +234,21 @@ def _uploads(found: list[Upload], forms: list[Form], words: Words) -> Markup:
         rows.append([tag("code", one.path), who, at, form.markup(words) if form else ""])
     names = ("upload", "by", "at", "delete")
     return table([words(f"training.{name}") for name in names], rows)
+
+
+def _feedback(visit: Visit, found: list[Upload], forms: list[Form], gather: Form | None) -> Child:
+    """What readers answered, gathered as labels, and the way to gather it anew."""
+    words, by_path = visit.words, {form.path: form for form in forms}
+    rows: list[list[Child]] = []
+    for one in found:
+        record = known.recorded(visit.asked.service, one.noun.name)
+        form = by_path.get(f"/gathered/{one.noun.name}")
+        many = (record.cases, len(record.changes), len(record.disagreements)) if record else ("–", "–", "–")
+        who, at = one.noun.by.removeprefix("user:"), numbers.moment(one.noun.created)
+        rows.append([tag("code", one.path), *map(str, many), who, at, form.markup(words) if form else ""])
+    names = ("gathered", "cases", "changes", "open", "by", "at", "delete")
+    return [
+        tag("p", words("training.feedback.means"), class_="quiet"),
+        table([words(f"training.{name}") for name in names], rows) if rows else None,
+        gather.markup(words) if gather else None,
+    ]
