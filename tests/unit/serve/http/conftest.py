@@ -7,6 +7,7 @@ import diascope.testing.models_calls
 import diascope.testing.room_calls
 import diascope.testing.signal_calls
 import diascope.testing.signing_calls
+import diascope.testing.statement_calls
 import diascope.testing.training_calls
 import diascope.testing.viewing_calls
 import diascope.testing.work_calls  # noqa: F401

@@ -176,6 +176,7 @@ def test_an_archive_in_an_archive_stays_a_file(tmp_path: Path) -> None:
         (a_zip({"../a": b"x"}), "x.zip", 422),
         (b"x" * 2_000_001, "x.csv", 413),
     ],
+    ids=("no zip", "empty zip", "empty table", "program", "nothing in it", "cut off", "leads out", "too large"),
 )
 def test_what_is_refused_leaves_nothing(content: bytes, name: str, status: int, tmp_path: Path) -> None:
     site = a_site(tmp_path, largest_upload_mb=2)
