@@ -165,3 +165,14 @@ def newest_seg(site: Site) -> Any:
     (row,) = rows_of(site.service, tables.result_objects, tables.result_objects.c.kind == "seg")
     (instance,) = rows_of(site.service, tables.instances, tables.instances.c.uid == row.instance_uid)
     return dcmread(BytesIO(site.service.archive.read(instance.key, instance.sha256)))
+
+
+def test_what_can_not_be_added_is_said_and_not_lost_in_silence(tmp_path, chromium):
+    with study_page(tmp_path, chromium, [a_volume(1)], FLAT) as (site, page):
+        assert [one.state for one in rows_of(site.service, tables.results)] == ["unavailable"]
+        page.get_by_text("Add what was missed").click()
+        page.fill("#add-concept", "cyst")
+        page.locator("#add").get_by_role("button", name="Add", exact=True).click()
+        until(lambda: "Write it into the report" in page.locator("#told").inner_text())
+        assert page.locator("#added li").count() == 0
+        assert page.input_value("#add-concept") == "cyst"

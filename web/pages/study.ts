@@ -10,6 +10,7 @@ import "./reading/reasons";
 import "./reading/report";
 import { facts, type Point, room, type Shown } from "./reading/room";
 import { openSignal } from "./reading/signals";
+import "./reading/statements";
 import { attach } from "./reading/toolbar";
 
 const STILL = 5 * 60 * 1000;

@@ -11,6 +11,7 @@ import typer
 
 from diascope.cli.program import Here, app, workspace_of
 from diascope.console import Console
+from diascope.core.errors import WorkspaceBusy
 from diascope.options import JsonOption, QuietOption, WorkspaceOption
 
 DatabaseOption = Annotated[
@@ -200,7 +201,11 @@ def feedback(
 
     console = Console(quiet, as_json)
     warn_of_password(console, database)
-    service = opened(workspace, database=database)
+    try:
+        service = opened(workspace, database=database)
+    except WorkspaceBusy as error:
+        todo = "Gather on the training page of the running service, or with POST /api/v1/gathered; or stop it first"
+        raise WorkspaceBusy(error.wrong, given=error.given, todo=todo) from error
     try:
         start = None if since is None else since.replace(tzinfo=UTC).timestamp()
         wanted = Wanted(project, release, labelling, start)

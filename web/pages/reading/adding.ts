@@ -77,7 +77,9 @@ function where(): { start: Point; stop: Point } | null {
 
 /** Added to a result that was answered already, it goes with that answer once more; else it waits for the answer. */
 async function put(one: Missed): Promise<void> {
-  const answered = facts.results.find((result) => result.series === room.series() && result.reading);
+  const read = facts.results.filter((result) => result.series === room.series() && result.state === "answered");
+  if (!read.length) throw new Error(word("no_result"));
+  const answered = read.find((result) => result.reading);
   if (answered?.reading) {
     const { verdict, reason, amended, comment } = answered.reading;
     answered.reading.added.push(one);

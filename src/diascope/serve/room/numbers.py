@@ -28,6 +28,11 @@ def percent(probability: float) -> str:
     return "< 0.1 %" if value < 0.1 else "> 99.9 %" if value > 99.9 else f"{value:.1f} %"
 
 
+def share(value: float) -> str:
+    """`93 %` of what was counted; all and none are `100 %` and `0 %`."""
+    return f"{100 * value:.0f} %" if value in (0, 1) else percent(value)
+
+
 def quantity(value: float, unit: str) -> str:
     """A value of four digits with its unit: `12.34 mL`; of large ones all that stand before the point."""
     text = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"

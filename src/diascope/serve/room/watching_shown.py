@@ -68,7 +68,7 @@ def _cards(said: Sequence[Decision], words: Words) -> Markup:
         tag(
             "div",
             tag("p", words(f"dashboard.verdict.{name}"), class_="name"),
-            tag("p", numbers.percent(found[name].value or 0.0), class_="big"),
+            tag("p", numbers.share(found[name].value or 0.0), class_="big"),
             tag("p", words("dashboard.interval", interval=_between(found[name])), class_="between"),
             tag("p", words("dashboard.of_n", k=f"{counts[name]:,}", n=total, patients=patients), class_="quiet"),
             class_="card",
@@ -280,13 +280,13 @@ def _test(one: Watched, words: Words) -> list[Child]:
     if one.share is not None:
         shares.append(measure_text(one.share, words.reports))
     if one.expected is not None:
-        expected = words(f"dashboard.drift.expected.{one.key}", share=numbers.percent(one.expected))
+        expected = words(f"dashboard.drift.expected.{one.key}", share=numbers.share(one.expected))
         shares.append(tag("small", expected))
     if one.middles is not None:
         new, old = (plain(value) for value in one.middles)
         shares.append(tag("small", words("dashboard.drift.middles", new=new, old=old)))
     for name, new_share, old_share in one.classes[:CLASSES]:
-        ends = {"new": numbers.percent(new_share), "old": numbers.percent(old_share)}
+        ends = {"new": numbers.share(new_share), "old": numbers.share(old_share)}
         shares.append(tag("small", words("dashboard.drift.class", name=words.phrase(name), **ends)))
     if one.p is None:
         said: Child = tag("span", words("dashboard.too_few"), class_="quiet")
