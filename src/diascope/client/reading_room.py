@@ -8,7 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from diascope.client.answers import annotations as answered
-from diascope.client.answers import documents, jobs, labellings, observations, uploads
+from diascope.client.answers import documents, jobs, labellings, observations, statements, uploads
 from diascope.client.connection import CHUNK, Connection, told
 from diascope.client.nouns import Noun
 from diascope.core.errors import BadUsage
@@ -89,6 +89,15 @@ class Beside:
     def bring_text(self, study: str, text: str, **more: Any) -> documents.Document:
         """Bring in a text: `kind`, `language`, `written`."""
         return cast(documents.Document, self.connection.json("POST", _of(study, "documents"), {"text": text, **more}))
+
+    def statements(self, study: str) -> Iterator[statements.Statement]:
+        """What releases say of the texts and results of a study, and what led to it."""
+        return cast(Iterator[statements.Statement], self.connection.items(_of(study, "statements")))
+
+    def ask(self, study: str, release: str, document: str | None = None) -> jobs.Job:
+        """Let a release say something of a text, or of the results as one row."""
+        body = {"release": release, "document": document}
+        return cast(jobs.Job, self.connection.json("POST", _of(study, "statements"), body))
 
     def mark(self, study: str, document: str, release: str) -> jobs.Job:
         """Let a release mark the entities of a text."""

@@ -21,6 +21,7 @@ from diascope.explainers import Explainer, is_available
 from diascope.explainers.maps import InColumns, InLetters
 from diascope.explainers.sanity import checked
 from diascope.explainers.words import pieces
+from diascope.models.estimators.trees import Trees
 from diascope.models.words.vocabulary import decoded
 from diascope.serve.beside.rows import LabRow
 from diascope.serve.explaining.mapping import output_of
@@ -55,16 +56,18 @@ class Attributed:
 class Redrawn(nn.Module):
     """An estimator whose learnt numbers can be drawn anew as those of a network are: they become its parameters.
 
+    Which columns trees ask is learnt too: once their leaves are drawn anew, each node asks any column.
+
     Args:
         network: `InLetters` or `InColumns` of the estimator.
-        held: Its learnt buffers.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        rows = [one.detach().clone().reshape(1, -1) for one in learnt(network)]
-        self.drawn = nn.ParameterList(nn.Parameter(one, requires_grad=False) for one in rows)
+        self.before = [one.detach().clone().reshape(1, -1) for one in learnt(network)]
+        self.columns = [one.column.clone() for one in _trees(network)]
+        self.drawn = nn.ParameterList(nn.Parameter(one.clone(), requires_grad=False) for one in self.before)
 
     @property
     def shares(self) -> Callable[[str, int], npt.NDArray[np.float64]] | None:
@@ -82,6 +85,11 @@ class Redrawn(nn.Module):
     def _use(self) -> None:
         for held, own in zip(learnt(self.network), self.drawn, strict=True):
             held.copy_(own.reshape(held.shape))
+        same = all(torch.equal(one, own) for one, own in zip(self.before, self.drawn, strict=True))
+        seed = 0 if same else int(self.drawn[0].flatten()[:1].double().abs().item() * 1e9)
+        for trees, column in zip(_trees(self.network), self.columns, strict=True):
+            any_column = torch.randint(trees.columns, column.shape, generator=torch.Generator().manual_seed(seed))
+            trees.column.copy_(column if same else any_column)
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,10 @@ def strongest(findings: Sequence[Finding]) -> list[Finding]:
 def learnt(network: nn.Module) -> list[Tensor]:
     """The learnt buffers of an estimator."""
     return [one for name, one in network.named_buffers() if name.rpartition(".")[2] in LEARNT]
+
+
+def _trees(network: nn.Module) -> list[Trees]:
+    return [one for one in network.modules() if isinstance(one, Trees)]
 
 
 def _sure(finding: Finding) -> float:

@@ -107,7 +107,8 @@ def _alike(unit: str) -> str:
 
 
 def _bare(name: str, unit: str) -> str:
-    """A name without its unit in brackets."""
+    """A name in small letters, without its unit in brackets."""
+    name, unit = name.casefold(), unit.casefold()
     for opening, closing in ("[]", "()", "［］", "（）"):
         name = name.replace(f"{opening}{unit}{closing}", "") if unit else name
-    return name.strip().casefold()
+    return name.strip()

@@ -1,4 +1,4 @@
-"""From a job `state` to a row of `statements`: what a release says of a text or of laboratory results, and what led to it.
+"""From a job `state` to a row of `statements`: what a release says of a text or a row, and what led to it.
 
 Not available is never negative (G2): what a release refuses is kept with the reason.
 """
@@ -183,7 +183,7 @@ def _heard(predictor: Predictor, row: LabRow | None, words: str, payload: Mappin
 
 def _same(codes: Any, words: str) -> bool:
     """Whether what was read is the beginning of the text as it is kept: a word would else be another one."""
-    letters = codes[codes > 0].tolist()
+    letters: list[int] = codes[codes > 0].tolist()
     return letters == [ord(one) for one in words[: len(letters)]]
 
 

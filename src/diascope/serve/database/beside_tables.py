@@ -59,3 +59,28 @@ marks = Table(
 )
 """What a release of entities found in a text. `state`: answered, unavailable. `spans`: `{"label", "start", "stop",
 "probability"}`, characters of the text as it is kept; the words themselves are not repeated here."""
+
+statements = Table(
+    "statements",
+    index,
+    Column("id", String(32), primary_key=True),
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), index=True),
+    Column("release", String(256), nullable=False),
+    Column("seal", String(64), nullable=False, default=""),
+    Column("basis", String(64), nullable=False, default=""),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("findings", JSON, nullable=False),
+    Column("explainer", String(64), nullable=False, default=""),
+    Column("attributions", JSON, nullable=False),
+    Column("unexplained", Text, nullable=False, default=""),
+    Column("at", Double, nullable=False),
+    Unique("study_id", "document_id", "release", "basis"),
+)
+"""What a release says of a text, or (`document_id` NULL) of a study's laboratory results as one row. `basis`: SHA-256
+of what was read, "" where nothing could be. `state`: answered, unavailable. `findings`: the record `Findings`, empty
+where it is not available. `attributions`: what led to a finding, `{"finding", "similarity", "limit", "passed",
+"parts"}`, whose parts are places in the text, never its words, or columns; none where its check did not pass.
+`unexplained`: why there are none. NULL equals nothing in a unique key: rows about laboratory results are replaced under
+a lock of the study."""

@@ -17,6 +17,7 @@ from diascope.serve.room import numbers
 from diascope.serve.room.beside_table import shown_table
 from diascope.serve.room.models import within
 from diascope.serve.room.page import data
+from diascope.serve.room.statements import Beside, beside_of, cards, facts
 from diascope.serve.room.visiting import Visit
 from diascope.serve.room.words import Words
 
@@ -32,8 +33,10 @@ def beside(suggested: Markup, visit: Visit, study: RowMapping) -> Markup:
         study: Row of `studies`, which the visitor may read.
     """
     with visit.asked.service.database.reading() as connection:
-        laboratory = _laboratory(connection, visit, study)
-        texts = _texts(connection, visit, study)
+        may_read = decide("documents.read", visit.asked.caller, study["project_id"]).allowed
+        answers = beside_of(connection, visit, study, may_read)
+        laboratory = _laboratory(connection, visit, study, answers)
+        texts = _texts(connection, visit, study, answers) if may_read else None
     if laboratory is None and texts is None:
         return suggested
     words = visit.words
@@ -45,6 +48,7 @@ def beside(suggested: Markup, visit: Visit, study: RowMapping) -> Markup:
             aria_label=words("beside.tabs")),
         [_panel(name, content, number == 0) for number, (name, _, content) in enumerate(tabs)],
         data("beside", {"words": words.of_script("beside.script")}),
+        facts(answers, words),
         class_="beside",
     )  # fmt: skip
 
@@ -63,7 +67,9 @@ def _panel(name: str, content: Markup, chosen: bool) -> Markup:
     )  # fmt: skip
 
 
-def _laboratory(connection: Connection, visit: Visit, study: RowMapping) -> tuple[str, Markup, Markup] | None:
+def _laboratory(
+    connection: Connection, visit: Visit, study: RowMapping, answers: Beside
+) -> tuple[str, Markup, Markup] | None:
     asked, words = visit.asked, visit.words
     if not asked.may("observations.list", study["project_id"]):
         return None
@@ -73,7 +79,8 @@ def _laboratory(connection: Connection, visit: Visit, study: RowMapping) -> tupl
     _tell(asked, rows)
     table = lab_table(rows)
     title = tag("span", words("beside.laboratory"), _beyond(table, words))
-    return LABORATORY, title, shown_table(table, study["uid"], words)
+    content = [shown_table(table, study["uid"], words), cards(answers, None, "", visit)]
+    return LABORATORY, title, tag("div", content)
 
 
 def _tell(asked: Asked, rows: Sequence[RowMapping]) -> None:
@@ -89,24 +96,39 @@ def _beyond(table: LabTable, words: Words) -> Child:
     ]
 
 
-def _texts(connection: Connection, visit: Visit, study: RowMapping) -> tuple[str, Markup, Markup] | None:
+def _texts(
+    connection: Connection, visit: Visit, study: RowMapping, answers: Beside
+) -> tuple[str, Markup, Markup] | None:
     asked, words = visit.asked, visit.words
-    if not decide("documents.read", asked.caller, study["project_id"]).allowed:
-        return None
     rows, reports = documents.rows_of(connection, study["id"]), structured.rows_of(connection, study["id"])
     if not rows and not reports:
         return None
     known = markers(asked.service, connection) if rows else []
     said = documents.marks_of(connection, [one["id"] for one in rows])
     may_mark = asked.may("documents.write", study["project_id"])
-    items = [_text(one, said[one["id"]], known, (words, may_mark, study["uid"])) for one in rows]
+    items = [
+        _text(
+            one,
+            said[one["id"]],
+            known,
+            (words, may_mark, study["uid"]),
+            cards(answers, one["id"], one["language"], visit),
+        )
+        for one in rows
+    ]
     items += [_report(one, words, study["uid"]) for one in reports]
     title = tag("span", words("beside.texts"), tag("small", str(len(items)), class_="many"))
     content = tag("div", tag("ul", items, class_="texts"), tag("article", id="text", class_="text", hidden=True))
     return TEXTS, title, content
 
 
-def _text(row: RowMapping, said: Sequence[RowMapping], known: Sequence[Marker], of: tuple[Words, bool, str]) -> Markup:
+def _text(
+    row: RowMapping,
+    said: Sequence[RowMapping],
+    known: Sequence[Marker],
+    of: tuple[Words, bool, str],
+    answers: Markup | None,
+) -> Markup:
     words, may_mark, study = of
     address = f"/studies/{study}/documents/{row['id']}"
     when = row["written"] if row["written"] is not None else row["at"]
@@ -124,6 +146,7 @@ def _text(row: RowMapping, said: Sequence[RowMapping], known: Sequence[Marker], 
         [tag("p", _marked(one, words), class_="quiet") for one in said],
         [_unmarked(one, row["language"], address, words, may_mark) for one in asked_for],
         tag("p", words("beside.no_marker"), class_="quiet") if not said and not asked_for else None,
+        answers,
     )
 
 

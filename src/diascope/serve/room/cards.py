@@ -63,8 +63,8 @@ def finding_card(finding: Mapping[str, Any], one: ResultView, words: Words, poin
             class_="what",
         ),
         tag("p", words("said.unavailable"), " ", words.phrase(finding["reason"])) if finding["reason"] else None,
-        _measures(finding, words),
-        _point(finding["rule"], point or (), words),
+        measures(finding, words),
+        expected(finding["rule"], point or (), words),
         tag("div", class_="more", data_more=concept),
         class_=f"finding {finding['status']}",
         data_finding=concept,
@@ -142,7 +142,7 @@ def _where(place: Mapping[str, Any] | None, label: str, words: Words) -> Markup 
     )
 
 
-def _point(rule: str, point: tuple[Said, ...], words: Words) -> Markup | None:
+def expected(rule: str, point: tuple[Said, ...], words: Words) -> Markup | None:
     """What to expect of the release here: the first sentence at once, the others for whoever asks."""
     rest = [tag("p", in_words(each, words), class_="point") for each in point[1:]]
     if rule:
@@ -151,7 +151,8 @@ def _point(rule: str, point: tuple[Said, ...], words: Words) -> Markup | None:
     return tag("details", tag("summary", first), rest, class_="expect") if rest else None
 
 
-def _measures(finding: Mapping[str, Any], words: Words) -> Markup | None:
+def measures(finding: Mapping[str, Any], words: Words) -> Markup | None:
+    """How sure a finding is, and what was measured of it."""
     rows = []
     for name, one in finding.get("measures", {}).items():
         if one.get("value") is None:

@@ -18,7 +18,7 @@ from diascope.testing.beside_calls import RESULT, a_document, an_observation
 from diascope.testing.calls import a_study
 from diascope.testing.reading import rows_of, work_off
 from diascope.testing.service import events
-from diascope.testing.statement_calls import ROWS, TEXTS, a_row_release, a_text_release, results
+from diascope.testing.statement_calls import ROWS, TEXTS, UNITS, a_row_release, a_text_release, results
 from diascope.testing.web import OTHER, OWN, Site, a_site
 
 WORDS = "The patient came on Monday. There is a small effusion, the lungs are clear."
@@ -98,7 +98,7 @@ def test_newer_values_make_another_statement_and_the_same_ones_replace_theirs(si
 def test_a_value_in_another_unit_is_missing_and_never_converted(site: Site) -> None:
     a_row_release(site.service)
     study = a_study(site, OWN)
-    results(site, study, 282.0, Creatinine="umol/L")
+    results(site, study, 282.0, {**UNITS, "Creatinine": "umol/L"})
     asked(site, study, ROWS)
     (one,) = said(site, study)
     notes = one["findings"]["notes"]

@@ -17,7 +17,7 @@ from diascope.testing.beside_calls import a_document
 from diascope.testing.calls import a_study
 from diascope.testing.reading import work_off
 from diascope.testing.service import events
-from diascope.testing.statement_calls import ROWS, TEXTS, a_row_release, a_text_release, results
+from diascope.testing.statement_calls import ROWS, TEXTS, UNITS, a_row_release, a_text_release, results
 from diascope.testing.web import ORIGIN, OWN, Browser, Site, a_site
 
 PAYLOAD = "</script><img src=x onerror=alert(1)>"
@@ -109,7 +109,7 @@ def test_what_speaks_against_is_told_by_a_sign_and_a_word(site: Site) -> None:
 def test_not_available_is_said_with_the_reason_and_may_be_asked_again(site: Site) -> None:
     a_row_release(site.service)
     study = a_study(site, OWN)
-    results(site, study, **{one: "other" for one in ("Creatinine", "Sodium", "Potassium", "Albumin", "Haemoglobin")})
+    results(site, study, units=dict.fromkeys(UNITS, "other"))
     assert f'data-ask="{ROWS}"' in page(site.someone("reader"), study)
     asked(site, study, ROWS)
     shown = page(site.someone("reader"), study)

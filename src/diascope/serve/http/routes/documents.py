@@ -13,7 +13,7 @@ from diascope.core.errors import DiascopeError
 from diascope.formats.dicomio.srreading import SOP_CLASSES
 from diascope.serve.access.refusals import Missing
 from diascope.serve.beside import documents as kept
-from diascope.serve.beside import structured
+from diascope.serve.beside import speakers, structured
 from diascope.serve.beside.asking import ask, markers
 from diascope.serve.database.beside_tables import documents
 from diascope.serve.database.tables import jobs
@@ -129,7 +129,7 @@ class ReportText(Answer):
 
 @router.post("/studies/{study}/documents", status_code=201, openapi_extra=operation("documents.write"))
 def keep_document(asked: Who, once: Once, study: studies.UidInPath, body: NewDocument) -> Document:
-    """Bring a text in; every release of entities in service that knows its language marks it."""
+    """Bring a text in; every release in service that reads texts and knows its language marks it, or answers."""
     row = studies.found(asked, study)
     written = kept.as_kept(body.text, body.language)
     values: dict[str, Any] = {
@@ -224,6 +224,8 @@ def _kept(asked: Asked, once: Once, row: RowMapping, values: dict[str, Any], wri
     service = asked.service
     with service.database.reading() as connection:
         asked_for = [one.label for one in markers(service, connection) if one.reads(written.language)]
+        known = speakers.speakers(service, connection, speakers.TEXT)
+        answering = [one.label for one in known if one.knows(written.language)]
     stored = service.archive.put(written.content)
     named = list[str]()
 
@@ -234,7 +236,9 @@ def _kept(asked: Asked, once: Once, row: RowMapping, values: dict[str, Any], wri
         connection.execute(insert(documents).values(**whole))
         for release in asked_for:
             ask(service, connection, values["id"], release, still["project_id"], asked.caller.actor)
-        detail = {"document": values["id"], "kind": values["kind"], "marked_by": asked_for}
+        for release in answering:
+            speakers.ask(service, connection, still, release, (values["id"], asked.caller.actor))
+        detail = {"document": values["id"], "kind": values["kind"], "marked_by": asked_for, "read_by": answering}
         asked.record(connection, "document.kept", row["uid"], still["project_id"], **detail)
         named.append(stored.key)
         return _head(row["uid"], whole, [])

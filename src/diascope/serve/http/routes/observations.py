@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field, StringConstraints, model_validator
 from sqlalchemy import Connection, select
 
-from diascope.serve.beside import fhir
+from diascope.serve.beside import fhir, speakers
 from diascope.serve.beside import observations as kept
 from diascope.serve.database.beside_tables import observations
 from diascope.serve.http.asking import Asked, Who, operation
@@ -110,7 +110,7 @@ class Brought(Answer):
 
 @router.post("/studies/{study}/observations", status_code=201, openapi_extra=operation("observations.write"))
 def keep_observations(asked: Who, once: Once, study: studies.UidInPath, body: NewObservations) -> Brought:
-    """Bring laboratory results or vital signs of a study in."""
+    """Bring laboratory results or vital signs of a study in; a release in service that reads such rows answers."""
     given = [kept.Observation(**{**vars(one), "taken": one.taken and seconds(one.taken)}) for one in body.observations]
     return _kept(asked, once, study, fhir.Found(given))
 
@@ -135,13 +135,19 @@ def list_observations(asked: Who, study: studies.UidInPath, paging: Paged) -> Pa
 
 def _kept(asked: Asked, once: Once, study: str, found: fhir.Found) -> Brought:
     project = studies.found(asked, study)["project_id"]
+    with asked.service.database.reading() as connection:
+        known = speakers.speakers(asked.service, connection, speakers.TABLE)
 
     def work(connection: Connection) -> Brought:
         row = studies.still(connection, study, project)
         made = kept.keep(connection, row["id"], found.kept, asked.caller.name, asked.service.clock())
-        detail = {"added": len(made.added), "again": made.again, "left": len(found.left)}
+        by = asked.caller.actor
+        read = speakers.ask_fitting(asked.service, connection, row, known, by) if made.added else []
+        detail = {"added": len(made.added), "again": made.again, "left": len(found.left), "read_by": read}
         asked.record(connection, "observations.kept", study, project, **detail)
         added = [Observation.model_validate(one) for one in made.added]
         return Brought(added=added, again=made.again, left=[Left.model_validate(one) for one in found.left])
 
-    return once.change(Brought, work)
+    answer = once.change(Brought, work)
+    asked.service.stirred.set()
+    return answer
