@@ -91,7 +91,7 @@ def a_job(site: Site, project: str, state: str = "queued", **more: Any) -> str:
     """A job of a project."""
     values = {"kind": "route", "payload": {}, "state": state, "by": "service", **more}
     now = site.service.clock()
-    made = values.pop("id", secrets.token_hex(16))
+    made = str(values.pop("id", secrets.token_hex(16)))
     row(site, tables.jobs, id=made, project_id=project, priority=0, attempts=0, ready=now, created=now, **values)
     return made
 
