@@ -163,7 +163,7 @@ def _refuse_many(stream: IO[bytes]) -> None:
     tail = stream.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
-        raise DataRefused("this is no zip archive", todo="Upload a .zip, or a table (.csv, .tsv, .xlsx)")
+        raise DataRefused("this is no zip archive", todo="Upload a .zip, or a table (.csv, .tsv, .parquet, .arff)")
     many, long = struct.unpack_from("<HI", tail, at + 10)
     if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":
         stream.seek(min(struct.unpack_from("<Q", tail, at - 12)[0], size))

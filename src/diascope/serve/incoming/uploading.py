@@ -18,7 +18,7 @@ from diascope.serve.nouns import Noun, folder_of
 from diascope.serve.service import Service
 
 KIND = "uploads"
-TABLES = (".csv", ".tsv", ".xlsx")
+TABLES = (".csv", ".tsv", ".parquet", ".arff")
 ARCHIVE = ".zip"
 UNPACKED = 10
 """Times the largest upload that one may be when it is unpacked."""
@@ -74,7 +74,9 @@ def named(given: str) -> tuple[str, str]:
     ending = next((one for one in (ARCHIVE, *TABLES) if given.lower().endswith(one)), "")
     if not ending:
         raise DataRefused(
-            "this kind of file is not taken", given=given[:200], todo="Upload a .zip, or a table (.csv, .tsv, .xlsx)"
+            "this kind of file is not taken",
+            given=given[:200],
+            todo="Upload a .zip, or a table (.csv, .tsv, .parquet, .arff)",
         )
     stem = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in given[: -len(ending)])
     return stem.strip("-_.")[:LONGEST].strip("-_.") or "upload", ending

@@ -188,7 +188,9 @@ def _where(words: Words, named: Sequence[str], there: Sequence[Upload], chosen: 
         )
         for name in ("file", "there")
     ]
-    file = tag("input", type="file", id="ask-file", accept=".zip,.csv,.tsv,.xlsx", aria_describedby="ask-file-means")
+    file = tag(
+        "input", type="file", id="ask-file", accept=".zip,.csv,.tsv,.parquet,.arff", aria_describedby="ask-file-means"
+    )
     own = tag(
         "div",
         tag("label", words("training.file"), for_="ask-file"),
