@@ -12,7 +12,7 @@ import typer
 from diascope.cli.program import Here, app, workspace_of
 from diascope.console import Console
 from diascope.core.errors import WorkspaceBusy
-from diascope.options import JsonOption, QuietOption, WorkspaceOption
+from diascope.options import JsonOption, NoSeedOption, QuietOption, WorkspaceOption
 
 DatabaseOption = Annotated[
     str | None, typer.Option("--database", help="postgresql://…; default: SQLite in the workspace.", show_default=False)
@@ -191,8 +191,9 @@ def feedback(
     since: Annotated[datetime | None, typer.Option("--since", help="From this moment on (UTC).")] = None,
     newest: Annotated[bool, typer.Option("--newest", help="Where readers disagree the newest answer counts.")] = False,
     database: DatabaseOption = None,
-    quiet: QuietOption = False,
     as_json: JsonOption = False,
+    seed: NoSeedOption = 0,
+    quiet: QuietOption = False,
 ) -> None:
     """Turn what readers answered into label changes, and into a folder that fit learns from."""
     from diascope.serve.feedback.collecting import Wanted

@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from sqlalchemy import insert
 
-from diascope import formats
+from diascope import cli, formats
 from diascope.core import registry
 from diascope.core.errors import DataRefused
 from diascope.core.feedback import Feedback
@@ -291,3 +291,22 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
     with pytest.raises(DataRefused, match="stopped"):
         gather(service, Gathering(Wanted(FIRST_PROJECT), "user:eve"), stop)
     assert list((tmp_path / "feedback").iterdir()) == []
+
+
+def test_the_command_says_what_changed_what_is_open_and_what_is_next(tmp_path, capsys, monkeypatch):
+    service = a_read(tmp_path, FLAT, [a_film(1), a_film(2)])
+    read_by(service, "ada", 1, "accept")
+    read_by(service, "ada", 2, "accept")
+    read_by(service, "bob", 2, "reject", reason="wrong_class")
+    service.close()
+    monkeypatch.setattr("diascope.cli.serving.opened", lambda *_, **__: a_service(tmp_path))
+    assert cli.run(["feedback", "--workspace", str(tmp_path), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "3 label changes of 2 readers: 1 changed, 2 confirmed" in said
+    assert "open: " in said
+    assert "1 cases with labels" in said
+    assert "next: diascope check" in said
+    assert cli.run(["feedback", "--workspace", str(tmp_path), "--json", "--newest"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["cases"], facts["disagreements"], facts["columns"]) == (2, [], {"label": "class"})
+    assert cli.run(["feedback", "--workspace", str(tmp_path), "--release", "other@1"]) != 0
