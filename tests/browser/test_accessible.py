@@ -83,8 +83,15 @@ def serious(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+@pytest.mark.parametrize(
+    ("lang", "theme"),
+    [
+        ("en", "dark"),
+        ("zh-CN", "light"),
+        pytest.param("en", "light", marks=pytest.mark.nightly),
+        pytest.param("zh-CN", "dark", marks=pytest.mark.nightly),
+    ],
+)
 def test_axe_finds_nothing_serious(place, chromium, lang, theme):
     site, url = place
     wrong = {}
@@ -98,7 +105,7 @@ def test_axe_finds_nothing_serious(place, chromium, lang, theme):
     assert wrong == {}
 
 
-@pytest.mark.parametrize("width", [1366, 1024, 820])
+@pytest.mark.parametrize("width", [1366, pytest.param(1024, marks=pytest.mark.nightly), 820])
 def test_nothing_scrolls_sideways(place, chromium, width):
     site, url = place
     wide = {}

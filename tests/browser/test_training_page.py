@@ -84,6 +84,7 @@ def ended(page: Any, selector: str) -> None:
     page.wait_for_selector(selector)
 
 
+@pytest.mark.nightly
 def test_from_an_upload_to_a_model_in_service(place: tuple[Site, str], chromium: Any, tmp_path: Path) -> None:
     """One walk: what each step shows is there when the next one needs it."""
     site, url = place

@@ -124,6 +124,7 @@ def test_a_release_is_measured_on_other_notes(trained: Path, capsys: pytest.Capt
     assert found["evaluation"]["metrics"]["f1"]["value"] > 0.9
 
 
+@pytest.mark.slow
 def test_tagged_words_are_learnt_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = ["".join(f"{word} {tag}\n" for word, tag in an_english_note(number)) for number in range(105)]
     (tmp_path / "notes.conll").write_text("\n".join(blocks), encoding="utf-8")

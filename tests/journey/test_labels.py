@@ -109,6 +109,7 @@ def _in_chinese(capsys: pytest.CaptureFixture[str], folder: Path, made: dict[str
     return Path(run(capsys, *arguments)["report"]).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_pictures_and_a_map_of_one_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     space = ("--workspace", tmp_path / "space")
     films = a_manifest(tmp_path / "films", 300, 0)

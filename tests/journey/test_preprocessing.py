@@ -82,6 +82,7 @@ def test_a_mask_is_learnt_slice_by_slice_and_comes_back_as_a_volume_in_place(tmp
     assert mask.geometry.is_close(source.geometry, 0.01)
 
 
+@pytest.mark.slow
 def test_a_class_is_learnt_from_the_slices_of_a_volume(tmp_path, capsys):
     data, space = studies(tmp_path / "data", "label", oblique(), 24), ("-w", tmp_path / "ws")
     made = run(capsys, "fit", data, *space, *QUICK, *ASKED, "--accept", "class_counts", "--accept", "shortcuts")

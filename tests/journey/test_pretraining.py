@@ -113,6 +113,7 @@ def test_volumes_are_pretrained_on_and_a_fit_starts_from_them(tmp_path, capsys):
     assert "has learnt the labels of" in refused(capsys, "plan", data, *space, *QUICK, "--from", name)
 
 
+@pytest.mark.slow
 def test_pictures_are_pretrained_on_and_a_plan_starts_from_them_or_from_a_file(tmp_path, capsys):
     space = ("-w", tmp_path / "ws")
     rng = np.random.default_rng(0)

@@ -47,7 +47,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifier, "STEPS", 20)
 
 
-@pytest.mark.parametrize("model", ["gan", "vae"])
+@pytest.mark.parametrize("model", [pytest.param("gan", marks=pytest.mark.slow), "vae"])
 def test_images_are_made_judged_signed_and_learnt_from(model, tmp_path, capsys):
     folder, space = spots(tmp_path / "spots"), ("--workspace", tmp_path / "space")
     asked = ("--task", "synthesis", "--set", f"model={model}", "--set", "steps=15", "--set", "watched=6")

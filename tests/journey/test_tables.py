@@ -72,6 +72,7 @@ def test_classes_by_the_model_that_is_best_on_training_cases(
     assert run(capsys, "evaluate", made["release"], other, *space)["evaluation"]["metrics"]["auroc"]["value"] >= 0.8
 
 
+@pytest.mark.slow
 def test_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     space = ("--workspace", tmp_path / "space")
     study = a_table(tmp_path / "study.csv", 300, 0, "size")
@@ -83,6 +84,7 @@ def test_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert measure["low"] < measure["value"] < measure["high"]
 
 
+@pytest.mark.slow
 def test_grades_and_a_network_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     space = ("--workspace", tmp_path / "space")
     study = a_table(tmp_path / "study.csv", 300, 0, "grade")

@@ -268,6 +268,7 @@ def images(side: int, count: int = 800) -> tuple[Dataset, Fingerprint]:
     return dataset, facts.model_copy(update={"inputs": {"image": whole}})
 
 
+@pytest.mark.slow
 def test_a_task_that_names_grids_gets_the_largest_that_leaves_enough_steps(make: Made) -> None:
     short, long = make(images(256), minutes=15), make(images(256), minutes=2000, memory=12, step=0.5)
     assert (short["patch"], long["patch"]) == ([1, 64, 64], [1, 128, 128])
