@@ -2,8 +2,7 @@
 import { byId, make } from "../parts/dom";
 import { api, tell, trying, word } from "../parts/talking";
 import { keep } from "./drawings";
-import { labelOf } from "./overlays";
-import { choose, drawing } from "./toolbar";
+import { drawing, outline } from "./toolbar";
 import { facts, type Missed, type Point, room, seen } from "./room";
 
 const waiting: Missed[] = [];
@@ -24,9 +23,9 @@ form?.addEventListener("submit", (event) => {
   void trying(async () => {
     const fields = new FormData(form);
     const one: Missed = { concept: String(fields.get("concept")), comment: String(fields.get("comment") ?? "") };
-    const drawn = await outline(one.concept);
-    const place = drawn ? null : where();
-    if (drawn) one.drawing = drawn;
+    const id = await drawn(one.concept);
+    const place = id ? null : where();
+    if (id) one.drawing = id;
     else if (place) one.place = place;
     await put(one);
     form.reset();
@@ -44,19 +43,11 @@ outliner?.addEventListener("click", () => {
   const shown = room.shown();
   const concept = document.getElementById("add-concept") as HTMLInputElement;
   if (!shown || !concept.reportValidity()) return;
-  if (!shown.viewer.description.affine) {
-    tell(word("no_outline"), "bad");
-    return;
-  }
-  const label = labelOf(shown, concept.value.trim());
-  outlined = label.value;
-  shown.viewer.activeLabel(label);
-  choose("brush");
-  tell(word("outline"));
+  outlined = outline(shown, concept.value.trim());
 });
 
 /** Keeps the outline that was drawn; gives its id, or "" where nothing was drawn. */
-async function outline(concept: string): Promise<string> {
+async function drawn(concept: string): Promise<string> {
   const shown = room.shown();
   const value = outlined;
   outlined = 0;

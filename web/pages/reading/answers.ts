@@ -4,8 +4,8 @@ import { api, tell, trying, word } from "../parts/talking";
 import { added } from "./adding";
 import { keep } from "./drawings";
 import { colour, type Decided, facts, type Finding, type Point, type Result, resultOf, room, seen } from "./room";
-import { drawnBy, labelOf, overlay } from "./overlays";
-import { choose, drawing } from "./toolbar";
+import { drawnBy, overlay } from "./overlays";
+import { choose, drawing, outline } from "./toolbar";
 
 type Verdict = "accept" | "amend" | "reject" | "unsure";
 interface Correction {
@@ -142,16 +142,10 @@ async function draw(result: Result, finding: Finding, button: HTMLButtonElement)
   const shown = room.shown();
   await shown?.overlaid; // before, there is nothing to correct
   if (!shown) return;
-  if (!shown.viewer.description.affine) {
-    tell(word("no_outline"), "bad");
-    return;
-  }
-  const label = labelOf(shown, finding.concept);
-  redrawn.set(`${result.id}:${finding.concept}`, { value: label.value });
-  shown.viewer.activeLabel(label);
-  choose("brush");
+  const value = outline(shown, finding.concept);
+  if (!value) return;
+  redrawn.set(`${result.id}:${finding.concept}`, { value });
   button.setAttribute("aria-pressed", "true");
-  tell(word("outline"));
 }
 
 async function amend(card: HTMLElement, result: Result): Promise<void> {

@@ -1,9 +1,9 @@
 // The tools: buttons and keys that change what the viewer does.
 import type { Tool, Viewer } from "../../viewer/index";
 import { byId, isTyping, make } from "../parts/dom";
-import { word } from "../parts/talking";
-import { opacity } from "./overlays";
-import { room } from "./room";
+import { tell, word } from "../parts/talking";
+import { labelOf, opacity } from "./overlays";
+import { room, type Shown } from "./room";
 
 const tools = [...document.querySelectorAll<HTMLButtonElement>("button[data-tool]")];
 const preset = byId<HTMLSelectElement>("preset");
@@ -22,6 +22,19 @@ export function choose(tool: Tool): void {
 export function drawing(on: boolean): void {
   const group = document.querySelector<HTMLElement>('[data-group="tools.drawing"]');
   if (group) group.hidden = !on;
+}
+
+/** Begins the outline of a structure with the brush; gives its value in the mask, 0 where an outline has no place. */
+export function outline(shown: Shown, name: string): number {
+  if (!shown.viewer.description.affine) {
+    tell(word("no_outline"), "bad");
+    return 0;
+  }
+  const label = labelOf(shown, name);
+  shown.viewer.activeLabel(label);
+  choose("brush");
+  tell(word("outline"));
+  return label.value;
 }
 
 /** Makes the toolbar that of a viewer that was just opened. */

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -12,13 +14,27 @@ from diascope.core.evaluation import Release
 from diascope.core.plan import Plan
 from diascope.serve import nouns
 from diascope.serve.database.beside_tables import marks
-from diascope.serve.database.tables import served
-from diascope.serve.reading.served import WITHDRAWN
+from diascope.serve.reading.served import withdrawn
 from diascope.serve.service import Service
 from diascope.store.releases import INDEX
 
 SPANS = "spans"
 """Kind of target of a release that marks texts."""
+
+
+@dataclass(frozen=True)
+class OneReading:
+    """A signed release with one reading: a text, a row of a table.
+
+    Args:
+        release: Its index.
+        plan: Of it.
+        settings: Of that reading.
+    """
+
+    release: Release = field(repr=False)
+    plan: Plan = field(repr=False)
+    settings: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -36,34 +52,44 @@ class Marker:
     language: str
 
     def reads(self, language: str) -> bool:
-        """Whether it may know the language of a text; where one of the two is not known it is asked, and may refuse."""
-        return not self.language or not language or self.language.partition("-")[0] == language.partition("-")[0]
+        """Whether it may know the language of a text."""
+        return may_know(self.language, language)
 
 
-def markers(service: Service, connection: Connection) -> list[Marker]:
-    """Every release of entities in service, by name; one that can't be read marks nothing."""
-    gone = select(served.c.release).where(served.c.state == WITHDRAWN)
-    withdrawn = set(connection.execute(gone).scalars())
-    found = []
-    for label in nouns.names(service.workspace, "releases"):
-        if label not in withdrawn and (one := _marker(service, label)) is not None:
-            found.append(one)
-    return found
+def may_know(own: str, language: str) -> bool:
+    """Whether a release may know the language of a text; where one of both is not known it is asked, and may refuse."""
+    return not own or not language or own.partition("-")[0] == language.partition("-")[0]
 
 
-def _marker(service: Service, label: str) -> Marker | None:
+def in_service(service: Service, connection: Connection) -> list[OneReading]:
+    """Every release in service that has one reading, by name; one that can't be read says nothing."""
+    gone = withdrawn(connection)
+    labels = [label for label in nouns.names(service.workspace, "releases") if label not in gone]
+    return [one for one in (one_reading(service, label) for label in labels) if one is not None]
+
+
+def one_reading(service: Service, label: str) -> OneReading | None:
+    """A release by its name, whether it is in service or not; None where it is none of these, or can't be read."""
     folder = service.workspace.releases / label
     try:
         release = Release.read(folder / INDEX)
-        if release.target.kind != SPANS or not release.signed_by or release.label != label:
+        if not release.signed_by or release.label != label:
             return None
-        readings = Plan.read(folder / "plan.json")["readings"]
+        plan = Plan.read(folder / "plan.json")
     except DiascopeError:  # the page of the models says what is wrong with it
         return None
-    if len(readings) != 1:
-        return None
-    (settings,) = readings.values()
-    return Marker(label, release.seal, str(settings.get("language", "")))
+    readings: Mapping[str, Mapping[str, Any]] = plan["readings"]
+    return OneReading(release, plan, next(iter(readings.values()))) if len(readings) == 1 else None
+
+
+def markers(service: Service, connection: Connection) -> list[Marker]:
+    """Every release of entities in service, by name."""
+    known = in_service(service, connection)
+    return [
+        Marker(one.release.label, one.release.seal, str(one.settings.get("language", "")))
+        for one in known
+        if one.release.target.kind == SPANS
+    ]
 
 
 def ask(service: Service, connection: Connection, document: str, release: str, project: str, by: str) -> str:

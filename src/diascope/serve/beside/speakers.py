@@ -9,17 +9,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, select
 
-from diascope.core.errors import DiascopeError
-from diascope.core.evaluation import Release
-from diascope.core.plan import Plan
-from diascope.serve import nouns
-from diascope.serve.beside.asking import SPANS
+from diascope.serve.beside.asking import SPANS, OneReading, in_service, may_know, one_reading
 from diascope.serve.beside.rows import LabRow, lab_row, results_of
 from diascope.serve.database.beside_tables import statements
-from diascope.serve.database.tables import served
-from diascope.serve.reading.served import WITHDRAWN
 from diascope.serve.service import Service
-from diascope.store.releases import INDEX
 
 TEXT, TABLE = "text", "table"
 ENOUGH = 0.5
@@ -41,9 +34,8 @@ class Speaker:
     settings: Mapping[str, Any] = field(repr=False)
 
     def knows(self, language: str) -> bool:
-        """Whether it may know the language of a text; where one of the two is not known it is asked, and may refuse."""
-        own = str(self.settings.get("language", ""))
-        return not own or not language or own.partition("-")[0] == language.partition("-")[0]
+        """Whether it may know the language of a text."""
+        return may_know(str(self.settings.get("language", "")), language)
 
     def fits(self, row: LabRow) -> bool:
         """Whether enough of its columns have a value to ask it unasked."""
@@ -58,28 +50,14 @@ def speakers(service: Service, connection: Connection, reads: str) -> list[Speak
         connection: Of the index.
         reads: `text` or `table`.
     """
-    gone = select(served.c.release).where(served.c.state == WITHDRAWN)
-    withdrawn = set(connection.execute(gone).scalars())
-    labels = [label for label in nouns.names(service.workspace, "releases") if label not in withdrawn]
-    found = [speaker(service, label) for label in labels]
+    found = [_speaker(one) for one in in_service(service, connection)]
     return [one for one in found if one is not None and one.reads == reads]
 
 
 def speaker(service: Service, label: str) -> Speaker | None:
     """A release of these by its name, whether it is in service or not; None where it is none, or can't be read."""
-    folder = service.workspace.releases / label
-    try:
-        release = Release.read(folder / INDEX)
-        plan = Plan.read(folder / "plan.json")
-    except DiascopeError:  # the page of the models says what is wrong with it
-        return None
-    readings: Mapping[str, Mapping[str, Any]] = plan["readings"]
-    if not release.signed_by or release.label != label or plan["image_inputs"] or len(readings) != 1:
-        return None
-    (settings,) = readings.values()
-    if settings["kind"] == TEXT and release.target.kind != SPANS:
-        return Speaker(label, "text", settings)
-    return Speaker(label, "table", settings) if settings["kind"] == TABLE else None
+    one = one_reading(service, label)
+    return None if one is None else _speaker(one)
 
 
 def ask(
@@ -132,6 +110,15 @@ def ask_fitting(
             ask(service, connection, study, one.label, (None, by))
             labels.append(one.label)
     return labels
+
+
+def _speaker(one: OneReading) -> Speaker | None:
+    kind, label = one.settings["kind"], one.release.label
+    if one.plan["image_inputs"]:
+        return None
+    if kind == TEXT and one.release.target.kind != SPANS:
+        return Speaker(label, "text", one.settings)
+    return Speaker(label, "table", one.settings) if kind == TABLE else None
 
 
 def _about(document: str | None) -> Any:

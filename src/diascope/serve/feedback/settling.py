@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from diascope.core.feedback import Disagreement, Kind, Value
 from diascope.serve.feedback.judging import Judged
@@ -116,9 +115,5 @@ def _of_labels(judged: Iterable[Judged], columns: dict[str, Kind]) -> dict[tuple
 
 def _disagreement(answers: Sequence[Judged]) -> Disagreement:
     first = answers[0].change
-    said = tuple((one.change.author, one.change.after, _moment(one.at)) for one in answers)
+    said = tuple((one.change.author, one.change.after, one.change.at) for one in answers)
     return Disagreement(case=first.case, column=first.column, answers=said)
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -44,6 +44,11 @@ def must_be_served(connection: Connection, release: str) -> None:
         raise NotServed(f"{release} was withdrawn{': ' + row.reason if row.reason else ''}")
 
 
+def withdrawn(connection: Connection) -> set[str]:
+    """Labels of the releases that were taken out of service."""
+    return set(connection.execute(select(served.c.release).where(served.c.state == WITHDRAWN)).scalars())
+
+
 def _put(connection: Connection, release: str, state: str, reason: str, by: str, now: float) -> None:
     connection.execute(delete(served).where(served.c.release == release))
     connection.execute(insert(served).values(release=release, state=state, reason=reason, by=by, at=now))

@@ -170,22 +170,21 @@ def pictured(service: Service, dataset: str) -> list[Problem]:
 
 def uploads(service: Service, caller: Caller) -> list[Upload]:
     """Uploads of the caller's projects, the newest first."""
-    seen = reach("datasets.list", caller)
-    mine = [one for one in nouns.listed(service, uploading.KIND) if seen.everywhere or one.project in seen.projects]
-    return [
-        Upload(one, uploading.place_of(service, one.name), decide("datasets.delete", caller, one.project).allowed)
-        for one in sorted(mine, key=lambda one: -one.created)
-    ]
+    found = _kept(service, caller, uploading.KIND)
+    return [Upload(one, uploading.place_of(service, one.name), may) for one, may in found]
 
 
 def gathered(service: Service, caller: Caller) -> list[Upload]:
     """Feedback of the caller's projects, the newest first."""
+    return [Upload(one, one.name, may, FEEDBACK) for one, may in _kept(service, caller, FEEDBACK)]
+
+
+def _kept(service: Service, caller: Caller, kind: str) -> list[tuple[Noun, bool]]:
+    """Data of a kind in the caller's projects, the newest first, and whether the caller may delete it."""
     seen = reach("datasets.list", caller)
-    mine = [one for one in nouns.listed(service, FEEDBACK) if seen.everywhere or one.project in seen.projects]
-    return [
-        Upload(one, one.name, decide("datasets.delete", caller, one.project).allowed, FEEDBACK)
-        for one in sorted(mine, key=lambda one: -one.created)
-    ]
+    mine = [one for one in nouns.listed(service, kind) if seen.everywhere or one.project in seen.projects]
+    mine.sort(key=lambda one: -one.created)
+    return [(one, decide("datasets.delete", caller, one.project).allowed) for one in mine]
 
 
 def recorded(service: Service, name: str) -> Feedback | None:

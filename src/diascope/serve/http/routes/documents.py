@@ -9,7 +9,6 @@ from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from diascope.core.errors import DiascopeError
 from diascope.formats.dicomio.srreading import SOP_CLASSES
 from diascope.serve.access.refusals import Missing
 from diascope.serve.beside import documents as kept
@@ -18,6 +17,7 @@ from diascope.serve.beside.asking import ask, markers
 from diascope.serve.database.beside_tables import documents
 from diascope.serve.database.tables import jobs
 from diascope.serve.database.tables import studies as table
+from diascope.serve.http import objects
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, Body, InPath, Line, Moment, Time, seconds
@@ -26,6 +26,7 @@ from diascope.serve.http.paging import Page, Paged, page
 from diascope.serve.http.routes import studies
 from diascope.serve.http.routes.jobs import Job
 from diascope.serve.http.routes.jobs import shown as job_shown
+from diascope.store.archive import Stored
 
 router = APIRouter(tags=["documents"])
 
@@ -220,17 +221,14 @@ def _found(asked: Asked, study: str, document: str) -> RowMapping:
 
 
 def _kept(asked: Asked, once: Once, row: RowMapping, values: dict[str, Any], written: kept.Written) -> Document:
-    """Into the archive, then the row; what no row names is removed."""
+    """Keep it, and ask who marks or reads such texts."""
     service = asked.service
     with service.database.reading() as connection:
         asked_for = [one.label for one in markers(service, connection) if one.reads(written.language)]
         known = speakers.speakers(service, connection, speakers.TEXT)
         answering = [one.label for one in known if one.knows(written.language)]
-    stored = service.archive.put(written.content)
-    named = list[str]()
 
-    def work(connection: Connection) -> Document:
-        named.clear()  # it may run twice
+    def work(connection: Connection, stored: Stored) -> Document:
         still = studies.still(connection, row["uid"], row["project_id"])
         whole = {**values, "study_id": still["id"], "key": stored.key, "at": service.clock()}
         connection.execute(insert(documents).values(**whole))
@@ -240,21 +238,9 @@ def _kept(asked: Asked, once: Once, row: RowMapping, values: dict[str, Any], wri
             speakers.ask(service, connection, still, release, (values["id"], asked.caller.actor))
         detail = {"document": values["id"], "kind": values["kind"], "marked_by": asked_for, "read_by": answering}
         asked.record(connection, "document.kept", row["uid"], still["project_id"], **detail)
-        named.append(stored.key)
         return _head(row["uid"], whole, [])
 
-    try:
-        return once.change(Document, work)
-    finally:
-        if not named:
-            _discard(asked, stored.key)
-
-
-def _discard(asked: Asked, key: str) -> None:
-    try:
-        asked.service.archive.delete(key)
-    except DiascopeError:  # the sweep of the archive does it
-        return
+    return objects.keep(asked, once, Document, written.content, work)
 
 
 def _head(study: str, row: RowMapping | dict[str, Any], marked: list[str]) -> Document:

@@ -10,8 +10,9 @@ import numpy as np
 from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy import Connection, RowMapping, insert
 
-from diascope.core.errors import Conflict, DataRefused, DiascopeError
+from diascope.core.errors import Conflict, DataRefused
 from diascope.serve.database.room_tables import drawings
+from diascope.serve.http import objects
 from diascope.serve.http.asking import Asked, Who, operation
 from diascope.serve.http.errors import NotFound
 from diascope.serve.http.fields import Answer, InPath, Time
@@ -20,6 +21,7 @@ from diascope.serve.http.routes import frames, studies
 from diascope.serve.http.routes.masks import OCTETS, octets
 from diascope.serve.viewing import drawings as kept
 from diascope.serve.viewing.series import opened
+from diascope.store.archive import Stored
 
 router = APIRouter(tags=["drawings"])
 
@@ -129,34 +131,18 @@ def found(asked: Asked, drawing: str) -> RowMapping:
 
 
 def _kept(asked: Asked, once: Once, row: RowMapping, values: dict[str, Any], drawn: kept.Drawn) -> Drawing:
-    """Into the archive, then the row; what no row names is removed."""
     service = asked.service
-    stored = service.archive.put(drawn.packed)
-    named = list[str]()
 
-    def work(connection: Connection) -> Drawing:
-        named.clear()  # it may run twice
+    def work(connection: Connection, stored: Stored) -> Drawing:
         still = studies.still(connection, row["study_uid"], row["project"])
         now = service.clock()
         connection.execute(insert(drawings).values(**values, key=stored.key, sha256=stored.sha256, at=now))
         detail = {"study": row["study_uid"], "series": row["uid"], "revision": row["revision"]}
         asked.record(connection, "drawing.kept", values["id"], still["project_id"], **detail)
-        named.append(stored.key)
         whole = {**values, "study": row["study_uid"], "series": row["uid"], "name": asked.caller.name, "at": now}
         return _shown(whole, drawn.counts)
 
-    try:
-        return once.change(Drawing, work)
-    finally:
-        if not named:
-            _discard(asked, stored.key)
-
-
-def _discard(asked: Asked, key: str) -> None:
-    try:
-        asked.service.archive.delete(key)
-    except DiascopeError:  # the sweep of the archive does it
-        return
+    return objects.keep(asked, once, Drawing, drawn.packed, work)
 
 
 def _tell(asked: Asked, row: RowMapping) -> None:
